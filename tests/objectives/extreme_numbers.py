@@ -428,7 +428,7 @@ class Batch:
         """
         if not self.dropped or self.prompts == inf:
             return chance
-        if self.kind == "batch-tokens" and self.members:
+        if self.kind == "batch-tokens":
             return mpfr(1)
         return chance / (1 - (1 - chance) ** int(self.prompts))
 
@@ -503,6 +503,8 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
         divided = [mpfr(batch.constant)] * len(chains)
     elif batch.kind == "group-tokens" and not batch.members:
         divided = [c.expected_tokens() for c in chains]
+    elif batch.kind == "batch-tokens" and batch.size == inf > batch.prompts:
+        divided = [1 / _few_prompts(world, chains, x, batch, mixed) for x in world.prompts]
     elif batch.kind == "batch-tokens" and not batch.members:
         tokens = [_tokens_of_mixed(world, c, t, batch.size) if batch.mixed else c.expected_tokens()
                   for c, t in zip(chains, unit, strict=True)]  # fmt: skip
@@ -526,6 +528,20 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
     for mass in out:
         mass.finish(chains)
     return out
+
+
+def _few_prompts(world: World, chains: Sequence[Chain], x: int, batch: Batch, mixed: Sequence[Number]) -> Number:
+    """Return E[P / sum of E[L given x'] over the prompts of a batch], one of which is x: over all batches, prompt by prompt."""
+    chance = [r * m for r, m in zip(world.rho, mixed or [mpfr(1)] * len(chains), strict=True)]
+    rest = 1 - sum(chance) if batch.dropped else mpfr(0)
+    if not batch.dropped:
+        chance = [c / sum(chance) for c in chance]
+    kinds = [(c, chain.expected_tokens()) for c, chain in zip(chance, chains, strict=True)] + [(rest, mpfr(0))]
+    total = mpfr(0)
+    for others in product(kinds, repeat=int(batch.prompts) - 1):
+        tokens = chains[x].expected_tokens() + sum(length for _, length in others)
+        total += prod((c for c, _ in others), start=mpfr(1)) * int(batch.prompts) / tokens
+    return total
 
 
 def _tilts(world: World, policy: Any, pays: list[Pays], members: int) -> list[tuple[Number, list[Tilt]]]:

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from math import inf
 
 import numpy as np
 import pytest
@@ -105,6 +106,12 @@ LABELS |= {
     "grpo, left": lambda c: GRPO(group_size=3, prompts=2, drop_dead=True),
     "dapo-batch, left": lambda c: DAPOBatch(group_size=2, prompts=3, drop_dead=True),
     "dapo-batch, endless, left": lambda c: DAPOBatch(group_size=3, drop_dead=True, reference=c.reference, beta=0.1),
+    "dapo-batch, endless groups of few prompts": lambda c: DAPOBatch(group_size=inf, prompts=2, reference=c.reference, beta=0.1),
+    "dapo-batch, endless groups of few prompts, mixed": lambda c: DAPOBatch(
+        group_size=inf, prompts=2, std=False, dynamic_sampling=True
+    ),
+    "dapo-batch, endless groups of few prompts, left": lambda c: DAPOBatch(group_size=inf, prompts=3, std=False, drop_dead=True),
+    "k2-loss, endless groups of few prompts": lambda c: K2Loss(c.reference, normaliser="batch-tokens", group_size=inf, prompts=3),
     "dapo-batch, in parts": lambda c: DAPOBatch(group_size=2, prompts=4, micro_batches=2, accumulate="sum"),
     "ppo-clip, dual clip": lambda c: PPOClip(sampler=c.expert, dual_clip=2.0),
 }
@@ -135,6 +142,9 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "grpo, left": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-batch, left": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-batch, endless, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-batch, endless groups of few prompts": (0.05, f"{_CHANCE}"),
+    "dapo-batch, endless groups of few prompts, mixed": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
+    "dapo-batch, endless groups of few prompts, left": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
     "distill, taught, reverse": (0.05, _RATIO),
     "distill, taught, between": (0.05, _RATIO),
 }

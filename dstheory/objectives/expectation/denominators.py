@@ -2,8 +2,9 @@ r"""What credits are divided by, averaged over the other responses of a group an
 
 A sum of lengths in a denominator is turned into exponentials (:mod:`~dstheory.objectives.expectation.exponential`), with a
 relative error of 1e-15; each of the others then contributes :math:`E[e^{-tL}]`. Groups or batches without end have the law of
-large numbers: one over a sum of lengths becomes one over its mean. With dynamic sampling, a mean over the tokens of the batch is
-one over the tokens of mixed groups.
+large numbers: one over a sum of lengths becomes one over its mean. That of a few groups without end is still random: it is the
+sum of :math:`E[L|x]` over their prompts, turned into exponentials likewise. With dynamic sampling, a mean over the tokens of the
+batch is one over the tokens of mixed groups.
 
 Source: derived here.
 """
@@ -55,7 +56,9 @@ def denominator(
     if isinstance(normaliser, GroupTokens) and size == inf:
         tokens = _whole_tokens(solution)[None] if outcome.uncounted else solution.expected_tokens[None]
         return none, np.divide(1.0, tokens, out=np.zeros_like(tokens), where=tokens > 0), False
-    if isinstance(normaliser, BatchTokens) and inf in (size, prompts):
+    if isinstance(normaliser, BatchTokens) and size == inf > prompts:
+        return none, _few_prompts(solution, grouping, outcome), False
+    if isinstance(normaliser, BatchTokens) and prompts == inf:
         mean = _tokens_of_mixed(solution, grouping, outcome) if grouping.mixed else mean_tokens(solution)
         if outcome.uncounted:
             mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
@@ -76,6 +79,27 @@ def denominator(
     if isinstance(normaliser, BatchTokens) and prompts > 1:
         weight = weight * _other_groups(solution, grouping, outcome, t)
     return t, weight, members > 1
+
+
+def _few_prompts(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
+    """Return E[P / sum of E[L given x] over the batch's prompts | one of them], (1, *runs, X), for groups without end."""
+    tokens, rho = _whole_tokens(solution) if outcome.uncounted else solution.expected_tokens, solution.mdp.prompt_weight
+    reject(~((tokens > 0) | (rho == 0)), tokens, "mean tokens of responses that are not truncated", "must be > 0", "all are",
+           axes=("prompt",))  # fmt: skip
+    known = tokens[..., rho > 0]
+    t, w = reciprocal(*(grouping.prompts * length for length in (float(known.min()), float(known.max()))))
+    each = np.exp(-np.multiply.outer(t, tokens))
+    chance, of = np.ones(()), np.ones(())
+    if grouping.mixed:
+        chance = mixed_probability(solution, grouping, None, outcome)[..., None]
+        group = group_moments(solution, outcome, np.zeros(1), grouping)
+        of = mixed_chance(inf, group.right, group.wrong)
+        if outcome.levels is not None:
+            of = mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
+    another = (each * of * rho).sum(axis=-1, keepdims=True)
+    another = another + (1.0 - chance) if grouping.dropped else another / chance
+    weight = w.reshape(len(w), *(1,) * tokens.ndim) * each * another ** (grouping.prompts - 1.0)
+    return np.asarray(grouping.prompts * weight.sum(axis=0, keepdims=True))
 
 
 def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseReward, t: Floats) -> Floats:

@@ -79,7 +79,7 @@ def kept_share(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Fl
     """Return what expectations over mixed groups are divided by, (*runs, 1), given their probability."""
     if not grouping.dropped or grouping.prompts == inf:
         return chance[..., None]
-    if isinstance(normaliser, BatchTokens) and grouping.group_size != inf:  # counted as they come
+    if isinstance(normaliser, BatchTokens):  # counted as they come
         return np.ones_like(chance[..., None])
     with np.errstate(divide="ignore"):  # at least one group is left
         some = -np.expm1(grouping.prompts * np.log1p(-np.minimum(chance, 1.0)))
