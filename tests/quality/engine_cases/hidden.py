@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
-from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, PART, V, W, case, k, n, p, x, y
+from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, PART, UNDECIDED, V, W, case, k, n, p, x, y
 from sympy import Abs, And, Eq, Equivalent, Implies, Ne, Rational, Sum, log, sqrt
 
 from dstheory.claims import (
@@ -30,7 +30,14 @@ def told(name: str, **words: bool) -> Any:
     return sp.Symbol(name, **words)
 
 
+OPEN = log(1 + p) <= p - p**2 / 2 + p**3 / 3
+"""True on (0, 1), and beyond what the solver knows of logarithms."""
+
 HIDDEN = [
+    case("an open question behind one that is settled", UNDECIDED, "", {p: UNIT}, lambda: decide("", And(p < 2, OPEN))),
+    case("an open half of an equivalence", UNDECIDED, "", {p: UNIT}, lambda: decide("", Equivalent(OPEN, p < 2))),
+    case("the other half", UNDECIDED, "", {p: UNIT}, lambda: decide("", Equivalent(p < 2, OPEN))),
+    case("an open part of a conclusion", UNDECIDED, "", {p: UNIT}, lambda: decide("", Implies(p < HALF, And(p < 2, OPEN)))),
     case(
         "an equation behind one that holds under the assumptions",
         FAILS,
