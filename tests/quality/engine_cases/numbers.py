@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, UNDECIDED, case, m, n, p, x, y
-from sympy import Abs, Eq, Equivalent, Ne, Or, Rational, exp, log, sqrt
+from sympy import Abs, Eq, Equivalent, Implies, Ne, Or, Rational, exp, log, sqrt
 
 from dstheory.claims import COUNT, POSITIVE, REAL, UNIT, Domain, between, decide, enclose, identity
 
@@ -25,6 +25,14 @@ NUMBERS = [
     ),
     case("an integer next to a real", FAILS, "", {n: COUNT, x: UNIT}, lambda: decide("", Ne(n * x, HALF))),
     case("a real shift of an integer", FAILS, "", {n: COUNT, x: REAL}, lambda: decide("", (n + x) ** 2 >= n + x)),
+    case("a square that is zero at one irrational point", FAILS, "", {x: UNIT}, lambda: decide("", (x**2 - HALF) ** 2 > 0)),
+    case(
+        "a condition that holds at one irrational point only",
+        FAILS,
+        "",
+        {"x y": UNIT},
+        lambda: decide("", Implies((x**2 - HALF) ** 2 * (y - 2) >= 0, x > Rational(3, 4))),
+    ),
     case("n (n + 1) is not 1", HOLDS, "", {n: COUNT}, lambda: decide("", Ne(n * (n + 1), 1))),
     case("x^2 = 2 has no solution", FAILS, "", {x: POSITIVE}, lambda: decide("", Ne(x**2, 2))),
     case("sqrt(x^2) = x on the positive numbers", HOLDS, "", {x: POSITIVE}, lambda: identity("", sqrt(x**2), x)),

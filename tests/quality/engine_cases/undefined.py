@@ -124,6 +124,14 @@ UNDEFINED = [
     ),
     case("at an integer", ERROR, "n = 3", {n: COUNT}, lambda: decide("", V * (2 * n - 6) >= 1), definitions={V: 1 / (2 * n - 6)}),
     case("a logarithm of zero", ERROR, "x = 0", {x: NONNEGATIVE}, lambda: identity("", V - V + x, x), definitions={V: log(x)}),
+    case(
+        "logarithms of what is negative throughout, that cancel",
+        ERROR,
+        "is not positive",
+        {x: REAL},
+        lambda: identity("", (x + 1) ** 2 + V - W, x**2 + 2 * x + 1),
+        definitions={V: log(-1 - x**2), W: log(-1 - x**2)},
+    ),
     case("a logarithm that cancels", ERROR, "x = ", {x: REAL}, lambda: identity("", exp(V), x), definitions={V: log(x)}),
     case(
         "a root of what may be zero",
