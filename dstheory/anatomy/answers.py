@@ -52,10 +52,11 @@ from dstheory.anatomy.rates import (
     wilson,
 )  # fmt: skip
 from dstheory.checks import Bools, Floats, Ints, whole_number
-from dstheory.readers.records import NOBODY
+from dstheory.readers.records import DECIDED_BY, NOBODY
 
 _FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
 _FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
+MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the model
 _UNKNOWN = "unknown"
 _NOBODY = "nobody decided whether to go on"
 _OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
@@ -70,9 +71,9 @@ class Answers:
     Attributes:
         rates: p, a, b.
         youden, multiplier: a + b - 1 and a/(1-b).
-        decided_by: who decided, as the log says it ("nobody" where the number of attempts was fixed, "nobody (one answer each)"
-            where it was one); else "model (assumed)", or "unknown: ..." where all decisions were right, or all episodes have one
-            number of attempts.
+        decided_by: who decided, as the log says it ("verifier (200 of 400 episodes)" where not in all of them, "nobody" where the
+            number of attempts was fixed, "nobody (one answer each)" where it was one); else "model (assumed)", or "unknown: ..."
+            where all decisions were right, or all episodes have one number of attempts.
         helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated"; with ", oracle
             decides" and the like where it is not the model; "if these are its own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
@@ -159,15 +160,30 @@ def decided_by(episodes: Episodes, rates: Row) -> str:
     """
     if episodes.one_shot:
         return f"{NOBODY} (one answer each)"
-    said = [name for name in episodes.deciders if name != NOT_GIVEN]
-    if said:
-        return ", ".join(said)
+    if said := _said(episodes):
+        return said
     if rates.a.value == 1 and rates.b.value == 1:
         return f"{_UNKNOWN}: every decision was right, as those of an oracle are"
     lengths = episodes.attempts
     if len(lengths) >= _FEWEST_FIXED and lengths.min() == lengths.max() > 1:
         return f"{_UNKNOWN}: every episode has {lengths[0]} attempts, as where their number is fixed"
-    return "model (assumed)"
+    return ASSUMED
+
+
+def _said(episodes: Episodes) -> str:
+    """Return who the log says decided: who else than the model did, and in how many episodes where not in all; "" if nothing."""
+    column = episodes.fields.get(DECIDED_BY)
+    if column is None:
+        return ""
+    times = dict(zip(column.names, np.bincount(column.codes, minlength=len(column.names)).tolist(), strict=True))
+    times = {name: n for name, n in times.items() if n}
+    total = sum(times.values())
+    others = {name: n for name, n in sorted(times.items()) if name not in (MODEL, NOT_GIVEN)}
+    if others.get(NOBODY, 0) < total:
+        others.pop(NOBODY, None)  # whose episodes count for neither a nor b
+    if others:
+        return ", ".join(name if n == total else f"{name} ({n:,} of {total:,} episodes)" for name, n in others.items())
+    return MODEL if MODEL in times else ""
 
 
 # ---------------------------------------------------------------------- the decision as a test
@@ -202,7 +218,7 @@ def _helps(index: Estimate, who: str) -> str:
     if who.startswith(_UNKNOWN):
         return "if these are its own"
     found = "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
-    return found if who in ("model", "model (assumed)") else f"{found}, {who} decides"
+    return found if who in (MODEL, ASSUMED) else f"{found}, {who} decides"
 
 
 def sum_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
@@ -343,7 +359,7 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str,
             f"every episode has {episodes.attempts[0]} attempts, as where a script fixes their number: then decisions are not "
             "the model's, and a and b say nothing about it"
         )
-    elif who not in ("model", "model (assumed)") and not who.startswith(NOBODY):
+    elif who not in (MODEL, ASSUMED) and not who.startswith(NOBODY):
         notes.append(f"decided by: {who}; so a, b and whether they help say nothing about decisions of the model's own")
     for estimate in (rates.a, rates.b):
         if estimate.value is None:

@@ -37,7 +37,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.answers import decided_by, rate_difference
+from dstheory.anatomy.answers import ASSUMED, MODEL, decided_by, rate_difference
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, correlation_of, normal_quantile, rate, row, wilson
@@ -504,8 +504,8 @@ def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], 
             if fit_rate(side.table, name).p_value < _DIFFERS:
                 notes.append(f"{name} differs between problems of {which}, and the parts take it as the same for all")
         who = decided_by(side.log, row(side.table))
-        if who not in ("model", "model (assumed)"):
-            notes.append(f"decided by in {which}: {who}; what decisions give there is not the model's")
+        if who not in (MODEL, ASSUMED):
+            notes.append(f"in {which}, decided by: {who}; what decisions give there is not the model's")
         if (side.log.capped & (side.log.attempts != side.log.cap)).any():
             notes.append(f"episodes of {which} ended without a stop before their cap: taken as a cap of their own")
     if decide.bias > max(_UNSEEN, decide.error / 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,31 @@ def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path:
     path = _file(tmp_path / "a.jsonl", *rows)
     ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--resamples", 9, "--out", tmp_path / "out")
     notes = ran.result["comparison"]["notes"]
-    assert "decided by in m: verifier; what decisions give there is not the model's" in notes
+    assert "in m, decided by: verifier; what decisions give there is not the model's" in notes
     ran = dstheory("anatomy", "export-chain", path, "--model", "m", "--out", tmp_path / "chain.json")
     assert "note: decided by: verifier; so a and b of this chain are not the model's" in ran.out
+
+
+@pytest.mark.parametrize("said", [{"decided_by": "model"}, {}])
+def test_decisions_that_are_not_all_the_models_come_before_what_decisions_give(dstheory, tmp_path: Path, said: Any) -> None:
+    """In half of the episodes of the second model a verifier decides: a gain by decisions is not the model's."""
+    rng, rows = random.Random(0), []
+    for i in range(400):
+        model, helped = ("base", False) if i % 2 else ("tuned", i % 4 == 0)
+        steps = [{"correct": rng.random() < 0.4, "decision": "resample"}]
+        while rng.random() < (0.05 if steps[-1]["correct"] else 0.9 if helped else 0.3) and len(steps) < 6:
+            steps.append({"correct": rng.random() < 0.4, "decision": "resample"})
+        steps[-1]["decision"] = "stop"
+        rows.append({"id": i, "model": model, "attempts": steps, **({"decided_by": "verifier"} if helped else said)})
+    path = _file(tmp_path / "a.jsonl", *rows)
+    ran = dstheory("anatomy", path, "--compare", "base", "tuned", "--resamples", 9, "--brief", "--out", tmp_path / "out")
+    who = "verifier (100 of 200 episodes)"
+    assert f"from base to tuned? Decisions of tuned are not all the model's: {who}; " in " ".join(ran.out.split())
+    assert f"tuned: Does resampling help? Yes, {who} decides." in ran.out
+    assert "base: Does resampling help? Yes." in ran.out
+    base = [{**row, "decided_by": "nobody"} if i % 20 == 0 else row for i, row in enumerate(rows[1::2])]
+    found = answer(from_records(base), resamples=9)  # nobody's count for neither a nor b
+    assert found.decided_by == ("model" if said else "model (assumed)")
 
 
 def test_first_answers_are_compared_where_nobody_decided(dstheory, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dstheory.anatomy.answers import ASSUMED as MODEL_ASSUMED
+from dstheory.anatomy.answers import MODEL
 from dstheory.cli.anatomy.document import ASSUMED, too_few
 from dstheory.texts import counted
 
@@ -238,10 +240,21 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     else:
         short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
         short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
-    short += _share(split)
+    short = "; ".join([*_not_the_models(found.groups), short]) + _share(split)
     said = {f"{name[0]} differs between problems" for name in found.comparison_without if name.endswith(" over problems")}
     sentences += [f"{_capital(note)}." for note in found.comparison.notes if not note.startswith(tuple(said))]
     return Conclusion(question, short, tuple(sentences))
+
+
+def _not_the_models(groups: Iterable[Group]) -> list[str]:
+    """Say in which logs decisions are not the model's, before anything is said of decisions."""
+    out = []
+    for group in groups:
+        who = group.total.decided_by
+        if who not in (MODEL, MODEL_ASSUMED):
+            why = who.removeprefix("unknown: ")
+            out.append(f"decisions of {group.name} are not {'known to be ' if why != who else ''}all the model's: {why}")
+    return out
 
 
 def _share(split: Difference | MeanSplit) -> str:
