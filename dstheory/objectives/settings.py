@@ -40,6 +40,7 @@ _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per"
 
 
 _COLDEST = 1e-6
+_CENTRED = 1e-9  # of the root of their mean square
 LARGEST_BATCH = 100_000
 """Responses of a batch whose successes are counted one by one."""
 
@@ -230,10 +231,11 @@ def over_batch(
 def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: ResponseReward, epsilon: float) -> Floats:
     r"""Return one over the standard deviation of the credits of a large batch plus epsilon, (1,); 0 for 0/0.
 
-    Credits of a group add up to 0, so that their variance is :math:`E[\sum_i A_i^2]/G`, a sum over compositions.
+    Trainers centre credits before they divide them. Those of a group that add up to 0 are centred, and their variance is
+    :math:`E[\sum_i A_i^2]/G`, a sum over compositions.
 
     Raises:
-        ChainError: a finite batch, groups without end, or too many compositions.
+        ChainError: a finite batch, groups without end, too many compositions, or credits that do not average to 0.
     """
     if grouping.prompts != inf or grouping.group_size == inf:
         raise ChainError(
@@ -244,9 +246,16 @@ def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: R
     tables = [plain.is_level(number) for number in numbers]
     chances = np.stack([moments(under, table, np.zeros(1))[1] for table in tables])
     counts = compositions(size, len(numbers))
-    _, same, _ = sums_over(counts, np.ones(len(counts)), [credits_of(credit, numbers, counts)], chances)
-    square = (chances * same[0, 0]).sum(axis=(0, 1)) / size
-    below = np.asarray(np.sqrt((square * under.mdp.prompt_weight).sum()) + epsilon)
+    one, same, _ = sums_over(counts, np.ones(len(counts)), [credits_of(credit, numbers, counts)], chances)
+    mean, square = (
+        float(((chances * moment).sum(axis=(0, 1)) / size * under.mdp.prompt_weight).sum()) for moment in (one[0], same[0, 0])
+    )
+    if abs(mean) > _CENTRED * np.sqrt(square):
+        raise ChainError(
+            f"combine='after-batch' centres the credits of a batch, and these average to {mean:.3g}: must be 0; use another std "
+            "than that of the other members, or combine='after'"
+        )
+    below = np.asarray(np.sqrt(square) + epsilon)
     return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[None])
 
 

@@ -408,6 +408,31 @@ def test_a_second_division_is_by_the_deviation_of_all_credits(sampler: Policy | 
     assert (gap <= 4.5 * sampled.standard_error.sample + 0.02 * np.abs(sampled.gradient.sample).max()).all()
 
 
+def test_credits_that_are_not_centred_are_not_divided_once_more() -> None:
+    """Those against the deviation of the others: a batch's samples are centred as well, which the closed form does not do."""
+    o = GRPO(group_size=3, std="leave-one-out", **SEVERAL, combine="after-batch", epsilon=0.1)
+    with pytest.raises(ChainError, match=r"^combine='after-batch' centres the credits of a batch, and these average to"):
+        o.gradient(solve(PAID, HERE))
+
+
+def test_rewards_of_one_joint_value_teach_nothing() -> None:
+    """At the only turn a response has one answer, and here as many tokens as any other."""
+    mdp = TwoStageMDP(correct=[[1, 0]], max_turns=1)
+    o = GRPO(reward_functions=("turns", "tokens"), reward_weights=(1.0, -0.3), combine="after")
+    assert not o.gradient(solve(mdp, Policy.tabular([[0.3, 0.0]], [[0.0, 0.0]]))).sample.any()
+
+
+def test_a_sum_with_a_return_that_is_discounted_within_the_only_turn_is_refused() -> None:
+    """What is paid for a right answer is not discounted."""
+    mdp = TwoStageMDP(correct=[[1, 0]], max_turns=1, gamma=0.5, discount_per="stage")
+    policy = Policy.tabular([[0.3, 0.0]], [[0.0, 0.0]])
+    with pytest.raises(ChainError, match="with the chain's return, which is discounted"):
+        GRPO(reward_weights=(1.0, 0.5)).gradient(solve(mdp, policy))
+    per_turn = solve(TwoStageMDP(correct=[[1, 0]], max_turns=1, gamma=0.5), policy)
+    twice = GRPO(std=False, reward_weights=(1.0, 1.0)).gradient(per_turn)
+    np.testing.assert_allclose(twice.sample, 2.0 * GRPO(std=False).gradient(per_turn).sample, rtol=1e-13)
+
+
 def test_large_groups_divide_by_the_deviation_of_what_is_paid() -> None:
     """Their limit is that of finite ones, whatever the rewards are made of."""
     s = solve(PAID, HERE)

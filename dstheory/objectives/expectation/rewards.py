@@ -152,7 +152,7 @@ def reward_of(
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
     terms: list[tuple[float, RewardFunction]] = [(1.0, kind)] if weighted is None else list(weighted)
     own = sum(weight for weight, name in terms if name == "return")
-    undiscounted = bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1
+    undiscounted = bool((mdp.gamma == 1.0).all()) or (mdp.max_turns == 1 and bool((mdp.gamma_within == 1.0).all()))
     if len(terms) > 1 and own and not undiscounted:
         raise ChainError("a sum of rewards with the chain's return, which is discounted, where the others are not: use gamma=1")
     each = [(weight, _tables(solution, name)) for weight, name in terms]
@@ -162,7 +162,7 @@ def reward_of(
         gammas = mdp.gamma_within, mdp.gamma_between
         noise = own**2 * mdp.reward_stop_variance[..., None, :, :], own**2 * mdp.reward_resample_variance[..., None, :, :]
     reward = RewardTable(stop, resample, *gammas, *noise)
-    final = _known_at_the_end(solution, reward) if not own or (undiscounted and bool((mdp.gamma_within == 1.0).all())) else None
+    final = _known_at_the_end(solution, reward) if not own or undiscounted else None
     if final is None:
         return ResponseReward(reward, None)
     table, found = final
@@ -193,6 +193,7 @@ def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple
     occurs = solution.mdp.inside & (solution.mdp.prompt_weight > 0)[:, None]
     stacked = np.stack(np.broadcast_arrays(*tables, np.zeros((1, *occurs.shape)))[:-1], axis=-1)
     values, number = np.unique(stacked[:, occurs].reshape(-1, len(tables)), axis=0, return_inverse=True)
+    values = values[[0, 0]] if len(values) == 1 else values  # a credit is asked for both of two
     if len(values) > _MOST_LEVELS:
         raise ChainError(f"the rewards take {len(values)} values together: at most {_MOST_LEVELS} are combined after normalising")
     table, one = np.zeros(stacked.shape[:-1]), np.ones(())
