@@ -69,7 +69,13 @@ def no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(difference, "fit_rate", lambda table, name: BetaFit(None, 0.0, 0.0))
 
 
-@pytest.mark.usefixtures("no_notes")
+@pytest.fixture
+def no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the share of a gain, whose interval is searched for: a third of the time, and no part of any other interval."""
+    monkeypatch.setattr(difference, "share_of", lambda parts, spreads, level: None)
+
+
+@pytest.mark.usefixtures("no_notes", "no_share")
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("improve", [same, np.sqrt], ids=["equal p", "better p"])
 @pytest.mark.parametrize(("old", "new", "cap"), [((0.8, 0.4), (0.9, 0.8), 5), ((0.5, 0.5), (0.9, 0.9), 2)])
@@ -90,7 +96,7 @@ def test_coverage_of_both_parts(
     assert (covered <= high).all(), covered
 
 
-@pytest.mark.usefixtures("no_notes")
+@pytest.mark.usefixtures("no_notes", "no_share")
 @pytest.mark.parametrize("spread", SPREADS)
 def test_where_episodes_are_too_short_to_show_the_spread_of_p_intervals_are_wide_enough(spread: str) -> None:
     """A model that resamples a fifth of its wrong answers rarely shows a third answer, and one with b = 0.9 gives up to eight.
