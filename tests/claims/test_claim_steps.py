@@ -522,3 +522,13 @@ def test_large_coefficients_whose_multiplicities_flint_does_not_say() -> None:
     steps = [decide("a", square > 0, given=[p < at]), decide("b", square >= 0)]
     assert check(Claim(id="x", statement="s", domain={p: UNIT}, proof=steps)).status is not Status.ERROR
     assert check(Claim(id="x", statement="s", domain={p: UNIT}, proof=[decide("w", square > 0)])).status is Status.REFUTED
+
+
+@pytest.mark.parametrize(("name", "value", "domain"), [("p", "3/2", UNIT), ("p", 1, UNIT), ("n", "3/2", COUNT)])
+def test_a_recorded_witness_outside_the_domain_refutes_nothing(name, value, domain):
+    """The formula fails there, and at points of the domain too; the recorded point is none of them."""
+    x = sp.Symbol(name)
+    wrong = decide("Never near 1.", Or(x < sp.Rational(3, 4), x > 2))
+    result = verdict(wrong, domain={x: domain}, recorded="fails", witness={name: value})
+    assert result.status is Status.ERROR
+    assert f"the recorded witness {name} = {value} does not refute the formula" in result.message

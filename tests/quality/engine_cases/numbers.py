@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, UNDECIDED, case, m, n, p, x, y
-from sympy import Abs, Eq, Equivalent, Implies, Ne, Or, Rational, exp, log, sqrt
+from sympy import Abs, Eq, Equivalent, Implies, Max, Min, Ne, Or, Rational, exp, log, sqrt
 
 from dstheory.claims import COUNT, POSITIVE, REAL, UNIT, Domain, between, decide, enclose, identity
 
@@ -33,6 +33,9 @@ NUMBERS = [
         {"x y": UNIT},
         lambda: decide("", Implies((x**2 - HALF) ** 2 * (y - 2) >= 0, x > Rational(3, 4))),
     ),
+    case("|x| = x where x is a root of 2", FAILS, "", {x: REAL}, lambda: decide("", Implies(Eq(x**2, 2), Abs(x) <= x))),
+    case("the lesser of x and 1 at a root of 2", FAILS, "", {x: REAL}, lambda: decide("", Implies(Eq(x**2, 2), Min(x, 1) >= x))),
+    case("the greater of x and 1 there", FAILS, "", {x: REAL}, lambda: decide("", Implies(Eq(x**2, 2), Max(x, 1) <= x))),
     case("n (n + 1) is not 1", HOLDS, "", {n: COUNT}, lambda: decide("", Ne(n * (n + 1), 1))),
     case("x^2 = 2 has no solution", FAILS, "", {x: POSITIVE}, lambda: decide("", Ne(x**2, 2))),
     case("sqrt(x^2) = x on the positive numbers", HOLDS, "", {x: POSITIVE}, lambda: identity("", sqrt(x**2), x)),
