@@ -240,6 +240,7 @@ def _print_tables(found: Explanation, where: Where, options: dict[str, Any]) -> 
 
 _NOTES = "About the table"
 _ALWAYS = (
+    "Why nothing is said of p, a and b",
     "Warnings",
     "Not modelled, and left out of the numbers above",
     "Not read, since only the shell or Python knows the value",

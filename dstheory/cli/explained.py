@@ -243,11 +243,11 @@ def sections(found: Explanation, against: Against | None, where: Where, options:
     told = [f"{term(row.name)}: {row.note}" for row in found.attribution if row.note]
     if any(row.note == "the expected gradient is zero" and "KL" in row.name for row in found.attribution):
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
-    if found.why_not:
-        told.append(f"not attributed: {found.why_not}")
     loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update ({', '.join(_loss_at(found, where))})."]
     unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
+    unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
     parts = [
+        ("Why nothing is said of p, a and b", unsaid),
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("On the responses of another policy", _stale(found, where, options)),

@@ -107,6 +107,15 @@ def test_everything_fits_and_tables_keep_their_cells(
                             assert number in text or len(number) > 26  # whole, where it is a number
 
 
+@pytest.mark.parametrize("command", ["explain trl:grpo beta=0.04 --reference 0.5,0.7,0.4", "derive sft --explain", "examples",
+                                     "verify --list --group A", "objectives kl-direct"])  # fmt: skip
+def test_in_a_pipe_sentences_are_as_wide_as_tables(dstheory, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.delenv("COLUMNS")
+    out = dstheory(*command.split()).out
+    assert_fits(out.splitlines(), 80)
+    assert max(map(cell_len, out.splitlines())) > 70
+
+
 def on_a_terminal(lines: tuple[str, ...], width: int, folder: Path) -> dict[str, tuple[list[str], str]]:
     """Return what a terminal of this width shows of each command, without progress that was drawn over, and its exit code."""
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}

@@ -264,3 +264,43 @@ def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> 
         refused = dstheory("explain", *GRPO, "--brief", *more)
         assert refused.code == 2
         assert "--brief" in refused.err
+
+
+VERL, OPENRLHF = "actor_rollout_ref.actor", "algo.kl"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("trl:grpo", "beta=0.04", "use_bias_correction_kl=false"),
+         "k3 = ref/pi - 1 + log(pi/ref); a token's coefficient is -0.04 (1 - ref/pi) (beta = 0.04 on the command line; "
+         "use_bias_correction_kl = false on the command line)."),
+        (("verl:ppo", f"{VERL}.use_kl_loss=true", f"{VERL}.kl_loss_type=mse"),
+         f"k2 = log(pi/ref)^2/2; a token's coefficient is -0.001 log(pi/ref) ({VERL}.use_kl_loss = true on the command line; "
+         f"{VERL}.kl_loss_coef = 0.001, the default of verl 0.9.1; {VERL}.kl_loss_type = mse on the command line)."),
+        (("openrlhf:ppo", f"{OPENRLHF}.use_loss=true", f"{OPENRLHF}.unbiased_gradient=true"),
+         f"k2 = log(pi/ref)^2/2; a token's coefficient is -0.01 log(pi/ref) ({OPENRLHF}.use_loss = true on the command line; "
+         f"{OPENRLHF}.init_coef = 0.01, the default of OpenRLHF 0.11.2; {OPENRLHF}.estimator = k1, the default of OpenRLHF "
+         f"0.11.2; {OPENRLHF}.unbiased_gradient = true on the command line)."),
+        (("slime:grpo", "use_kl_loss=true", "kl_loss_coef=0.1", "kl_loss_type=k3", "use_unbiased_kl=true",
+          "n_samples_per_prompt=8", "ref_load=x"),
+         "k3 = ref/pi - 1 + log(pi/ref) times the importance ratio rho, both differentiated; a token's coefficient is -0.1 rho "
+         "log(pi/ref) (use_kl_loss = true on the command line; kl_loss_coef = 0.1 on the command line; kl_loss_type = k3 on the "
+         "command line; use_unbiased_kl = true on the command line)."),
+    ],
+    ids=["trl", "verl", "openrlhf", "slime"],
+)  # fmt: skip
+def test_the_kl_in_the_loss_is_named_by_the_settings_it_follows_from(dstheory, arguments: tuple[str, ...], says: str) -> None:
+    """Which keys say it stands in each library's documentation, and is written here once more."""
+    assert f" KL in the loss: {says}" in said(dstheory, *arguments, "--brief")
+
+
+def test_where_nothing_is_attributed_the_brief_form_says_why(dstheory) -> None:
+    text = said(dstheory, "slime:grpo", "--brief")
+    assert "Why nothing is said of p, a and b not attributed: group_size is 1" in text
+
+
+def test_without_a_kl_none_is_named(dstheory) -> None:
+    assert "KL in the loss" not in said(dstheory, "trl:grpo", "--brief")
+    assert "a token's coefficient" not in said(dstheory, "trl:rloo", "--brief")
+    assert "In %" not in said(dstheory, "trl:grpo", "--brief")
