@@ -44,7 +44,9 @@ def mathml(latex: str, *, display: bool) -> str:
     """
     # mathematics within \text is taken out of it
     plain = _TEXT.sub(lambda found: r"\text{" + _DOLLARS.sub(r"} \1 \\text{", found[1]) + "}", latex)
-    return _MATHML.convert_with_local_state(plain, displaystyle=display)
+    shown = _MATHML.convert_with_local_state(plain, displaystyle=display)
+    # MathML takes words for space: with nothing but words beside it, a sign would have no room of its own
+    return shown.replace("<mo>=</mo><mtext>", "<mo>=</mo><mi></mi><mtext>")
 
 
 def _visit(self: Any, node: nodes.Element) -> None:

@@ -93,11 +93,14 @@ def compact_gradient(s: SymbolicSetting, objective: Rule) -> CompactGradient:
 
 def _of_responses(s: SymbolicSetting, objective: Rule) -> CompactGradient:
     """Return an update that a rule states itself, in the names that its sums over whole responses take."""
-    noted: dict[sp.Symbol, sp.Expr] = {}
+    acting = objective.measure(s)
+    q = symbol(f"q{s.suffix(acting)}")
+    noted = {q: acting.resample_probability()} if s.chain.turns is None else {}
     update = expected_update(replace(s, noted=noted), objective)
     found = CompactGradient(noted)
     found.gradient = {name: folded(_shortened(g), found) for name, g in update.items()}
-    found.definitions = needed(noted, found.gradient.values())
+    named = {name: value if name == q else folded(value, found) for name, value in noted.items()}
+    found.definitions = needed(named, found.gradient.values())
     return found
 
 
@@ -165,7 +168,7 @@ class _Builder:
         self.turns = s.chain.turns or 1
         self.payoff, self.rate = objective.payoff(s), objective.rate(s)
         self.earns_reward = self.payoff == s.reward or objective.outcome
-        self.suffix = {s.policy: "", s.expert: "_E", s.reference: "_ref"}.get(self.chain.policy, "_mu")
+        self.suffix = s.suffix(self.chain.policy)
         self._name_last_probability(s)
         self._name_resampling(s)
         for name, expr in objective.names(s).items():

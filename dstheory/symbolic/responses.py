@@ -162,7 +162,7 @@ def turn_sums(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> tup
     """
     chances, stops = acting.sample_at(0), acting.stop_at(0)
     lengths = [length + s.lengths[1] for length in s.lengths[0]]
-    suffix = {s.policy: "", s.expert: "_E", s.reference: "_ref"}.get(acting, "_mu")
+    suffix = s.suffix(acting)
 
     def name(base: str, value: sp.Expr) -> sp.Expr:
         if s.noted is None or not value.free_symbols:

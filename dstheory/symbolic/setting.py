@@ -77,6 +77,10 @@ class SymbolicSetting:
         """Return the chain with the same horizon in which another policy acts."""
         return SymbolicChain(policy, self.chain.turns)
 
+    def suffix(self, policy: SymbolicPolicy) -> str:
+        """Return what ends the names of quantities of the chain in which another policy acts; nothing for the learner's."""
+        return {self.policy: "", self.expert: "_E", self.reference: "_ref"}.get(policy, "_mu")
+
     def frozen_value(self, frozen: SymbolicPolicy, payoff: Payoffs) -> sp.Expr:
         """Return the total of a payoff over the states that another policy visits, the learner acting in each.
 

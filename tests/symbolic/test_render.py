@@ -13,10 +13,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import sympy as sp
 from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted, derived
 
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic import render
+from dstheory.symbolic.derivation import DerivedGradient, Display
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.render.latex import PREAMBLE
 from dstheory.symbolic.render.mathml import formula_mathml as mathml
@@ -72,6 +74,20 @@ def test_the_notebook_shows_the_gradient() -> None:
     shown = derived("reinforce")._repr_latex_()
     assert shown.startswith("$$\\begin{aligned}")
     assert r"N \, p \, \left(1 - p\right) \, \left(Q_{C} - Q_{W}\right)" in shown
+
+
+@pytest.mark.parametrize(("name", "options"), [("score-summed", {}), ("grpo", {"per_answer_lengths": True})], ids=str)
+def test_the_chance_of_another_turn_is_written_q_where_a_rule_states_its_update(name: str, options: dict) -> None:
+    derivation = derived(name, **options)
+    p, a, b = (symbol(x) for x in "pab")
+    stops = sp.expand(1 - p * (1 - a) - b * (1 - p))
+    shown = [value for item in _displays(derivation) for value in item.right if isinstance(value, sp.Expr)]
+    assert any(value.has(1 - symbol("q")) for value in shown)
+    assert not [value for value in shown for part in value.atoms(sp.Add) if sp.expand(part - stops) == 0]
+
+
+def _displays(derivation: DerivedGradient) -> list[Display]:
+    return [item for step in derivation.steps for item in step.items if isinstance(item, Display)]
 
 
 def test_small_pieces_of_notation() -> None:
