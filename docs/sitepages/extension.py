@@ -107,6 +107,17 @@ class LongCode(SphinxPostTransform):
                 node["classes"].append("long")
 
 
+class Dashes(SphinxPostTransform):
+    """Between the name of an argument and its words Sphinx writes two hyphens, for a dash; nobody else does."""
+
+    default_priority = 9
+
+    def run(self, **_: Any) -> None:
+        """Write the dash."""
+        for text in list(self.document.findall(lambda node: isinstance(node, nodes.Text) and node == " -- ")):
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def _shown(found: re.Match[str]) -> str:
     return f'<span class="formula">{mathml(html.unescape(found[1]), display=True)}</span>'
 
@@ -169,6 +180,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_visit, None), (_visit, None))
     app.add_post_transform(ClaimLinks)
     app.add_post_transform(LongCode)
+    app.add_post_transform(Dashes)
     app.add_post_transform(ShownMathematics)
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _escape_docstring, priority=400)
