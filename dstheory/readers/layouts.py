@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,7 +13,7 @@ from dstheory.readers.formats import READERS, Format, named, recognise
 from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import cut, shown
-from dstheory.readers.paths import Place, candidates, keys_of
+from dstheory.readers.paths import Place, candidates, getter, keys_of
 from dstheory.readers.reading import IN_LISTS
 from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, text_or_none
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
@@ -206,7 +206,7 @@ class Layout:
             yield from parts
             return
         deep, once = self._deep, {place: set[str]() for place in self._once}
-        said, right = Place.of(self.names.decision), Place.of(self.names.correct)
+        said, right = getter(self.names.decision), getter(self.names.correct)
         for numbers, rows in _only(parts, self.where, file) if self.where else parts:
             faults: dict[int, Fault] = {}
             for row_number, (number, row) in enumerate(zip(numbers, rows, strict=True)):
@@ -227,12 +227,12 @@ class Layout:
                         row[self.names.id] = f"{file}: {number}"
             yield numbers, [faults.get(i, row) for i, row in enumerate(rows)] if faults else rows
 
-    def _translate(self, row: dict[str, Any], said: Place, right: Place) -> None:
+    def _translate(self, row: dict[str, Any], said: Callable[[Any], Any], right: Callable[[Any], Any]) -> None:
         """Put decisions and correctness of a record's attempts into the words of this package, from where they stand."""
         attempts = row.get(self.names.attempts) if self.reader == "records" else [row] if self.reader == "table" else ()
         for attempt in attempts if isinstance(attempts, list) else ():
             if isinstance(attempt, dict):
-                decision, verdict = said.get(attempt), self.verdicts(right.get(attempt))
+                decision, verdict = said(attempt), self.verdicts(right(attempt))
                 if decision is not None:
                     attempt[self.names.decision] = decision_word(decision, self.decisions)
                 if verdict is not None:

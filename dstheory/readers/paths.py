@@ -8,7 +8,7 @@ A key that holds dots is found first as it is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -78,6 +78,16 @@ class Place:
         if isinstance(record, Mapping) and self.text in record:
             return record[self.text]
         return _get(record, self.steps)
+
+
+def getter(place: str) -> Callable[[Any], Any]:
+    """Return what gets the value at a place: as :meth:`Place.get`, and fast where the place is one key.
+
+    >>> getter("gold")({"gold": 4}), getter("extra.gold")({"extra": {"gold": 4}}), getter("gold")([4])
+    (4, 4, None)
+    """
+    at = Place.of(place)
+    return (lambda record: record.get(place) if type(record) is dict else at.get(record)) if at.plain else at.get
 
 
 def _get(value: Any, steps: tuple[Step, ...]) -> Any:

@@ -7,6 +7,7 @@ decisions are all missing, and marked: nobody decided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 
 from dstheory.readers.answers import Checker, checked
 from dstheory.readers.batches import RecordBatch
-from dstheory.readers.paths import Place
+from dstheory.readers.paths import Place, getter
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
 from dstheory.readers.words import Verdicts, kind_of_word
 
+_MOST_KNOWN = 1000  # values for decisions that are remembered: a log has a handful
 FIXED_NOTE = (
     "no record says what was decided after an answer, so nobody is taken to have decided: there is neither a nor b, and what "
     "comes after right and after wrong answers is measured; if the model decided, say so with --decided-by model"
@@ -102,18 +104,25 @@ def telling(parts: Iterable[Records], names: FieldNames) -> list[Any]:
     >>> [row["attempts"][0]["decision"] for row in telling([(range(3), rows)], FieldNames())]
     ['stop', 'continue']
     """
-    within, decision = Place.of(names.attempts), Place.of(names.decision)
+    within, decision = getter(names.attempts), getter(names.decision)
     seen: set[str] = set()
+    known: set[Any] = {None}  # values of which it is known what they show; most records show nothing else
     out = []
     for _, rows in parts:
         for row in rows:
-            attempts = within.get(row) if isinstance(row, Mapping) else None
+            attempts = within(row)
             if not isinstance(attempts, list):
                 continue
-            words = {kind_of_word(found) for found in map(decision.get, attempts) if found is not None}
+            values = list(map(decision, attempts))
+            with suppress(TypeError):  # a value that is a list or an object
+                if known.issuperset(values) and (len(values) < 2 or "(several)" in seen):
+                    continue
+            words = {kind_of_word(found) for found in values if found is not None}
             if new := (words | ({"(several)"} if len(attempts) > 1 else set())) - seen:
                 seen |= new
                 out.append(row)
+            if len(known) < _MOST_KNOWN:
+                known |= {value for value in values if isinstance(value, (str, int, float))}
             if seen.issuperset(("resample", "stop")):
                 return out
     return out
@@ -130,7 +139,9 @@ def fill_decisions(row: Any, names: FieldNames, who: str) -> None:
         who: who decided, if the record does not say it.
     """
     attempts = row.get(names.attempts) if isinstance(row, dict) else None
-    if not isinstance(attempts, list) or not attempts or not without_decisions([row], names):
+    if not isinstance(attempts, list) or len(attempts) < 2:
+        return
+    if not all(isinstance(attempt, dict) and attempt.get(names.decision) is None for attempt in attempts):
         return
     for attempt in attempts[:-1]:
         attempt[names.decision] = "resample"
