@@ -532,3 +532,23 @@ def test_a_recorded_witness_outside_the_domain_refutes_nothing(name, value, doma
     result = verdict(wrong, domain={x: domain}, recorded="fails", witness={name: value})
     assert result.status is Status.ERROR
     assert f"the recorded witness {name} = {value} does not refute the formula" in result.message
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [x < sp.Rational(5, 8), x <= sp.Rational(5, 8), x > sp.Rational(3, 8), x >= sp.Rational(3, 8), Eq(x, x**2), Ne(x, 0)],
+)
+def test_an_enclosure_sees_where_its_box_is_too_large(formula):
+    """Each is true on a part of the box, and false at an end or at points of the inside."""
+    result = verdict(enclose("On the box.", formula, {x: (0, 1)}), domain={x: CLOSED_UNIT})
+    assert result.status in (Status.REFUTED, Status.UNDECIDED)
+    assert (result.status is Status.UNDECIDED) == isinstance(formula, Ne)
+
+
+def test_an_enclosure_leaves_out_only_what_a_premise_excludes():
+    """The premise is true on a half of the box: that half is still looked at."""
+    below, above = sp.Rational(1, 2), sp.Rational(3, 4)
+    wrong = enclose("Beyond the premise.", x > above, {x: (0, 1)}, given=[x >= below])
+    right = enclose("Within it.", x > sp.Rational(1, 3), {x: (0, 1)}, given=[x >= below])
+    assert verdict(wrong, domain={x: CLOSED_UNIT}).status is Status.REFUTED
+    assert verdict(right, domain={x: CLOSED_UNIT}).status is Status.ENCLOSED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, UNDECIDED, case, m, n, p, x, y
-from sympy import Abs, Eq, Equivalent, Implies, Max, Min, Ne, Or, Rational, exp, log, sqrt
+from sympy import Abs, And, Eq, Equivalent, Implies, Max, Min, Ne, Or, Rational, exp, log, sqrt
 
 from dstheory.claims import COUNT, POSITIVE, REAL, UNIT, Domain, between, decide, enclose, identity
 
@@ -32,6 +32,20 @@ NUMBERS = [
         "",
         {"x y": UNIT},
         lambda: decide("", Implies((x**2 - HALF) ** 2 * (y - 2) >= 0, x > Rational(3, 4))),
+    ),
+    case(
+        "an equivalence that fails at a root of 3, one way",
+        FAILS,
+        "",
+        {x: REAL},
+        lambda: decide("", Equivalent(Eq(x**2, 2), Or(Eq(x**2, 2), Eq(x**2, 3)))),
+    ),
+    case(
+        "the other way",
+        FAILS,
+        "",
+        {x: REAL},
+        lambda: decide("", Equivalent(Eq(x**2, 2), And(Eq(x**2, 2), x > 0))),
     ),
     case("|x| = x where x is a root of 2", FAILS, "", {x: REAL}, lambda: decide("", Implies(Eq(x**2, 2), Abs(x) <= x))),
     case("the lesser of x and 1 at a root of 2", FAILS, "", {x: REAL}, lambda: decide("", Implies(Eq(x**2, 2), Min(x, 1) >= x))),
