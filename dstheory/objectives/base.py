@@ -128,7 +128,7 @@ class Objective(ABC):
 
     @property
     def as_compiled(self) -> bool:
-        """Whether compiled loops stand for it: no class outside this package overrides anything, unless the loop with it."""
+        """Whether shortcuts stand for it: no class outside this package overrides anything, unless a compiled loop with it."""
         return _as_compiled(type(self))
 
     def gradient(self, solution: Solution) -> StageGradient:

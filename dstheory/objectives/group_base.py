@@ -285,7 +285,7 @@ class GroupObjective(ResponseObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
         parts = self.credit_parts(solution)
-        if len(parts) == 2 and outcome.values is not None and not applies(under):
+        if len(parts) == 2 and outcome.values is not None and not applies(under) and self.as_compiled:  # weighted by ratios
             parts = self._in_common(solution, parts)
         return tuple(term for part, weight in parts for term in self.credited(under, outcome, weight, part))
 

@@ -380,7 +380,7 @@ class _ForwardAtStates(_KL):
         Raises:
             InfiniteDivergenceError: at a state that it visits the policy rules out what the reference does.
         """
-        if not self.plain or self.measure != "policy":
+        if not self._by_gaps:
             return super().mass(solution)
         self.check(solution)
         pol, policy, ref = solution.unrolled, solution.policy, self.reference
@@ -394,7 +394,12 @@ class _ForwardAtStates(_KL):
         return found.weighted(w.sample, w.stop, w.resample).scaled(self.divided_by[1].scale)
 
     def centred(self, solution: Solution) -> CoefficientMass:
-        return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)
+        return self.mass(solution) if self._by_gaps else super().centred(solution)
+
+    @property
+    def _by_gaps(self) -> bool:
+        """Whether the mass is visits times gaps: of plain sums, unless a subclass changes their terms."""
+        return self.plain and self.measure == "policy" and self.as_compiled
 
 
 @register

@@ -75,7 +75,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
-        if not self.plain:
+        if not (self.plain and self.as_compiled):  # a subclass may change the terms
             return super().mass(solution)
         solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
         self.check(solution)
@@ -89,7 +89,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         return contrast_mass(solution, solution.finite_visits, found).scaled(self.divided_by[1].scale)
 
     def centred(self, solution: Solution) -> CoefficientMass:
-        return self.mass(solution) if self.plain else super().centred(solution)
+        return self.mass(solution) if self.plain and self.as_compiled else super().centred(solution)
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient of plain sums, unless stages are weighted, or terms cancel."""

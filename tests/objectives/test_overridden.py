@@ -16,13 +16,13 @@ from objectives.instances import INSTANCES
 from objectives.test_large_rows import as_if, worst
 from strategies import Case, make_case
 
-from dstheory import Policy, TwoStageMDP, solve, train
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve, train
 from dstheory.errors import ChainError
 from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused
 from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.mass import CoefficientMass, StageGradient
+from dstheory.objectives.mass import CoefficientMass, StageGradient, mass_of_steps
 from dstheory.objectives.parts import ConstantLength, Credit, LeaveOneOut, Normaliser, Raw
 from dstheory.objectives.responses import Term
 from dstheory.objectives.weights import TokenWeight
@@ -116,6 +116,37 @@ def test_a_large_table_gets_what_a_subclass_says(label: str, monkeypatch: pytest
             assert small == large, hook
         else:
             assert worst(large, small) < 1e-9, hook
+
+
+# What a rule on trajectories and its mass both ask for; other hooks belong to one of the two.
+SHARED = ("terms", "per_token", "outcome_of", "weighted", "strength", "token_weight", "credit_parts", "weight_of_ratio",
+          "reward_terms", "penalty_terms", "credited", "credit")  # fmt: skip
+
+
+@pytest.mark.parametrize("label", PASSES)
+def test_a_mass_is_that_of_the_rule_when_both_are_changed_at_once(label: str) -> None:
+    """The sum over all trajectories of what the rule says of them."""
+    name, _, i = label.rpartition("-")
+    case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective, solution, compared = INSTANCES[name][int(i)](case), solve(case.mdp, case.policy), 0
+    for hook in set(SHARED) & set(hooks(type(objective))):
+        own = overriding(objective, hook)
+        try:
+            found, behaviour = own.ascent(solution), own.behaviour(solution)
+        except (ChainError, TypeError, AssertionError):
+            continue
+        if isinstance(behaviour, Policy):
+            every = enumerate_trajectories(case.mdp, behaviour)
+            try:
+                mass = mass_of_steps(case.mdp, every, *own.coefficients(solution, every))
+            except ChainError:
+                continue
+            expected, size = mass.gradient(case.policy), float(np.abs(mass.sample).max())
+            for one, two in ((found.sample, expected.sample), (found.decide, expected.decide)):
+                np.testing.assert_allclose(one, two, rtol=0, atol=1e-10 * size, err_msg=hook)
+            compared += 1
+    if not compared:
+        pytest.skip("nothing that a rule and its mass share")
 
 
 def test_what_says_its_own_terms_is_believed() -> None:
