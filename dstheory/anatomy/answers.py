@@ -413,7 +413,7 @@ def _perfect(episodes: Episodes, attempts: int, level: float) -> Estimate:
     """Return the accuracy under a perfect decision; missing where the last attempt is that of too few problems.
 
     Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of
-    simulated logs held the truth in 60 to 92 %, with five or more in 91 to 98 %.
+    simulated logs held the truth in 47 to 92 %, with five or more in 91 to 98 %.
     """
     found = any_correct(episodes, attempts, level=level)
     tried, _ = _up_to_first_correct(episodes, attempts)
