@@ -60,7 +60,7 @@ def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: 
     axes.grid(visible=False, axis="y")
     axes.hlines(heights, 0, 1, transform=across, color="#b0b0b0", alpha=0.25, linewidth=0.6, zorder=0.5)
     mark(axes, heights)
-    for height, row in zip(heights, rows, strict=True) if named else ():  # as texts: ticks take three times as long
+    for height, row in zip(heights, rows, strict=True) if named else ():  # as texts: a tick is five artists
         axes.text(-0.035, height, figure_text(row.name), transform=across, ha="right", va="center_baseline",
                   fontstyle="normal" if row.balanced else "italic", fontweight="bold" if row.balanced else "normal")  # fmt: skip
     between = [(one + two) / 2 for one, two, above, below in zip(heights, heights[1:], rows, rows[1:], strict=False)
