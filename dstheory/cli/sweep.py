@@ -267,7 +267,8 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
         say(f"{count:,} of {counted(plan.grid.size, 'setting has', 'settings have')} no result ({what}): NaN, marked in `status`")
     for name, count in found["not_finite"].items():
         why = plan.variables[name].missing or "it left the finite numbers"
-        say(f"{name} is NaN or infinite in {counted(count, 'setting')} that have a result: {why}")
+        where = counted(count, "setting that has a result", "settings that have a result")
+        say(f"{name} is NaN or infinite in {where}: {why}")
     if not found["chunks"]:
         say(f"this sweep was complete already, nothing was computed: {found['out']}")
     else:

@@ -158,7 +158,7 @@ def test_settings_without_a_result_are_counted_and_said(dstheory, tmp_path) -> N
 
 def test_numbers_that_do_not_exist_are_counted_and_explained(dstheory) -> None:
     ran = dstheory("sweep", "--grid", "max_turns=1,2", "--out", "out")
-    assert "a_after is NaN or infinite in 1 settings that have a result: no decision at a correct answer is drawn" in ran.out
+    assert "a_after is NaN or infinite in 1 setting that has a result: no decision at a correct answer is drawn" in ran.out
 
 
 BAD = [
@@ -211,7 +211,7 @@ def test_killed_while_the_result_was_written(dstheory, monkeypatch) -> None:
         patch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert dstheory("sweep", *GRIDS, "--out", "out").code == 130
     ran = dstheory("sweep", *GRIDS, "--out", "out")
-    assert re.search(r"^data and manifest: out \(\d+\.\d s, 1 of 1 parts were there already\)$", ran.out, re.MULTILINE)
+    assert re.search(r"^data and manifest: out \(\d+\.\d s, 1 of 1 part was there already\)$", ran.out, re.MULTILINE)
 
 
 def test_options_from_a_file(dstheory, tmp_path) -> None:
