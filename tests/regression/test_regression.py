@@ -125,9 +125,9 @@ CASES = [
     Case("digits.json", 1, ("thousands of digits",), SIMULATE, make=lines('{"format": %s}' % ("9" * 5000))),
     Case("digits.jsonl", 1, ("line 2: is not JSON: ", "1 of 2 records were unusable"),
          make=lines(f'{{"id": 1, {ATTEMPTS}}}', f'{{"id": {"9" * 5000}, {ATTEMPTS}}}')),
-    Case("round.jsonl", 0, ("1 records read, 1 used",), make=lines('{"id": 1, "correct": true, "round": %s}' % ("9" * 4000))),
+    Case("round.jsonl", 0, ("1 record read, 1 used",), make=lines('{"id": 1, "correct": true, "round": %s}' % ("9" * 4000))),
     # length and size
-    Case("blanks.jsonl", 0, ("1 records read, 1 used",), EXPORT + " --checker countdown",
+    Case("blanks.jsonl", 0, ("1 record read, 1 used",), EXPORT + " --checker countdown",
          make=lines('{"id": 1, "transcript": "1+2+3 = 6 1' + " " * 40_000 + '1", "numbers": [1, 2, 3], "target": 6}')),
     Case("attempts.jsonl", 0, ("2 records read, 2 used",),
          make=lines('{"id": 1, ' + ATTEMPTS.replace("[", "[" + '{"correct": false, "decision": "resample"}, ' * 99_998) + "}",
