@@ -155,24 +155,47 @@ _PART = 2**18  # bytes looked at together
 _FIRST = 3  # where the first colon after a key may be: {"":
 
 # Each of these takes the bytes of a text and the colons that may follow keys, of which it strikes out some that do not. The text
-# is valid JSON: a backslash stands in a string only, and between a key and its colon there is nothing but blanks.
-_Narrowing = Callable[[np.ndarray, Bools], None]
+# is valid JSON: a backslash stands in a string only, and between a key and its colon there is nothing but blanks. The last
+# argument is memory to work in: to ask the system for more, again and again, takes longer than what is done in it.
+_Narrowing = Callable[[np.ndarray, Bools, Bools], None]
 
 
-def _after_marks(codes: np.ndarray, colons: Bools) -> None:
+def _after_marks(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
     """Keep colons after a quotation mark or what is smaller, such as a blank."""
-    colons[1:] &= (codes <= _MARK)[:-1]
+    before = codes[:-1]
+    colons[1:] &= np.less_equal(before, _MARK, out=memory[0, : len(before)])
 
 
-def _not_after_words(codes: np.ndarray, colons: Bools) -> None:
+def _not_after_words(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
     """Keep colons after a quotation mark, or after two characters of which the first is one or a blank."""
-    colons[2:] &= (codes == _MARK)[1:-1] | (codes <= _MARK)[:-2]
+    first, second = codes[:-2], codes[1:-1]
+    after = np.equal(second, _MARK, out=memory[0, : len(second)])
+    after |= np.less_equal(first, _MARK, out=memory[1, : len(first)])
+    colons[2:] &= after
 
 
-def _not_escaped(codes: np.ndarray, colons: Bools) -> None:
-    """Keep colons but for those after a quotation mark with a single backslash before it: that mark ends no string."""
-    backslashes = codes == _BACKSLASH
-    colons[3:] &= ~backslashes[1:-2] | backslashes[:-3]
+def _not_escaped(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
+    """Keep colons but for those after a quotation mark with an odd number of backslashes before it: that mark ends no string."""
+    backslashes = np.equal(codes, _BACKSLASH, out=memory[0, : len(codes)])
+    after = colons[3:]
+    after_one = np.logical_and(after, backslashes[1:-2], out=memory[1, : len(after)])
+    after ^= after_one
+    after_one &= backslashes[:-3]
+    if after_one.any():  # after two or more
+        at = np.flatnonzero(after_one)
+        after[at[_backslashes_up_to(codes, at + 1) % 2 == 0]] = True
+
+
+def _backslashes_up_to(codes: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return how many backslashes stand in a row up to each of some places that hold one; 0 if it may begin before ``codes``."""
+    counts, at = np.zeros(len(ends), int), np.arange(len(ends))
+    while len(at):
+        counts[at] += 1
+        beyond = ends[at] < counts[at]
+        counts[at[beyond]] = 0
+        at = at[~beyond]
+        at = at[codes[ends[at] - counts[at]] == _BACKSLASH]
+    return counts
 
 
 _BOUNDS: tuple[tuple[_Narrowing, ...], ...] = (
@@ -184,16 +207,20 @@ _BOUNDS: tuple[tuple[_Narrowing, ...], ...] = (
 )
 
 
-def _most_keys(data: bytes, narrowings: Sequence[_Narrowing]) -> int:
+def _most_keys(data: bytes, narrowings: Sequence[_Narrowing], memory: Bools) -> int:
     """Return a number of keys that a text of valid JSON does not exceed."""
     text, total = np.frombuffer(data, np.uint8), 0
     for start in range(0, len(text), _PART):
         codes = text[start : start + _PART + _FIRST]
-        colons = codes == _COLON
+        colons = np.equal(codes, _COLON, out=memory[2, : len(codes)])
         for narrow in narrowings:
-            narrow(codes, colons)
+            narrow(codes, colons, memory)
         total += int(np.count_nonzero(colons[_FIRST:]))
     return total
+
+
+def _memory_for(data: bytes) -> Bools:
+    return np.empty((3, min(len(data), _PART + _FIRST)), bool)
 
 
 def _keys_in(data: bytes) -> int:
@@ -228,12 +255,14 @@ class KeyCheck:
     """Compares the keys of texts with those of their values; begins with the bound that settled the text before."""
 
     def __init__(self) -> None:
-        self._first = 0
+        self._first, self._memory = 0, _memory_for(b"")
 
     def none_dropped(self, data: bytes, kept: int) -> bool:
         """Return whether a text of valid JSON has no more keys than the objects that were made of it, which have ``kept``."""
+        if self._memory.shape[1] < min(len(data), _PART + _FIRST):
+            self._memory = _memory_for(data)
         for i in range(self._first, len(_BOUNDS)):
-            if _most_keys(data, _BOUNDS[i]) == kept:
+            if _most_keys(data, _BOUNDS[i], self._memory) == kept:
                 self._first = i
                 return True
         self._first = len(_BOUNDS) - 1

@@ -117,7 +117,7 @@ def test_bounds_of_keys_hold_and_the_count_is_exact_wherever_a_text_is_cut(lines
         patch.setattr(repeated_keys, "_PART", part)
         assert repeated_keys._keys_in(data) == len(pairs)
         for bound in repeated_keys._BOUNDS:
-            assert repeated_keys._most_keys(data, bound) >= len(pairs)
+            assert repeated_keys._most_keys(data, bound, repeated_keys._memory_for(data)) >= len(pairs)
 
 
 NOT_ONE_BY_ONE = {
@@ -125,6 +125,7 @@ NOT_ONE_BY_ONE = {
     "quoted keys": '{"a": "{\\"b\\": 1}", "b": 1}',
     "blanks before colons": '{"a": "x : y", "b": 1}',
     "both": '{"a": "x : {\\"b\\": 1}", "b": 1}',
+    "quoted twice": '{"a": "{\\"b\\": \\"{\\\\\\"c\\\\\\": 1}\\"}", "b": 1}',
 }
 
 
