@@ -324,15 +324,24 @@ def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:
     return [within.get(test.name, test) for test in group.checks]
 
 
-def _doubted(checks: Mapping[str, Sequence[Test]]) -> list[str]:
-    """Return the tests that reject what a split assumes.
+def tests_of_split(checks: Mapping[str, Sequence[Test]]) -> list[Test]:
+    """Return the tests of what a split assumes, of both logs.
 
     That p changes with the round is no such thing where tests within episodes can be made: unlike problems alone make it so.
+
+    Args:
+        checks: name of a log -> its tests, as in `Survey.comparison_checks`.
     """
-    found = set()
+    found = []
     for tests in checks.values():
         told = any(test.name == "trend within episodes" and test.p_value is not None for test in tests)
-        found |= {test.name for test in tests if test.rejected() and not (told and test.name == "p over rounds")}
+        found += [test for test in tests if test.name in LEFT_OUT and not (told and test.name == "p over rounds")]
+    return found
+
+
+def _doubted(checks: Mapping[str, Sequence[Test]]) -> list[str]:
+    """Return the tests that reject what a split assumes."""
+    found = {test.name for test in tests_of_split(checks) if test.rejected()}
     return [name for name in LEFT_OUT if name in found]
 
 

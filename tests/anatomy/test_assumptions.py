@@ -19,7 +19,7 @@ from dstheory.anatomy.generate import Cell
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.surveys import MeanSplit, Shift
-from dstheory.cli.anatomy.conclusions import _stands, conclusions
+from dstheory.cli.anatomy.conclusions import _by_chance, _stands, conclusions
 
 Chance = Callable[[int, np.ndarray, np.ndarray], np.ndarray]  # of round, whether this answer and the one before are right
 
@@ -316,6 +316,24 @@ def test_what_the_split_does_not_assume_may_be_rejected(rejected: list[str], wha
     found = SimpleNamespace(comparison_checks=checks, comparison_without={}, groups=[])
     yes = "Does this answer stand? Yes: no test rejects at 5 % what the split assumes."
     assert _stands(found, None) == f"{yes} {what} is rejected, but not assumed."  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("p_value", "said"),
+    [
+        (0.04, " The smallest of 5 p-values is 0.04, as chance alone gives in up to 20 % of logs."),
+        (0.012, " The smallest of 5 p-values is 0.012, as chance alone gives in up to 6 % of logs."),
+        (0.009, ""),
+    ],
+)
+def test_a_rejection_that_chance_may_give_is_called_so(p_value: float, said: str) -> None:
+    """Five tests of what the split assumes can be made, three of base and two of tuned; p over problems it does not assume."""
+    values = {"base": {"p over problems": 1e-9, "trend within episodes": 0.3, "p over rounds": 1e-9, "a over problems": p_value,
+                       "b over problems": 0.4, "a over rounds": None},
+              "tuned": {"p over problems": 1e-9, "p over rounds": 0.2, "b over rounds": 0.05}}  # fmt: skip
+    checks = {log: [Test(name, "", 9.0, 1.0, value, "", 9, "", "" if value else "none") for name, value in tests.items()]
+              for log, tests in values.items()}  # fmt: skip
+    assert _by_chance(SimpleNamespace(comparison_checks=checks)) == said  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("trials", "said"), [(1, "with 1 episode of each problem"), (3, "with 3.0 episodes of"), (4, "")])

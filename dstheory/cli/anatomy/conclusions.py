@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
+_RARE = 0.05  # share of logs in which chance alone gives as small a p-value, below which it is not spoken of
 _TELLING = 4  # episodes of each of so many problems, from which on tests tell departures that hide each other (docs/anatomy.md)
 _TELLING_PROBLEMS = 200
 _UNLIKE = ("a over problems", "b over problems")  # of which no log tells what they do to a split
@@ -285,6 +286,7 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         what = "One p for all problems and all rounds" if both else f"That {_assumed(others)}"
         said = f"Yes: no test rejects at 5 % what the split assumes. {what} is rejected, but not assumed."
         return f"{asked} {said}{_may_hide(found)}"
+    aside = f"{_by_chance(found)}{aside}"
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         why = without[unknown[0]].decide.reason
@@ -307,6 +309,21 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         may = f"the part of {' and that of '.join(left)} may then be zero"
         return f"{REJECTED} {asked} In part. {said}, and {may}.{aside}"
     return f"{asked} Yes. {said}.{aside}{_may_hide(found)}"
+
+
+def _by_chance(found: Survey) -> str:
+    """Say in how many logs one of so many tests gives as small a p-value although all of it holds, where that is not rare.
+
+    At most in the number of tests times the p-value, whatever the tests have to do with each other (Boole's inequality).
+    """
+    from dstheory.anatomy.surveys import tests_of_split
+
+    values = [test.p_value for test in tests_of_split(found.comparison_checks) if test.p_value is not None]
+    chance = len(values) * min(values)
+    if chance < _RARE:
+        return ""
+    often = "may give in any log" if chance >= 1 else f"gives in up to {100 * chance:.0f} % of logs"
+    return f" The smallest of {len(values)} p-values is {min(values):.2g}, as chance alone {often}."
 
 
 def _may_hide(found: Survey) -> str:
