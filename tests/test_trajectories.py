@@ -74,7 +74,7 @@ def test_enumerations_that_cannot_be_made_are_refused() -> None:
         enumerate_trajectories(mdp.replace(max_turns=12), HALF, limit=1000)
     with pytest.raises(ChainError, match=r"one policy, but this one has runs \(2,\): pick one run"):
         enumerate_trajectories(mdp.replace(max_turns=2), Policy.minimal(p=[0.1, 0.2], a=0.5, b=0.5))
-    with pytest.raises(ChainError, match="prompts x 2 answers"):
+    with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):
         enumerate_trajectories(TwoStageMDP(correct=[[1, 0], [1, 0]], max_turns=2), HALF)
 
 
