@@ -118,6 +118,17 @@ def probability(value: ArrayLike, what: str, remedy: str) -> Floats:
     return array
 
 
+def is_whole(values: NDArray[Any]) -> Bools:
+    """Return which numbers are whole; NaN is not, nor does it warn in whatever form a file holds it.
+
+    Example:
+        >>> is_whole(np.array([2.0, 2.5, np.nan])).tolist()
+        [True, False, False]
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values == np.floor(values))
+
+
 def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int:
     """Return an int; raise ChainError unless the value is a whole number >= ``low``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -202,6 +203,8 @@ def test_shapes_that_do_not_fit_are_named() -> None:
             correct=[[1, 0], [0, 1]], n_answers=[1, 1.5])  # fmt: skip
     refused("n_answers at prompt 0 is nan: must be a whole number between 1 and 2; give every prompt at least one answer",
             correct=[[1, 0], [0, 1]], n_answers=[float("nan"), 1])  # fmt: skip
+    refused("n_answers at prompt 0 is nan: must be a whole number between 1 and 2; give every prompt at least one answer",
+            correct=[[1, 0], [0, 1]], n_answers=np.frombuffer(struct.pack("<2Q", 0x7FF0000000000001, 0x3FF0000000000000), "<f8"))
     refused("n_answers at prompt 0 is 3: must be the length of the prompt's row of correct; leave n_answers out",
             n_answers=[3, 3])  # fmt: skip
     refused("prompt_weight has shape (3,): needs one weight per prompt, (2,)", prompt_weight=[1, 1, 1])

@@ -32,6 +32,7 @@ from dstheory.checks import (
     compact,
     float_array,
     frozen,
+    is_whole,
     probability,
     readonly,
     reject,
@@ -137,7 +138,7 @@ class TwoStageMDP(Immutable, Tabulated):
         if prompts is not None and len(prompts) != table.shape[0]:
             raise ChainError(f"prompts names {counted(len(prompts), 'prompt')} but the chain has {table.shape[0]}")
         reject(
-            ~((counts >= 1) & (counts <= table.shape[1]) & (counts == np.floor(counts))), counts, "n_answers",
+            ~((counts >= 1) & (counts <= table.shape[1]) & is_whole(counts)), counts, "n_answers",
             f"must be a whole number between 1 and {table.shape[1]}", "give every prompt at least one answer",
             axes=("prompt",), prompts=prompts,
         )  # fmt: skip

@@ -19,7 +19,7 @@ import numpy as np
 
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import _ROW_TOLERANCE, Policy, _rounding
-from dstheory.checks import Bools, Floats, Ints
+from dstheory.checks import Bools, Floats, Ints, is_whole
 from dstheory.errors import ChainError, FileFormatError
 from dstheory.readers.messages import NAMED, first_of, shown
 
@@ -66,7 +66,7 @@ _UNIT = ValueRule("must lie in [0, 1]", low=0.0, high=1.0)
 _FLAG = ValueRule("must be 0 or 1", among=lambda v: (v == 0.0) | (v == 1.0))
 _BELOW_INF = ValueRule("must be a number below +inf", low=-np.inf)
 _NOT_NAN = ValueRule("must be a number", low=-np.inf, high=np.inf)
-_WHOLE = ValueRule("must be a whole number >= 1", among=lambda v: (v >= 1.0) & (v < np.inf) & (v == np.floor(v)))
+_WHOLE = ValueRule("must be a whole number >= 1", among=lambda v: (v >= 1.0) & (v < np.inf) & is_whole(v))
 _ANY = ValueRule("must be text")
 
 

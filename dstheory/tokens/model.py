@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.mdp import TwoStageMDP
-from dstheory.checks import Bools, Floats, Immutable, Ints, float_array, readonly, reject, whole_number
+from dstheory.checks import Bools, Floats, Immutable, Ints, float_array, is_whole, readonly, reject, whole_number
 from dstheory.errors import ChainError
 
 CORRECT, WRONG = 0, 1  # class indices when the decision sees correctness; the order of the minimal chain
@@ -161,7 +161,7 @@ class PatternTable(Automaton):
         prompts = len(lengths)
         if places.ndim not in (1, 2) or (places.ndim == 2 and places.shape[0] != prompts):
             raise ChainError(f"positions has shape {places.shape}: needs (relevant tokens,) or ({prompts}, relevant tokens)")
-        reject(places != np.floor(places), places, "relevant position", "must be a whole number", "positions count from 0",
+        reject(~is_whole(places), places, "relevant position", "must be a whole number", "positions count from 0",
                axes=("prompt", "relevant token")[2 - places.ndim :])  # fmt: skip
         where = np.broadcast_to(places, (prompts, places.shape[-1])).astype(np.int64)
         _check_positions(where, np.ones(where.shape, dtype=np.bool_), lengths)
@@ -279,7 +279,7 @@ class TokenChain(Immutable):
             n = len(required)
             if n == 0:
                 raise ChainError("required is empty: a chain needs at least one prompt")
-        whole = (size >= 1) & (size == np.floor(size)) & np.isfinite(size)
+        whole = (size >= 1) & is_whole(size) & np.isfinite(size)
         reject(~whole, size, "answer length", "must be a whole number >= 1", "an answer has at least one token",
                axes=("prompt",)[1 - size.ndim :], prompts=prompts)  # fmt: skip
         self._set(lengths=readonly(np.broadcast_to(size, (n,)).astype(np.int64)))

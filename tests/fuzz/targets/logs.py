@@ -214,7 +214,7 @@ def _changed_inside(rng: random.Random, data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _zip([json.loads(json_mutated(rng, archive.read(name), WORDS)) for name in archive.namelist()])
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, RuntimeError, zlib.error):
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zlib.error):
         return mutated(rng, data, [])
 
 
