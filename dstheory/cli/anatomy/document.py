@@ -397,7 +397,7 @@ def _holds(title: str, checks: Sequence[Test]) -> Section:
     """What each test asks, whether it holds, and what that does to the answers, in one table."""
     return Section(
         title,
-        ["what was assumed", "does it hold in this log", "what that does to the answers"],
+        ["what was tested", "does it hold in this log", "what that does to the answers"],
         [[ASSUMED[t.name][0], _verdict(t), ASSUMED[t.name][1] if t.rejected() else "-"] for t in checks],
         words=3,
         lines=["rejected: a p-value, in parentheses, below 0.05; --details has effects and reasons"],
@@ -422,8 +422,8 @@ def _assumed(found: Survey, names: tuple[str, str]) -> Section:
         rows.append([text + (several if name in ("a over problems", "b over problems") else ""), *map(_verdict, tests), effect])
     what = "decisions' share" if share else "the part of decisions"
     return Section(
-        "does the answer stand: what was assumed",
-        ["what was assumed", *(f"holds in {name}?" for name in names), f"what that does to {what}"],
+        "does the answer stand: what was tested",
+        ["what was tested", *(f"holds in {name}?" for name in names), f"what that does to {what}"],
         [row for row in rows if len(row) == len(names) + 2],
         words=4,
         lines=[
