@@ -49,9 +49,10 @@ kernel: $(VENV)/.run
 test-exhaustive: $(VENV)/.test
 	DSTHEORY_PROFILE=exhaustive $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-# Damaged and odd inputs of every kind for so many seconds; what is found lies in tests/fuzz/findings.
+# Damaged and odd inputs of every kind for so many seconds; what is found lies in tests/fuzz/findings. Loops are compiled before,
+# else the command that asks for one first takes too long.
 SECONDS ?= 600
-fuzz: $(VENV)/.test
+fuzz: loops
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) $(TARGETS)
 
 # Every formula broken on purpose, one at a time: a test must notice.
