@@ -88,6 +88,9 @@ class Claim(Tabulated):
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
             raise ClaimError(f"the id {self.id!r} is not a short name; use letters, digits, dots and hyphens, such as 'A3'")
+        for name in ("statement", "title", "latex", "group", "scope", "source", "notes"):
+            if not isinstance(getattr(self, name), str):
+                raise ClaimError(f"claim {self.id}: {name} is a text, {name}=\"...\"; it is {reprlib.repr(getattr(self, name))}")
         if not self.statement.strip():
             raise ClaimError(f"claim {self.id} states nothing: its statement is empty")
         if self.level not in LEVELS:

@@ -477,6 +477,8 @@ def test_the_same_seed_gives_the_same_verdict():
     [
         ({"id": "two words"}, "short name"),
         ({"statement": " "}, "states nothing"),
+        ({"statement": b"p"}, "statement is a text, statement"),
+        ({"notes": ["p"]}, "notes is a text, notes"),
         ({"level": "gradiant"}, "did you mean 'gradient'"),
         ({"recorded": "true"}, "recorded verdict"),
         ({"proof": []}, "no proof steps"),
