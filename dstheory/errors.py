@@ -6,7 +6,7 @@ import errno
 import os
 from typing import Any
 
-from dstheory.texts import printable
+from dstheory.texts import printable, shortened
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -47,11 +47,12 @@ def system_sentence(error: OSError) -> str:
 class DSTheoryError(ValueError):
     """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1.
 
-    Names, labels and words of libraries that a message quotes are texts: what would act on a terminal is shown by its code.
+    Names, labels and words of libraries that a message quotes are texts: what would act on a terminal is shown by its code, and
+    of endless ones the middle is left out.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return shortened(printable(super().__str__()))
 
 
 class ArithmeticTaskError(DSTheoryError):

@@ -74,6 +74,16 @@ def _code_or_line(found: re.Match[str]) -> str:
     return found[0] if found[0] in "\n\t" else _code(found)
 
 
+def shortened(text: str, longest: int = 1500) -> str:
+    """Return a text, or its first half and its last quarter if it is longer than so many characters.
+
+    Example:
+        >>> shortened("a" * 9 + "b" * 9, longest=8)
+        'aaaa [...] bb'
+    """
+    return text if len(text) <= longest else f"{text[: longest // 2]} [...] {text[-longest // 4 :]}"
+
+
 def html_text(text: object) -> str:
     """Return a text for HTML, SVG and XML, in elements and attributes.
 

@@ -19,7 +19,7 @@ import click
 from dstheory.cli.echo import echo
 from dstheory.errors import DSTheoryError, UnknownNameError, system_sentence
 from dstheory.interrupts import handled
-from dstheory.texts import printable
+from dstheory.texts import printable, shortened
 
 # The table of docs/exit_codes.md and of `dstheory --help`.
 EXIT_CODES = {
@@ -36,7 +36,6 @@ EXIT_CODES = {
 _OUTPUT = "standard output"
 _CLOSED_PIPE = 141  # 128 + SIGPIPE
 _BEFORE_COLLECTION = 50_000  # objects before the collector of cycles looks: most are functions and classes, which stay
-_LONGEST = 2000  # characters of a message that are shown
 
 
 def run_to_exit(command: Callable[[], Any]) -> NoReturn:
@@ -187,7 +186,5 @@ def _failed(message: str, code: int = 1) -> int:
 
 
 def _say(text: str) -> None:
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]} [...] {text[-_LONGEST // 4 :]}"
     with suppress(OSError, ValueError):
-        echo(text, err=True)
+        echo(shortened(text), err=True)
