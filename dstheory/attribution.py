@@ -3,7 +3,7 @@ r"""How an objective's gradient splits between sampling and decision: three leve
 (i) **Coefficients** (the source's notion): c_s against c_d on the same trajectory and turn. *Balanced* means equal on every
 one, up to one discount factor between the stages. It depends on the gauge: baselines change it and leave the gradient alone.
 
-(ii) **Gradient** (what SGD feels): norms of the two blocks, and with a shared trunk the cosine between their contributions.
+(ii) **Gradient** (which SGD follows): norms of the two blocks, and with a shared trunk the cosine between their contributions.
 
 (iii) **Fisher** (does not depend on the parametrisation): the stage energy
 :math:`e = g^\top F^{+} g`, F the Fisher information of that stage under the policy's undiscounted occupancy d. For a tabular

@@ -22,7 +22,7 @@ from dstheory.typeset import unmarked, words_latex
 
 LEVELS = {
     "coefficient": "what multiplies grad log pi, on one trajectory and turn",
-    "gradient": "the exact gradient of each stage, what SGD feels",
+    "gradient": "the exact gradient of each stage, which SGD follows",
     "fisher": "stage energies `g^T F^+ g`, which do not depend on the parametrisation",
     "chain": "the model itself: values, accuracy, turns",
     "optimum": "where an objective is maximal",
