@@ -199,9 +199,9 @@ def _explain(broken: Iterator[tuple[str, str, str]], source: str, reason: str) -
 
 
 def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
-    rows = csv_records(path, strict=True)
-    line, header = next(rows)
+    rows, line = csv_records(path, strict=True), 0
     try:
+        line, header = next(rows)
         for line, cells in rows:
             if len(cells) != len(header):
                 rule = f"must have one cell for each of the {len(header)} columns; put cells that hold a comma into quotes"
@@ -217,7 +217,7 @@ def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
                     yield f"{name} is ", rule, f"{shown(cell)} at line {line}"
     except csv.Error as error:
         raise FileFormatError(
-            f"{source}: the record after line {line} is broken ({error}): close its quotes and double the quotes inside a cell; "
+            f"{source}: {f'the record after line {line}' if line else 'line 1'} is broken ({error}): close its quotes and double the quotes inside a cell; "
             "if the file is cut off, write it again"
         ) from error
 
