@@ -216,8 +216,9 @@ def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
                     rule = "must be a number, with a point before the decimals; correct it"
                     yield f"{name} is ", rule, f"{shown(cell)} at line {line}"
     except csv.Error as error:
+        where = f"the record after line {line}" if line else "line 1"
         raise FileFormatError(
-            f"{source}: {f'the record after line {line}' if line else 'line 1'} is broken ({error}): close its quotes and double the quotes inside a cell; "
+            f"{source}: {where} is broken ({error}): close its quotes and double the quotes inside a cell; "
             "if the file is cut off, write it again"
         ) from error
 
