@@ -390,10 +390,10 @@ def _group(
     if shot is not None or episodes.undecided.all():
         return group
     chains, longest = fit_chains(episodes, _KINDS_OF_PARTS), int(episodes.attempts.max())
-    held_out = _held_out(episodes, tuple(KINDS), seed)
+    held_out = _held_out(episodes, tuple(KINDS), level, seed)
     held_out_parts = {labels[0]: held_out}
     if len(labels) > 1:
-        held_out_parts = {label: _held_out(labelled[label], _KINDS_OF_PARTS, seed) for label in labels}
+        held_out_parts = {label: _held_out(labelled[label], _KINDS_OF_PARTS, level, seed) for label in labels}
     return replace(
         group,
         rounds=measure(episodes, "round", level=level, most=_MOST_ROUNDS),
@@ -405,8 +405,8 @@ def _group(
     )
 
 
-def _held_out(episodes: Episodes, kinds: Sequence[str], seed: int) -> HeldOut | None:
-    return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
+def _held_out(episodes: Episodes, kinds: Sequence[str], level: float, seed: int) -> HeldOut | None:
+    return hold_out(episodes, kinds=kinds, level=level, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
 
 
 def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> tuple[str, dict[str, Episodes]]:

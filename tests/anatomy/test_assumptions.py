@@ -6,13 +6,15 @@ Logs are simulated and true parts computed here, without the package: accuracies
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import beta, binom, norm
 
-from dstheory.anatomy import Episodes, generate_log, survey
+from dstheory.anatomy import Episodes, Labels, generate_log, survey
 from dstheory.anatomy.assumptions import LEFT_OUT, alike_within, moved
 from dstheory.anatomy.difference import Compared
 from dstheory.anatomy.generate import Cell
@@ -419,3 +421,26 @@ def test_two_departures_can_hide_each_other_as_the_page_says(fall: float, shows:
         tests = {test.name: test for test in check_model(log, resamples=99, rng=1)}
         hidden += not (tests["b over problems"].rejected() or tests["b over rounds"].rejected())
     assert hidden <= 1 if shows else hidden >= 5
+
+
+def test_every_interval_of_a_survey_has_the_level_that_was_asked_for() -> None:
+    """Those of problems kept out of the fit too, and the one that the sentence about rejected assumptions speaks of."""
+    rng, problems = np.random.default_rng(10), np.tile([0.1, 0.3, 0.6], 700)
+    parts = {name: rollouts(better_later, plain(0.8, b), 4, problems, rng) for name, b in (("base", 0.6), ("tuned", 0.8))}
+    fields = {name: {"model": Labels.constant(name, len(log)), "task": Labels.constant("t", len(log))}
+              for name, log in parts.items()}  # fmt: skip
+    logs = [replace(log, fields=fields[name]) for name, log in parts.items()]
+    found = survey(Episodes.concatenate(logs), compared=("base", "tuned"), level=0.8, resamples=9)
+    levels: list[float] = []
+
+    def walk(value: Any) -> None:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+            levels.extend([inner] if key == "level" else [])
+            walk(inner)
+
+    walk(found.to_dict())
+    assert len(levels) > 100
+    assert set(levels) == {0.8}
+    said = " ".join(conclusions(found)[0].sentences)
+    assert "the far end of the 80 % interval" in said
+    assert "95 %" not in said

@@ -301,7 +301,7 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         f"the part of decisions by at most {most[worst]:.3f}")  # fmt: skip
     said = (
         f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves}, "
-        "the far end of a 95 % interval"
+        f"the far end of the {100 * without[worst].decide.level:g} % interval"
     )
     parts = {"sampling": split.sample, "decisions": split.decide}
     left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
