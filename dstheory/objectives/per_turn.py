@@ -74,10 +74,10 @@ def per_turn_mass(objective: Any, solution: Solution) -> CoefficientMass:
     """Return the mass, up to a number that actions share: visits of each turn times its weight, and the contrast of the reward.
 
     Raises:
-        ChainError: rewards that are not paid at the end, or, without a cap, more than a hundred thousand turns.
+        ChainError: rewards that are not paid at the end, or finite groups without a cap, and more than a hundred thousand turns.
     """
     outcome, visits = _paid_at_the_end(objective, solution), solution.finite_visits
-    if solution.capped:
+    if solution.capped or objective.group_size == inf:
         weighted = visits * turn_weights(visits, objective.group_size)
     else:  # turn k is reached with probability q^k
         again = (solution.unrolled.sample * solution.unrolled.resample).sum(axis=-1)

@@ -171,18 +171,19 @@ class TokenWeight:
         return TokenWeight(factor * self.sample, factor * self.stop, factor * self.resample, self.beyond)
 
     def times(self, other: TokenWeight) -> TokenWeight:
-        """Return the products with weights that are numbers.
+        """Return the products with other weights.
 
         Raises:
-            ChainError: a product is none.
+            ChainError: a product is no number, but for the exponents that are left of both.
         """
-        assert other.beyond is None
         with np.errstate(over="ignore"):
             answer, stop, resample = (w * o for w, o in zip(self.each, other.each, strict=True))
         for what, weight in (("an answer", answer), ("stop", stop), ("resample", resample)):
             reject(~np.isfinite(weight), weight, f"weight of {what} times its coefficient", "must be finite",
                    "lengths and logits are too large together", axes=("turn", "prompt", "answer"))  # fmt: skip
-        return TokenWeight(answer, stop, resample, self.beyond)
+        if self.beyond is None or other.beyond is None:
+            return TokenWeight(answer, stop, resample, self.beyond or other.beyond)
+        return TokenWeight(answer, stop, resample, tuple(a + b for a, b in zip(self.beyond, other.beyond, strict=True)))
 
     def of_steps(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return the weight of the answer and of the decision of every step, (m,) each; infinite where it is too large a number.

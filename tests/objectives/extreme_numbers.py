@@ -533,7 +533,7 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
 def _few_prompts(world: World, chains: Sequence[Chain], x: int, batch: Batch, mixed: Sequence[Number]) -> Number:
     """Return E[P / sum of E[L given x'] over the prompts of a batch], one of which is x: over all batches, prompt by prompt."""
     chance = [r * m for r, m in zip(world.rho, mixed or [mpfr(1)] * len(chains), strict=True)]
-    rest = 1 - sum(chance) if batch.dropped else mpfr(0)
+    rest = sum((r * (1 - m) for r, m in zip(world.rho, mixed, strict=True)), mpfr(0)) if batch.dropped else mpfr(0)
     if not batch.dropped:
         chance = [c / sum(chance) for c in chance]
     kinds = [(c, chain.expected_tokens()) for c, chain in zip(chance, chains, strict=True)] + [(rest, mpfr(0))]
@@ -705,24 +705,24 @@ def once(batch: Batch) -> Coefficients:
 # ---------------------------------------------------------------------- weights of tokens
 
 
-def ratios(world: World, other: Any) -> Weight:
+def ratios(world: World, other: Any, of_policy: Any = None) -> Weight:
     """Return the ratio of a token to another policy: the geometric mean over the tokens of its stage."""
-    theirs = world.actions(other)
+    own, theirs = world.own if of_policy is None else world.actions(of_policy), world.actions(other)
 
     def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
-        a, b, l_s, l_d = world.own[x][k], theirs[x][k], world.l_s[x][y], world.l_d[x][y]
+        a, b, l_s, l_d = own[x][k], theirs[x][k], world.l_s[x][y], world.l_d[x][y]
         return (exp((a.log_pi[y] - b.log_pi[y]) / l_s), exp((a.log_stop[y] - b.log_stop[y]) / l_d),
                 exp((a.log_res[y] - b.log_res[y]) / l_d))  # fmt: skip
 
     return of
 
 
-def log_ratios(world: World, other: Any) -> Weight:
+def log_ratios(world: World, other: Any, of_policy: Any = None) -> Weight:
     """Return log(pi/other) of an answer, of stop and of resample."""
-    theirs = world.actions(other)
+    own, theirs = world.own if of_policy is None else world.actions(of_policy), world.actions(other)
 
     def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
-        a, b = world.own[x][k], theirs[x][k]
+        a, b = own[x][k], theirs[x][k]
         return a.log_pi[y] - b.log_pi[y], a.log_stop[y] - b.log_stop[y], a.log_res[y] - b.log_res[y]
 
     return of

@@ -13,7 +13,8 @@ from typing import Any
 
 import gmpy2
 import numpy as np
-from gmpy2 import exp, expm1, log, mpfr, sqrt
+from gmpy2 import exp, expm1, log, log1p, mpfr, sqrt
+from objectives import extreme_settings
 from objectives.extreme_numbers import (
     Batch,
     Chain,
@@ -410,8 +411,23 @@ def _whitened(epsilon: float) -> Coefficients:
     return of
 
 
+_OF_ALL_GROUPS = {
+    "engine": None, "temperature": 1.0, "importance": "none", "mask_truncated": "none", "reward_weights": None,
+    "reward_functions": ("correct", "return"),
+}  # fmt: skip
+
+
+def _settings(objective: Any) -> bool:
+    others = any(getattr(objective, name) != usual for name, usual in _OF_ALL_GROUPS.items())
+    return others or getattr(objective, "std", True) == "batch"
+
+
 def _groups(objective: Any, world: World) -> list[Mass]:
     batch = _batch_of(objective)
+    if getattr(objective, "baseline_per", "response") == "turn":
+        return extreme_settings.per_turn(objective, world, batch)
+    if _settings(objective) or (objective.ratio_level != "token" and objective.name != "gspo"):
+        return extreme_settings.masses(objective, world, batch)
     if objective.sampler is None:
         pays, coefficients = _credits(objective, world, [everything])
         return of_responses(world, world.policy, pays, batch, coefficients) + _penalty(objective, world, batch)
@@ -474,7 +490,7 @@ def _tokens(world: World) -> Weight:
 
 
 def _gspo(objective: Any, world: World) -> list[Mass]:
-    if objective.sampler is None:
+    if objective.sampler is None or _settings(objective):
         return _groups(objective, world)
     pays, coefficients = _credits(objective, world, [positive, negative])
     units = world.units(objective.sampler, pays)
@@ -492,7 +508,59 @@ def _gspo(objective: Any, world: World) -> list[Mass]:
     return [mass, *_penalty(objective, world, _batch_of(objective))]
 
 
+def _sigma(v: Number) -> Number:
+    return 1 / (1 + exp(-v))
+
+
+def _slopes(objective: Any) -> tuple[Any, Any, Any]:
+    """Return the slopes of a pair's loss: of what it says of the difference, of the chosen and of the rejected response."""
+    e, tau, beta = mpfr(objective.smoothing), mpfr(objective.tau), mpfr(objective.beta)
+    none = lambda a: mpfr(0)  # noqa: E731
+    bell = lambda a: _sigma(a) * _sigma(-a)  # noqa: E731
+
+    def discovered(h: Number) -> Number:
+        m = _sigma(h / tau)
+        return bell(h / tau) / tau * (exp(-h) - log1p(exp(-h))) - (1 - m) * _sigma(-h) - m * exp(-h)
+
+    return {
+        "sigmoid": (lambda h: -(1 - e) * _sigma(-h) + e * _sigma(h), none, none),
+        "sigmoid_norm": (lambda h: -_sigma(-h), none, none),
+        "hinge": (lambda h: mpfr(-1 if h < 1 else 0), none, none),
+        "ipo_sum": (lambda h: 2 * (h - mpfr(1) / 2) / beta**2, none, none),
+        "ipo": (lambda h: 2 * (h - mpfr(1) / 2) / beta**2, none, none),
+        "robust": (lambda h: (-(1 - e) * _sigma(-h) - e * _sigma(h)) / (1 - 2 * e), none, none),
+        "exo_pair": (lambda h: bell(h) * (h - log((1 - e) / e)), none, none),
+        "discopop": (discovered, none, none),
+        "nca_pair": (none, lambda a: -_sigma(-a) + _sigma(a) / 2, lambda a: _sigma(a) / 2),
+        "bco_pair": (none, lambda a: -_sigma(-a), _sigma),
+        "sppo_hard": (none, lambda a: 2 * (a - mpfr(1) / 2) / beta**2, lambda a: 2 * (a + mpfr(1) / 2) / beta**2),
+        "apo_zero": (none, lambda a: -bell(a), bell),
+        "apo_down": (lambda h: -bell(h), bell, none),
+    }[objective.loss]
+
+
+def _of_any_pair(objective: Any, world: World) -> list[Mass]:
+    sampler, (of_both, of_won, of_lost) = objective.sampler or objective.reference, _slopes(objective)
+    up, tokens, mass, beta = log_ratios(world, objective.reference), _tokens(world), Mass(world), mpfr(objective.beta)
+    ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
+    per = objective.loss in ("ipo", "sigmoid_norm")
+    every = [(r, r.total(tokens, world) if per else mpfr(1)) for r in responses(world, sampler, ordered=ordered)]
+    for x in world.prompts:
+        right, wrong = ([(r, beta * r.total(up, world) / length, length, []) for r, length in every
+                         if r.prompt == x and bool(r.right) == won] for won in (True, False))  # fmt: skip
+        for won, better, _, gains in right:
+            for lost, worse, _, losses in wrong:
+                chance, both = won.chance * lost.chance, of_both(better - worse)
+                gains.append(-chance * (both + of_won(better)))
+                losses.append(chance * (both - of_lost(worse)))
+        for r, _, length, parts in right + wrong:
+            r.add(mass, 2 * beta / world.rho[x] * sum(parts) / length)
+    return [mass]
+
+
 def _dpo(objective: Any, world: World) -> list[Mass]:
+    if objective.loss != "sigmoid" or objective.smoothing:
+        return _of_any_pair(objective, world)
     sampler = objective.sampler or objective.reference
     up, mass, beta = log_ratios(world, objective.reference), Mass(world), mpfr(objective.beta)
     ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
@@ -518,9 +586,12 @@ def _imitation(kind: str, weight: Callable[[Any, World], Weight] | None = None) 
     def rule(objective: Any, world: World) -> list[Mass]:
         source = objective.demonstrations
         each = weight(objective, world) if weight is not None else number(1.0)
+        won, lost = map(mpfr, getattr(objective, "weights", (1.0, 1.0)))
+        parts = getattr(objective, "micro_batches", 1)
+        scale = parts if getattr(objective, "accumulate", "mean") == "sum" else 1
         if hasattr(source, "policy"):
-            batch = Batch(kind, size=1, prompts=getattr(objective, "responses", inf))
-            (mass,) = of_responses(world, source.policy, world.indicator(world.right), batch, once(batch))
+            batch = Batch(kind, size=1, prompts=getattr(objective, "responses", inf) / parts, scale=scale)
+            (mass,) = of_responses(world, source.policy, world.indicator(world.right), batch, lambda t: [(lost, won - lost)])
             return [mass.times(each)]
         t, mass = source.episodes, Mass(world)
         written = []
@@ -531,7 +602,8 @@ def _imitation(kind: str, weight: Callable[[Any, World], Weight] | None = None) 
             written.append((x, at, length, mpfr(float(t.weight[i]))))
         total = sum(w * length for _, _, length, w in written)
         for x, at, length, w in written:
-            f = w / {"responses": 1, "response-tokens": length, "batch-tokens": total}[kind]
+            f = scale * w / {"responses": 1, "response-tokens": length, "batch-tokens": total}[kind]
+            f *= won if world.right[x][at[-1][1]] else lost
             for k, y, stop, decided in at:
                 mass.put(x, k, y, f, f if stop and decided else mpfr(0), f if not stop else mpfr(0))
         return [mass.times(each)]

@@ -6,6 +6,8 @@ probabilities reach down to exp(-2000) and whose terms nearly cancel (:mod:`obje
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import math
 import re
 import warnings
@@ -27,8 +29,12 @@ from dstheory.about import ABOUT
 from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.errors import ChainError
 from dstheory.objectives import (
+    CISPO,
     DAPO,
+    DFT,
+    DPO,
     GRPO,
+    GSPO,
     RLOO,
     SFT,
     DAPOBatch,
@@ -36,6 +42,7 @@ from dstheory.objectives import (
     DrGRPO,
     EntropyBonus,
     ExpertChain,
+    GRPONoStd,
     K1Loss,
     K1Reward,
     K2Loss,
@@ -45,8 +52,11 @@ from dstheory.objectives import (
     Reinforce,
     ReinforceBaseline,
     ReverseKLDirect,
+    SFTSequenceMean,
+    SFTTokenMean,
     WeightedSum,
 )
+from dstheory.objectives.registry import REGISTRY
 
 TOLERANCE = 1e-9
 NOTHING = 1e-290  # a row whose true entries are all below this need only be below LITTLE
@@ -105,6 +115,7 @@ LABELS |= {
     "grpo, others' deviation": lambda c: GRPO(group_size=4, std="leave-one-out", epsilon=0.01),
     "grpo, left": lambda c: GRPO(group_size=3, prompts=2, drop_dead=True),
     "dapo-batch, left": lambda c: DAPOBatch(group_size=2, prompts=3, drop_dead=True),
+    "dapo-batch, left of many": lambda c: DAPOBatch(group_size=2, prompts=16, drop_dead=True),
     "dapo-batch, endless, left": lambda c: DAPOBatch(group_size=3, drop_dead=True, reference=c.reference, beta=0.1),
     "dapo-batch, endless groups of few prompts": lambda c: DAPOBatch(group_size=inf, prompts=2, reference=c.reference, beta=0.1),
     "dapo-batch, endless groups of few prompts, mixed": lambda c: DAPOBatch(
@@ -116,8 +127,80 @@ LABELS |= {
     "ppo-clip, dual clip": lambda c: PPOClip(sampler=c.expert, dual_clip=2.0),
 }
 
+# Who generates, and what that is corrected by; what the cap cuts off; rewards that are added up; deviations of batches.
+SOME: tuple[float, float, float, float] = (2.0, 0.25, -0.5, 0.25)
+LABELS |= {
+    "grpo, engine": lambda c: GRPO(group_size=3, engine=c.expert, reference=c.reference, beta=0.1),
+    "grpo, engine, many": lambda c: GRPO(group_size=inf, engine=c.expert),
+    "dapo-batch, engine, importance": lambda c: DAPOBatch(group_size=3, engine=c.expert, importance="token"),
+    "grpo, engine off policy": lambda c: GRPO(
+        group_size=3, sampler=c.reference, engine=c.expert, importance="token", importance_rule="mask", importance_cap=3.0
+    ),
+    "cispo, engine off policy": lambda c: CISPO(group_size=3, sampler=c.reference, engine=c.expert, importance="token"),
+    "dr-grpo, engine": lambda c: DrGRPO(group_size=4, engine=c.expert, max_tokens=9, reference=c.reference, beta=0.1),
+    "rloo, hot": lambda c: RLOO(group_size=3, temperature=2.0),
+    "grpo, hot": lambda c: GRPO(group_size=3, temperature=2.0, importance="token", importance_cap=inf),
+    "dapo-batch, cool": lambda c: DAPOBatch(group_size=2, temperature=0.5, prompts=2),
+    "dapo, warm": lambda c: DAPO(group_size=3, temperature=1.3, sampler=c.expert, dynamic_sampling=False),
+    "grpo, cut off": lambda c: GRPO(group_size=3, mask_truncated="numerator"),
+    "dapo, cut off": lambda c: DAPO(group_size=3, mask_truncated="numerator", reference=c.reference, beta=0.1),
+    "dapo-batch, cut off": lambda c: DAPOBatch(group_size=2, prompts=2, mask_truncated="both", reference=c.reference, beta=0.1),
+    "dapo-batch, many, cut off": lambda c: DAPOBatch(group_size=3, mask_truncated="both", sampler=c.expert),
+    "rloo, all rewards": lambda c: RLOO(
+        group_size=3, reward_functions=("correct", "tokens", SOME), reward_weights=(1.0, -0.125, 0.5)
+    ),
+    "grpo, several rewards": lambda c: GRPO(group_size=3, reward_functions=("correct", (1.5, 0.0, -0.5, 0.0))),
+    "grpo, rewards by turns": lambda c: GRPO(group_size=3, reward_functions=("correct", "turns"), reward_weights=(1.0, -0.25)),
+    "dapo-batch, rewards by turns, off policy": lambda c: DAPOBatch(
+        group_size=2, reward_functions=("correct", SOME), reward_weights=(1.0, 0.5), sampler=c.expert
+    ),
+    "grpo, credits of rewards": lambda c: GRPO(group_size=3, reward_functions=("correct", "turns"), combine="after"),
+    "grpo, credits of rewards, off policy": lambda c: GRPO(
+        group_size=2, reward_functions=("correct", SOME), reward_weights=(1.0, 0.5), combine="after", sampler=c.expert
+    ),
+    "grpo, credits of rewards, divided twice": lambda c: GRPO(
+        group_size=2, reward_functions=("correct", "turns"), combine="after-batch", epsilon=0.01
+    ),
+    "grpo, deviation of the batch": lambda c: GRPO(group_size=3, std="batch"),
+    "grpo, deviation of a small batch": lambda c: GRPO(group_size=2, std="batch", prompts=3, ddof=0),
+    "dapo-batch, deviation of a small batch": lambda c: DAPOBatch(group_size=2, std="batch", prompts=2, epsilon=0.01),
+    "dr-grpo, deviation of the batch": lambda c: DrGRPO(
+        std="batch", max_tokens=5, reward_functions=("correct", (1.5, 0.0, -0.5, 0.0))
+    ),
+    "dr-grpo, per turn": lambda c: DrGRPO(group_size=3, max_tokens=5, baseline_per="turn"),
+    "grpo-no-std, per turn": lambda c: GRPONoStd(group_size=inf, normalise_by="responses", baseline_per="turn"),
+    "sft-token-mean, weighted": lambda c: SFTTokenMean(
+        ExpertChain(c.expert), responses=4, weights=(1.0, -0.5), micro_batches=2, accumulate="sum"
+    ),
+    "sft-sequence-mean, weighted": lambda c: SFTSequenceMean(ExpertChain(c.expert), weights=(0.5, 2.0)),
+    "dft, weighted": lambda c: DFT(ExpertChain(c.expert), weights=(1.0, -0.5)),
+}
+BY_RESPONSE: dict[str, Make] = {
+    "grpo, whole importance": lambda c: GRPO(group_size=3, engine=c.expert, importance="sequence"),
+    "dapo-batch, mean importance": lambda c: DAPOBatch(
+        group_size=2, temperature=2.0, importance="sequence-mean", importance_rule="mask"
+    ),
+    "dapo, whole importance": lambda c: DAPO(
+        group_size=2, sampler=c.reference, engine=c.expert, importance="sequence", dynamic_sampling=False
+    ),
+    "grpo, whole ratio": lambda c: GRPO(group_size=3, sampler=c.expert, ratio_level="sequence-product"),
+    "dr-grpo, whole ratio": lambda c: DrGRPO(group_size=3, sampler=c.expert, ratio_level="sequence", std=False, max_tokens=5),
+    "gspo, cut off": lambda c: GSPO(group_size=3, sampler=c.expert, clip_low=0.5, clip_high=0.5, mask_truncated="numerator"),
+}
+LOSSES = ("sigmoid_norm", "hinge", "ipo", "ipo_sum", "robust", "exo_pair", "discopop", "nca_pair", "bco_pair", "sppo_hard",
+          "apo_zero", "apo_down")  # fmt: skip
+BY_RESPONSE |= {
+    f"dpo, {loss}": lambda c, loss=loss: DPO(
+        c.reference, beta=0.5, sampler=c.expert, loss=loss, smoothing=0.1 if loss in ("robust", "exo_pair") else 0.0,
+        tau=0.25 if loss == "discopop" else 0.05,
+    )
+    for loss in LOSSES
+}  # fmt: skip
+BY_RESPONSE["dpo, smoothed"] = lambda c: DPO(c.reference, beta=0.2, smoothing=0.25)
+LABELS |= BY_RESPONSE
+
 # Sums over whole responses: their chains are smaller.
-OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
+OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1", *BY_RESPONSE}
 
 # The largest share of random chains that may be refused though there is a gradient, and what the reason says. All others: none.
 # Dynamic sampling divides by the probability of a mixed group, groups without end by the root of p (1 - p): none may underflow.
@@ -141,7 +224,11 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "entropy, beside dapo": (0.12, f"{_MIXED}|{_ANSWER}"),
     "grpo, left": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-batch, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-batch, left of many": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-batch, endless, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "grpo, engine, many": (0.12, _CHANCE),
+    "dr-grpo, per turn": (0.2, "baseline_per='turn': responses of more than 100,000 turns"),
+    "grpo, whole ratio": (0.03, "gradient of grpo"),
     "dapo-batch, endless groups of few prompts": (0.05, f"{_CHANCE}"),
     "dapo-batch, endless groups of few prompts, mixed": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
     "dapo-batch, endless groups of few prompts, left": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
@@ -269,6 +356,34 @@ def test_every_objective_is_met_on_a_hundred_chains() -> None:
     assert len({seed for seeds in ORDINARY.values() for seed in seeds}) == 100
 
 
+def choices(kind: type[Objective], name: str) -> set[object]:
+    """Return what a setting may be, where its type or its error lists it; nothing for numbers and policies."""
+    said = next(vars(base)["__annotations__"][name] for base in kind.__mro__ if name in vars(base).get("__annotations__", {}))
+    listed = re.fullmatch(r"Literal\[(.*)\]", said)
+    if name in NAMED:
+        return set(NAMED[name])
+    return set(ast.literal_eval(f"({listed[1]},)")) if listed else {True, False} if said == "bool" else set()
+
+
+NAMED = {"std": (True, False, "leave-one-out", "batch"), "loss": ("sigmoid", *LOSSES), "baseline": ("mean", "opo")}
+NOT_SETTINGS = {"inherited"}  # what a sum hands on
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.keys() & ABOUT.keys()))
+def test_every_setting_of_every_objective_is_met_at_extremes(name: str) -> None:
+    """By the objective itself, or by another one of the class that the setting belongs to."""
+    case = next(case for case in map(extreme_case, range(100)) if (case.mdp.max_turns or 0) > 2)
+    made, kind = [make(case) for make in LABELS.values()], REGISTRY[name]
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in NOT_SETTINGS:
+            continue
+        belongs = next(base for base in reversed(kind.__mro__) if field.name in vars(base).get("__annotations__", {}))
+        met = [getattr(one, field.name) for one in made if isinstance(one, belongs)]
+        asked = choices(kind, field.name)
+        assert asked <= {v for v in met if isinstance(v, str | int)}, (field.name, asked)
+        assert asked or any(v is not field.default and not np.array_equal(v, field.default) for v in met), field.name
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_right_or_refused(label: str) -> None:
     _, _, faults = check([label], ORDINARY[label])[label]
@@ -281,7 +396,8 @@ def test_right_or_refused(label: str) -> None:
 # that alone are not clipped; lengths whose parts cancel but for a thousandth; groups whose credits balance from the next turn on,
 # also off policy; chances that are no numbers, times credits that make them some; pairs of which one
 # response is nearly certain; rows of decisions of which one is no number, though the row is; weights by a token's own probability
-# that are nearly alike, beside an expert who is nearly the policy.
+# that are nearly alike, beside an expert who is nearly the policy; batches of which one group is left; ratios and importance
+# that are no numbers, both.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -311,10 +427,24 @@ def test_right_or_refused(label: str) -> None:
         ("dpo-0", 999),
         ("dft-0", 856),
         ("dft-1", 856),
+        ("dapo-batch, left of many", 0),
+        ("dapo-batch, endless groups of few prompts, left", 15),
+        ("grpo, engine off policy", 0),
     ],
 )
 def test_right(label: str, seed: int) -> None:
     assert check([label], [seed]) == {label: (0, 0, [])}
+
+
+def test_groups_that_are_left_out_count_beside_long_ones() -> None:
+    """All groups are mixed, so that none is left out: a short one is beside a long one, but for one time in a billion."""
+    mdp = TwoStageMDP(correct=[[1, 0]] * 3, sample_length=[[1, 1], [10**13] * 2, [10**13] * 2], prompt_weight=[2e-9, 0.7, 0.2])
+    solution = solve(mdp, Policy.tabular([[0.5, 0.0], [0.0, 0.3], [0.2, 0.1]], [[1.0, 0.0], [0.5, 0.1], [0.3, -0.2]]))
+    left = DAPOBatch(group_size=math.inf, prompts=2, drop_dead=True).gradient(solution)
+    summed = DAPOBatch(group_size=math.inf, normalise_by="responses").gradient(solution)
+    tokens = solution.expected_tokens
+    share = 2.0 * (mdp.prompt_weight / (tokens[:, None] + tokens)).sum(axis=1)
+    np.testing.assert_allclose(left.decide / summed.decide, np.broadcast_to(share[:, None], (1, 3, 2)), rtol=1e-12)
 
 
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it.

@@ -73,7 +73,10 @@ def denominator(
     else:
         raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
     shortest, longest = range_of_lengths(solution)
-    t, w = reciprocal((1.0 if outcome.uncounted else members) * shortest, members * longest)  # one alone may be counted
+    least = (
+        1.0 if outcome.uncounted else size if grouping.dropped else members
+    )  # one response, or one group, may be all that counts
+    t, w = reciprocal(least * shortest, members * longest)
     axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
     weight = members * w.reshape(len(w), *(1,) * axes)
     if isinstance(normaliser, BatchTokens) and prompts > 1:
@@ -87,7 +90,8 @@ def _few_prompts(solution: Solution, grouping: Grouping, outcome: ResponseReward
     reject(~((tokens > 0) | (rho == 0)), tokens, "mean tokens of responses that are not truncated", "must be > 0", "all are",
            axes=("prompt",))  # fmt: skip
     known = tokens[..., rho > 0]
-    t, w = reciprocal(*(grouping.prompts * length for length in (float(known.min()), float(known.max()))))
+    least = 1.0 if grouping.dropped else grouping.prompts  # of a batch one group may be left
+    t, w = reciprocal(least * float(known.min()), grouping.prompts * float(known.max()))
     each = np.exp(-np.multiply.outer(t, tokens))
     chance, of = np.ones(()), np.ones(())
     if grouping.mixed:
@@ -97,7 +101,7 @@ def _few_prompts(solution: Solution, grouping: Grouping, outcome: ResponseReward
         if outcome.levels is not None:
             of = mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
     another = (each * of * rho).sum(axis=-1, keepdims=True)
-    another = another + (1.0 - chance) if grouping.dropped else another / chance
+    another = another + _left_out(solution, grouping, outcome) if grouping.dropped else another / chance
     weight = w.reshape(len(w), *(1,) * tokens.ndim) * each * another ** (grouping.prompts - 1.0)
     return np.asarray(grouping.prompts * weight.sum(axis=0, keepdims=True))
 
@@ -113,7 +117,7 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
         if outcome.levels is not None:
             of = mixed_levels(size, level_shares(solution, outcome, t)[0])
         each = each * of / (1.0 if grouping.dropped else chance)
-        each = each + (1.0 - chance) if grouping.dropped else each
+        each = each + _left_out(solution, grouping, outcome) if grouping.dropped else each
         lost = np.ones(())
     else:
         lost = (-np.expm1(size * group.log_plain) * rho).sum(axis=-1, keepdims=True)
@@ -121,6 +125,21 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
     with np.errstate(divide="ignore"):  # 1 - lost has more digits than the mean where little is lost
         log = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(mean))
     return np.exp((grouping.prompts - 1.0) * log)
+
+
+def _left_out(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
+    """Return the probability that the group of a random prompt is not mixed, (*runs, 1), as a sum of positive terms.
+
+    Beside groups of many tokens what is left out counts, be it ever so rare: as 1 - P(mixed) it would be rounding.
+    """
+    if outcome.levels is not None:
+        shares = level_shares(solution, outcome, np.zeros(1))[0][:, 0]
+    else:
+        group = group_moments(solution, outcome, np.zeros(1), grouping)
+        shares = np.stack([group.right[0], group.wrong[0]])
+    size = grouping.group_size
+    of = 1.0 - mixed_levels(inf, shares) if size == inf else (shares**size).sum(axis=0)
+    return np.asarray((of * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True))
 
 
 def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
