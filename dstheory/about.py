@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 
-__all__ = ["ABOUT", "FAMILIES", "About", "parse"]
-
 FAMILIES = ("reward", "group", "imitation", "preference", "penalty")
 
 

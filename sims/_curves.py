@@ -27,8 +27,6 @@ from dstheory.checks import Bools, Floats, whole_number
 from dstheory.errors import RecordError
 from dstheory.extensions.success import SelfCorrection
 
-__all__ = ["PREDICTORS", "Curves", "held_answers", "predict_curves"]
-
 PREDICTORS = ("decisions, pooled", "decisions, p per problem", "self-correction, first round", "self-correction, all rounds")
 """What is compared; the first is what the others are compared with."""
 

@@ -32,8 +32,6 @@ from dstheory.readers.arrays import LabelledArrays, concatenated
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["CONDITIONS", "Comparison", "compare", "expert_policy", "four_conditions", "scattered"]
-
 CONDITIONS = ("reward", "reward + KL", "SFT, covers mistakes", "SFT, right first time")
 """What `simulate` compares, by the names it shows."""
 

@@ -48,8 +48,6 @@ from dstheory.readers.tables import open_parquet
 from dstheory.tables import Table, Tabulated, short
 from dstheory.workers import check_workers, computed
 
-__all__ = ["DatasetSolution", "solve_dataset"]
-
 _SMALLEST_SQUARE, _LARGEST_SQUARE = 1e-280, 1e280  # between them a sum of squares has its digits
 
 Block = tuple[TwoStageMDP, Policy, Policy]

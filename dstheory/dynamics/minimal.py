@@ -23,8 +23,6 @@ from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
 from dstheory.objectives.weights import stage_weights
 
-__all__ = ["Ascent", "minimal_ascent"]
-
 SMALLEST = 1000
 """The least number of steps, over all runs, for which this path is prepared."""
 COMPILED = 10_000

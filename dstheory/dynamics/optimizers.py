@@ -23,8 +23,6 @@ from dstheory.checks import Floats, float_array, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.mass import over_runs
 
-__all__ = ["SCHEDULES", "SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer", "Schedule", "schedule"]
-
 Blocks = tuple[Floats, ...]
 
 

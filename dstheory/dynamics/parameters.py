@@ -19,8 +19,6 @@ from typing import Any, Literal
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 
-__all__ = ["PARAMETERS", "TABLE", "TOGETHER", "Group", "Kind", "Of", "Parameter", "Together", "lookup_parameter", "value_at"]
-
 Of = Literal["optimum", "simulate"]
 Kind = Literal["number", "whole", "choice", "flag", "expression"]
 Group = Literal["model", "objective", "settings", "training", "starts"]

@@ -25,8 +25,6 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.objectives.mass import over_runs
 
-__all__ = ["FIELDS", "PAIRS", "POLICIES", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
-
 _REWARDS = dict(zip(TOGETHER["reward"].parts, TOGETHER["reward"].words, strict=True))
 FIELDS = {name: row.sets for name, row in PARAMETERS.items() if row.sets}
 """Parameters that objectives have as fields, and the name of the field."""

@@ -43,8 +43,6 @@ import numpy as np
 
 from dstheory.checks import Bools, Floats, Ints
 
-__all__ = ["ACCURACY", "Point", "Root", "SoftTurn", "evaluate", "solve_columns"]
-
 ACCURACY = 1e-12
 """Width of the final bracket of V, in units of the column's scale."""
 STEEP = 0.01

@@ -15,8 +15,6 @@ import numpy as np
 from dstheory.dynamics.soft_bellman import ACCURACY, NEVER, SETTLED, SMALL, STEEP
 from dstheory.kernels.jit import accumulate, exp_nonpositive, inlined, kernel, larger, log1p_unit
 
-__all__ = ["solve_rows"]
-
 
 @inlined()
 def _expm1_small(x: float) -> float:

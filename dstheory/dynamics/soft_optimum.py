@@ -68,8 +68,6 @@ from dstheory.objectives.mass import over_runs
 from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
 from dstheory.tables import Drawn, Table, short
 
-__all__ = ["Optimum", "optimum", "regularised_value"]
-
 _STRONGEST = 1e100  # strengths beyond this, or below its inverse, leave no room for rewards in floating point
 _BLOCK = 8192  # (prompt, answer) pairs worked on together: a dozen tables of these fit into the second-level cache
 SMALLEST = 1 << 19

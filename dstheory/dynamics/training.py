@@ -43,9 +43,6 @@ from dstheory.tables import RATES, Drawn, Table, short
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["TrainResult", "clipped", "train"]
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainResult(Drawn):
     """What a training run leaves.
@@ -219,6 +216,7 @@ def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int)
 
 
 def refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
+    """Raise DivergedError if a run's numbers are no longer finite."""
     bad = ~np.isfinite(values).all(axis=tuple(range(run_axes, values.ndim)))
     if bad.any():
         run = tuple(int(i) for i in np.argwhere(bad)[0]) if run_axes else ()

@@ -30,8 +30,6 @@ from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective
 
-__all__ = ["check", "evaluate", "evaluated"]
-
 _CHECKED = 100  # combinations that are tried before the work begins
 Numbers = dict[str, Floats]
 

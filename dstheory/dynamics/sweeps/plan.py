@@ -25,11 +25,6 @@ from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_param
 from dstheory.dynamics.problem import Chain
 from dstheory.errors import DSTheoryError
 
-__all__ = [
-    "HISTORY", "STATUS", "VARIABLES", "Axis", "Grid", "SettingsBatch", "SweepPlan", "Variable", "parse_axis", "parse_grid",
-    "status_counts",
-]  # fmt: skip
-
 _MOST = 10_000_000  # values of one parameter: a table of this many results is close to a gigabyte
 _FORM = "write START:STOP:COUNT, log:START:STOP:COUNT, or values separated by commas"
 _ULPS = 8  # by which a number of a range may differ from the round one that it stands for

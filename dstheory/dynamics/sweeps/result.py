@@ -18,8 +18,6 @@ from dstheory.readers.arrays import LabelledArrays
 from dstheory.readers.atomic import RUN_FILE, results_directory
 from dstheory.readers.results import HISTORY_FILE, read_run, write_run
 
-__all__ = ["finished", "gaps", "holds", "labelled", "write_result"]
-
 
 def labelled(plan: SweepPlan, tables: dict[str, Any]) -> LabelledArrays:
     """Return the result of a sweep from tables over all settings, in the order in which they were worked through.

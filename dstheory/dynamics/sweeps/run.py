@@ -39,8 +39,6 @@ from dstheory.workers import check_workers, computed
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["plan_sweep", "run_plan", "size_text", "sweep"]
-
 _CHUNK = 1 << 17  # settings saved together: about a second of optima
 _BATCHES = 64  # most batches saved together
 

@@ -27,8 +27,6 @@ from dstheory.readers.atomic import atomic_path, shared_directory
 from dstheory.readers.results import to_jsonable
 from dstheory.readers.streams import read_whole
 
-__all__ = ["State", "configuration", "differences", "state_path", "stored_configuration"]
-
 _FILE = "sweep.json"
 _BATCHES = "batches_per_chunk"  # in a chunk
 _LOCK = "lock"
