@@ -89,7 +89,8 @@ class Features:
             if offset.ndim > 3 or any(n not in (1, m) for n, m in zip(offset.shape[::-1], shape[::-1], strict=False)):
                 raise ChainError(f"{what} has shape {offset.shape}: must broadcast to (turns, prompts, answers) = {shape}")
         if self.names and len(self.names) != self.sample.shape[-1]:
-            raise ChainError(f"{len(self.names)} names for {self.sample.shape[-1]} parameters: give one per parameter")
+            parameters = counted(self.sample.shape[-1], "parameter")
+            raise ChainError(f"{counted(len(self.names), 'name')} for {parameters}: give one per parameter")
         if not self.names:
             object.__setattr__(self, "names", tuple(f"phi[{i}]" for i in range(self.sample.shape[-1])))
 

@@ -67,6 +67,7 @@ from dstheory.kernels.parallel import as_input, available_threads, blocks, run_b
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
 from dstheory.tables import Drawn, Table, short
+from dstheory.texts import counted
 
 _STRONGEST = 1e100  # strengths beyond this, or below its inverse, leave no room for rewards in floating point
 _BLOCK = 8192  # (prompt, answer) pairs worked on together: a dozen tables of these fit into the second-level cache
@@ -386,6 +387,6 @@ def _refuse(mdp: TwoStageMDP, values: Floats, converged: Bools, steps: Ints) -> 
             "some probability in the reference, discount, or cap the number of turns"
         )
     raise ChainError(
-        f"{place}: V = {value:g} after {int(steps[*run, turn, prompt])} steps could not be enclosed: allow more max_iterations, "
-        "bring rewards and beta nearer to each other, or pass throw=False and read converged"
+        f"{place}: V = {value:g} after {counted(int(steps[*run, turn, prompt]), 'step')} could not be enclosed: allow more "
+        "max_iterations, bring rewards and beta nearer to each other, or pass throw=False and read converged"
     )

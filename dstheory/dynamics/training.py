@@ -246,7 +246,7 @@ class TrainingLog:
         self._most = max(1, _TOGETHER // max(1, one))
 
     def record(self, step: int, policy: Policy, objective: Objective) -> None:
-        """TrainingLog one step."""
+        """Log one step."""
         if objective is not self._objective or len(self._waiting) == self._most:
             self._measure()
         self._objective = objective

@@ -17,6 +17,7 @@ from dstheory.symbolic.render.printers import formula_latex, formula_text
 from dstheory.symbolic.rule import VISITED_STATES, Inline, Rule, Verbatim, rule_discount
 from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_coefficients, generic_turns
+from dstheory.texts import counted
 from dstheory.typeset import unmarked
 
 UPDATE = Verbatim(
@@ -38,7 +39,7 @@ def subtitle_of(s: SymbolicSetting) -> str:
     """
     n = len(s.chain.answers)
     chain = "minimal chain" if n == 2 else f"chain of {n} answers"
-    horizon = "no cap on turns" if s.chain.turns is None else f"capped at {s.chain.turns} turn{'s' * (s.chain.turns > 1)}"
+    horizon = "no cap on turns" if s.chain.turns is None else f"capped at {counted(s.chain.turns, 'turn')}"
     policy = "stationary policy" if s.policy.stationary else "turn-indexed policy"
     per = "turn" if s.rate.within == 1 else "stage"
     return f"{chain}, {horizon}, {policy}, discount per {per}, reduction {s.weights.reduction}"
@@ -82,7 +83,8 @@ def _chain(s: SymbolicSetting) -> list[Item]:
         )  # fmt: skip
     items: list[Item] = [first]
     if s.chain.turns is not None:
-        items.append(words(f"There are at most {s.chain.turns} turns; the last draws no decision: its answer is submitted."))
+        most = f"There {'is' if s.chain.turns == 1 else 'are'} at most {counted(s.chain.turns, 'turn')}"
+        items.append(words(f"{most}; the last draws no decision: its answer is submitted."))
     if not s.policy.stationary:
         items.append(words("Each turn has parameters of its own, marked by the turn; those of turn 0 are shown."))
     shown: dict[sp.Symbol, sp.Expr] = {}

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import Bools, Floats, Immutable, Ints, float_array, is_whole, readonly, reject, whole_number
 from dstheory.errors import ChainError
+from dstheory.texts import counted
 
 CORRECT, WRONG = 0, 1  # class indices when the decision sees correctness; the order of the minimal chain
 _MOST_PATTERNS = 1_000_000
@@ -348,5 +349,6 @@ class TokenChain(Immutable):
 
     def __repr__(self) -> str:
         low, high = int(self.lengths.min()), self.max_length
-        span = f"{high}" if low == high else f"{low} to {high}"
-        return f"TokenChain({self.n_prompts} prompts x {span} tokens of {self.symbols} symbols, {self.verdict.classes} classes)"
+        span = counted(high, "token") if low == high else f"{low} to {counted(high, 'token')}"
+        of = f"{counted(self.symbols, 'symbol')}, {counted(self.verdict.classes, 'class', 'classes')}"
+        return f"TokenChain({counted(self.n_prompts, 'prompt')} x {span} of {of})"

@@ -33,6 +33,7 @@ from numpy.typing import ArrayLike
 
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError
+from dstheory.texts import counted
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.rows import Categorical, imitation, log_ratio, refuse_infinite, row_divergence
 
@@ -100,13 +101,17 @@ class TokenSampler(ABC):
         wanted = (chain.n_prompts, chain.max_length, chain.symbols)
         if self.size != wanted:
             raise ChainError(
-                f"the {what} has {self.size[0]} prompts x {self.size[1]} tokens of {self.size[2]} symbols but the chain has "
-                f"{wanted[0]} x {wanted[1]} of {wanted[2]}"
+                f"the {what} has {_sized(self.size)} but the chain has {wanted[0]} x {wanted[1]} of {wanted[2]}"
             )
 
     def __repr__(self) -> str:
-        x, length, symbols = self.size
-        return f"{type(self).__name__}({x} prompts x up to {length} tokens of {symbols} symbols)"
+        return f"{type(self).__name__}({_sized(self.size, 'up to ')})"
+
+
+def _sized(size: tuple[int, int, int], most: str = "") -> str:
+    """Return a sampler's prompts, positions and symbols in words."""
+    prompts, length, symbols = size
+    return f"{counted(prompts, 'prompt')} x {most}{counted(length, 'token')} of {counted(symbols, 'symbol')}"
 
 
 class TokenPass(ABC):

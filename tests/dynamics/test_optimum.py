@@ -406,7 +406,7 @@ def test_a_foreign_reference_is_named() -> None:
 
 def test_too_few_steps_are_not_passed_off_as_a_solution() -> None:
     mdp, ref = TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3)
-    with pytest.raises(ChainError, match=r"V = .* after 1 steps could not be enclosed: allow more max_iterations"):
+    with pytest.raises(ChainError, match=r"V = .* after 1 step could not be enclosed: allow more max_iterations"):
         optimum(mdp, ref, beta=0.01, max_iterations=1)
     assert not optimum(mdp, ref, beta=0.01, max_iterations=1, throw=False).converged.any()
 

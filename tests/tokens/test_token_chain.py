@@ -144,4 +144,4 @@ def test_repr() -> None:
     assert repr(chain) == "TokenChain(2 prompts x 3 to 5 tokens of 4 symbols, 2 classes)"
     policy = TokenPolicy(Markov.from_logits(np.zeros((2, 4)), np.zeros((2, 4, 4, 4))), stop=0.5)
     assert repr(policy) == "TokenPolicy(Markov(2 prompts x up to 5 tokens of 4 symbols))"
-    assert repr(FullTree.from_logits([np.zeros((1, 1, 2))])) == "FullTree(1 prompts x up to 1 tokens of 2 symbols)"
+    assert repr(FullTree.from_logits([np.zeros((1, 1, 2))])) == "FullTree(1 prompt x up to 1 token of 2 symbols)"

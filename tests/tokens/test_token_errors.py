@@ -67,7 +67,7 @@ CASES = [
     (lambda: TokenPolicy(GOOD.answers), "give either stop= (probabilities) or stop_logits="),
     (lambda: TokenPolicy(GOOD.answers, stop=[0.5, 1.5]), "stop probability at class 1 is 1.5: must lie in [0, 1]"),
     (lambda: TokenPolicy(GOOD.answers, stop_logits=[0.0, np.nan]), "stop logit at class 1 is nan"),
-    (lambda: token_reward(chain(), GOOD), "the policy has 1 prompts x 3 tokens of 2 symbols but the chain has 2 x 3 of 2"),
+    (lambda: token_reward(chain(), GOOD), "the policy has 1 prompt x 3 tokens of 2 symbols but the chain has 2 x 3 of 2"),
     (
         lambda: token_reward(CHAIN, TokenPolicy(GOOD.answers, stop=np.ones((1, 3)))),
         "must broadcast to (prompts, classes) = (1, 2)",

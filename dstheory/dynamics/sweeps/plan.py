@@ -24,6 +24,7 @@ from dstheory.checks import Floats, Ints, readonly
 from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_parameter
 from dstheory.dynamics.problem import Chain
 from dstheory.errors import DSTheoryError
+from dstheory.texts import counted
 
 _MOST = 10_000_000  # values of one parameter: a table of this many results is close to a gigabyte
 _FORM = "write START:STOP:COUNT, log:START:STOP:COUNT, or values separated by commas"
@@ -214,14 +215,14 @@ def _range(parameter: Parameter, text: str, numbers: str, *, log: bool) -> list[
     if not (math.isfinite(start) and math.isfinite(stop)):
         raise DSTheoryError(f"{shown} has an end that is not finite: give two numbers")
     if count < 1:
-        raise DSTheoryError(f"{shown} has {count} values: needs at least 1")
+        raise DSTheoryError(f"{shown} has {counted(count, 'value')}: needs at least 1")
     if start > stop:
         raise DSTheoryError(f"{shown} runs downwards: write {form}{stop:g}:{start:g}:{count}, or list the values in your order")
     if log and start <= 0:
         raise DSTheoryError(f"{shown} starts at {start:g}: a logarithmic grid needs both ends > 0")
     if (count == 1) != (start == stop):
         rule = "one value has one end, written twice" if count == 1 else "different values need different ends"
-        raise DSTheoryError(f"{shown} has {count} value{'s' * (count > 1)} from {start:g} to {stop:g}: {rule}")
+        raise DSTheoryError(f"{shown} has {counted(count, 'value')} from {start:g} to {stop:g}: {rule}")
     _refuse_long(parameter, count)
     values = np.geomspace(start, stop, count) if log else np.linspace(start, stop, count)
     return [_rounded(float(value)) for value in values]
