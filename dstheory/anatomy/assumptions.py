@@ -62,21 +62,26 @@ class Moved:
     """By how much the part of decisions would be larger without an assumption.
 
     Attributes:
-        value: in units of accuracy; None where it cannot be seen.
-        spread: how far the value may be off.
+        mean: that, in units of accuracy; None where it cannot be seen.
+        units: number of problems behind its error.
         reason: why it cannot be seen, "" if it can.
     """
 
-    value: float | None
-    spread: Spread
+    mean: Mean | None
+    units: int
     reason: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """In units of accuracy."""
+        return None if self.mean is None else self.mean.value
 
     def estimate(self, level: float, over: float = 1.0) -> Estimate:
         """Return it with its interval, divided by ``over``; missing where that is 0."""
-        if self.value is None or not over:
+        if self.mean is None or not over:
             return Estimate.missing(self.reason or "the gain may be zero", level=level, low=-np.inf, high=np.inf)
-        spread = Spread(self.spread.error / abs(over), self.spread.bias / abs(over), self.spread.units)
-        return spread.around(self.value / over, level)
+        spread = self.mean.spread(self.units)
+        return Spread(spread.error / abs(over), spread.bias / abs(over), self.units).around(self.mean.value / over, level)
 
 
 def moved(compared: Compared, test: str) -> Moved:
@@ -91,19 +96,18 @@ def moved(compared: Compared, test: str) -> Moved:
     >>> [moved(Compared.of(*logs), test).estimate(0.95).text(2) for test in ("trend within episodes", "b over rounds")]
     ['0.01 [-0.00, 0.03]', '0.01 [-0.01, 0.02]']
     """
-    units, what = min(side.problems for side in compared.sides), LEFT_OUT[test]
+    units, what = compared.units, LEFT_OUT[test]
     if what == "problems":
-        return Moved(None, Spread(0.0, 0.0, units), f"no log tells which problems have the larger {test[0]}")
+        return Moved(None, units, f"no log tells which problems have the larger {test[0]}")
     if not all(mean.shown for mean in compared.own):
-        return Moved(None, Spread(0.0, 0.0, units), "the logs do not show their accuracies at this cap")
+        return Moved(None, units, "the logs do not show their accuracies at this cap")
     reason = ""
     for groups in _GROUPS[what]:
         cells = [_cells(side.log, what, test[0] == "a", groups) for side in compared.sides]
         reason = _too_few(compared, cells, 2 * groups)
         if not reason:
-            difference = _reweighted(compared, cells, 2 * groups) - compared.decide
-            return Moved(difference.value, compared.spread(difference))
-    return Moved(None, Spread(0.0, 0.0, units), reason)
+            return Moved(compared.settled(_reweighted(compared, cells, 2 * groups) - compared.decide), units)
+    return Moved(None, units, reason)
 
 
 # ---------------------------------------------------------------------- reweighting

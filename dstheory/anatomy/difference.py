@@ -31,7 +31,7 @@ unpaired form; the estimates are derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,10 +195,9 @@ class Mean:
     def __sub__(self, other: Mean) -> Mean:
         return self + (-1.0) * other
 
-    def spread(self, decided: list[Floats], units: int) -> Spread:
-        """Return the standard error, given what each problem moves a, b of both logs by, with the bias."""
-        moved = self.influence + self.slopes @ np.array(decided)
-        return Spread(float(np.sqrt(moved @ moved)), self.bias, units)
+    def spread(self, units: int) -> Spread:
+        """Return how far it may be off, a and b being taken as they are."""
+        return Spread(float(np.sqrt(self.influence @ self.influence)), self.bias, units)
 
 
 @dataclass(frozen=True, eq=False)
@@ -353,32 +352,56 @@ class Compared:
         """By how much the second log is better."""
         return self.own[1] - self.own[0]
 
-    def spread(self, mean: Mean) -> Spread:
-        """Return how far a mean may be off."""
-        decided = [side.rate(name)[1] for side in self.sides for name in "ab"]
-        return mean.spread(decided, min(side.problems for side in self.sides))
+    @property
+    def units(self) -> int:
+        """Number of problems behind standard errors."""
+        return min(side.problems for side in self.sides)
+
+    def settled(self, mean: Mean) -> Mean:
+        """Return a mean whose influence has what each problem moves it by through a and b, too."""
+        decided = np.array([side.rate(name)[1] for side in self.sides for name in "ab"])
+        return Mean(mean.value, mean.influence + mean.slopes @ decided, np.zeros(4), mean.bias)
+
+    def parts(self) -> dict[str, Mean]:
+        """Return the gain and what sampling and decisions contribute to it."""
+        gain, decide = self.gain, self.decide
+        return {name: self.settled(mean) for name, mean in (("gain", gain), ("sample", gain - decide), ("decide", decide))}
 
     def difference(self) -> Difference:
         """Return the split."""
-        gain, decide, level = self.gain, self.decide, self.level
-        means = {"before": self.own[0], "after": self.own[1], "gain": gain, "sample": gain - decide, "decide": decide}
-        spreads = {name: self.spread(mean) for name, mean in means.items()}
-        parts = {name: spreads[name].around(means[name].value, level) for name in ("gain", "sample", "decide")}
-        shares = {name: spreads[name].around_share(means[name].value, level) for name in ("before", "after")}
+        level, means = self.level, self.parts()
+        spreads = {name: mean.spread(self.units) for name, mean in means.items()}
+        parts = {name: spreads[name].around(mean.value, level) for name, mean in means.items()}
+        before, after = (self.settled(mean).spread(self.units).around_share(mean.value, level) for mean in self.own)
         return Difference(
             rates_before=self.rates[0],
             rates_after=self.rates[1],
-            before=shares["before"],
-            after=shares["after"],
+            before=before,
+            after=after,
             gain=parts["gain"],
             sample=parts["sample"],
             decide=parts["decide"],
-            decision_share=share_of(parts, {name: spreads[name] for name in parts}, level),
-            spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
+            decision_share=share_of(parts, spreads, level),
+            spreads=spreads,
             cap=self.cap,
             shared=_shared(self.sides),
             notes=_notes(self.sides, self.names, [mean.shown for mean in self.own], spreads["decide"], self.cap),
         )
+
+
+def mean_over(parts: Sequence[Compared], means: Sequence[Mean]) -> tuple[Mean, int]:
+    """Return the mean over parts of two logs, weighted by their numbers of problems, and the number of problems behind its error.
+
+    A problem may be in several parts, as where these are prompts or steps: what it moves each of them by adds up.
+
+    Args:
+        parts: pairs of parts, each of the same two logs.
+        means: one of each, settled.
+    """
+    counts = np.array([sum(row.problems for row in part.rates) for part in parts], dtype=np.float64)
+    mean = sum((weight * one for weight, one in zip((counts / counts.sum()).tolist(), means, strict=True)), start=0.0 * means[0])
+    distinct = (np.count_nonzero(sum(part.sides[side].episodes for part in parts)) for side in (0, 1))
+    return mean, int(min(*distinct, sum(part.units for part in parts)))
 
 
 def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level: float) -> Estimate:

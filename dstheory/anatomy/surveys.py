@@ -17,7 +17,7 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
-from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSplit, Spread, compare_first_answers, share_of
+from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSplit, compare_first_answers, mean_over, share_of
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, few, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
@@ -27,7 +27,6 @@ from dstheory.anatomy.revisions import Revisions, measure_revisions
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.anatomy.score_rule import judge_score, scores_of
 from dstheory.anatomy.votes import judge_votes
-from dstheory.checks import Floats
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
 from dstheory.tables import RATES, Drawn, Table
@@ -91,7 +90,7 @@ class MeanSplit:
     within, this mean is right and that split is not.
 
     Attributes:
-        gain, sample, decide: means, with intervals (labels hold different problems, so they are independent).
+        gain, sample, decide: means, with intervals; a problem may be in several labels.
         decision_share: decide / gain; missing where the gain may be zero.
     """
 
@@ -268,7 +267,7 @@ def survey(
             except RecordError:
                 continue  # a rate cannot be estimated there; the table of rates says why
     parts_of = {label: part.difference() for label, part in within.items()}
-    mean = _mean_split(list(parts_of.values()), level)
+    mean = _mean_split(list(within.values()), level)
     comparison = None if whole is None else whole.difference()
     without: dict[str, Shift] = {}
     checks: dict[str, list[Test]] = {}
@@ -296,26 +295,14 @@ def survey(
     )
 
 
-def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
+def _mean_split(parts: Sequence[Compared], level: float) -> MeanSplit | None:
     if not parts:
         return None
-    share = _shares([part.rates_before.problems + part.rates_after.problems for part in parts])
-    spreads = {name: _mean_spread([part.spreads[name] for part in parts], share) for name in ("gain", "sample", "decide")}
-    values = {name: float(share @ np.array([getattr(part, name).value for part in parts])) for name in spreads}
-    found = {name: spreads[name].around(value, level) for name, value in values.items()}
+    means = [part.parts() for part in parts]
+    together = {name: mean_over(parts, [of[name] for of in means]) for name in means[0]}
+    spreads = {name: mean.spread(units) for name, (mean, units) in together.items()}
+    found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in together.items()}
     return MeanSplit(**found, decision_share=share_of(found, spreads, level))
-
-
-def _shares(problems: Sequence[int]) -> Floats:
-    counts = np.array(problems, dtype=np.float64)
-    return np.asarray(counts / counts.sum())
-
-
-def _mean_spread(spreads: Sequence[Spread], share: Floats) -> Spread:
-    """Return how far a mean of independent estimates may be off."""
-    error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
-    bias = float(share @ np.array([spread.bias for spread in spreads]))
-    return Spread(error, bias, sum(spread.units for spread in spreads))
 
 
 def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:
@@ -351,9 +338,9 @@ def _shift(test: str, whole: Compared, within: Sequence[Compared], split: Differ
     found = [moved(part, test) for part in parts]
     if any(one.reason for one in found) and len(parts) > 1:
         parts, found = [whole], [moved(whole, test)]
-    share = _shares([sum(row.problems for row in part.rates) for part in parts])
-    spread, reason = _mean_spread([one.spread for one in found], share), next((one.reason for one in found if one.reason), "")
-    mean = Moved(None if reason else float(share @ np.array([one.value for one in found])), spread, reason)
+    reason = next((one.reason for one in found if one.reason), "")
+    means = [one.mean for one in found if one.mean is not None]
+    mean = Moved(None, 0, reason) if reason else Moved(*mean_over(parts, means))
     gain = split.gain.value if split.decision_share.value is not None else None
     return Shift(mean.estimate(level), mean.estimate(level, over=gain or 0.0))
 

@@ -7,16 +7,17 @@ by sums over the arcsine distribution's quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom, norm, t
 
-from dstheory.anatomy import Episodes, difference
+from dstheory.anatomy import Episodes, Labels, difference, generate_log, survey
 from dstheory.anatomy.beta import BetaFit
 from dstheory.anatomy.difference import NoSplit, Spread, compare, share_of
-from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.generate import Cell, simulate_log
 from dstheory.anatomy.rates import Estimate
 from dstheory.errors import RecordError
 
@@ -333,3 +334,20 @@ def test_intervals_of_accuracies_near_one_cover_and_stay_in_range() -> None:
     assert pairs > 60
     assert held >= 0.9 * pairs
     assert normal < 2 / 3 * pairs
+
+
+def test_the_mean_over_labels_knows_of_problems_that_are_in_several() -> None:
+    """Labels that hold the same episodes twice say as much as one of them; other problems in each, more."""
+    cells = [Cell("base", "t", 0.4, 0.85, 0.5), Cell("tuned", "t", 0.5, 0.9, 0.8)]
+    once, other = (generate_log(200, cells=cells, seed=seed) for seed in (0, 1))
+    elsewhere = replace(other, problem_ids=tuple(f"{name} too" for name in other.problem_ids))
+    one, same, apart = (
+        survey(Episodes.concatenate([log.with_field("prompt", Labels.constant(str(i), len(log))) for i, log in enumerate(logs)]),
+               by="prompt", compared=("base", "tuned"), resamples=9)
+        for logs in ([once], [once, once], [once, elsewhere])
+    )  # fmt: skip
+    for name in ("gain", "sample", "decide"):
+        alone, twice, both = (getattr(found.comparison_mean, name) for found in (one, same, apart))
+        assert (twice.value, twice.low, twice.high) == pytest.approx((alone.value, alone.low, alone.high), abs=1e-12)
+        assert twice.method == alone.method
+        assert both.high - both.low < 0.8 * (alone.high - alone.low)
