@@ -400,8 +400,8 @@ def mean_over(parts: Sequence[Compared], means: Sequence[Mean]) -> tuple[Mean, i
     """
     counts = np.array([sum(row.problems for row in part.rates) for part in parts], dtype=np.float64)
     mean = sum((weight * one for weight, one in zip((counts / counts.sum()).tolist(), means, strict=True)), start=0.0 * means[0])
-    distinct = (np.count_nonzero(sum(part.sides[side].episodes for part in parts)) for side in (0, 1))
-    return mean, int(min(*distinct, sum(part.units for part in parts)))
+    distinct = (np.count_nonzero(np.sum([part.sides[side].episodes for part in parts], axis=0)) for side in (0, 1))
+    return mean, min(*map(int, distinct), sum(part.units for part in parts))
 
 
 def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level: float) -> Estimate:

@@ -23,7 +23,8 @@ conditional on c correct ones of m, with ranks 1..m,
 - the number of runs of equal outcomes has mean 1 + 2c(m-c)/m and variance 2c(m-c)(2c(m-c) - m)/(m^2(m-1)) (**dependence**: does
   an outcome repeat itself, or alternate?),
 
-and sums over episodes are nearly normal. Only episodes that resampled correct *and* wrong answers carry information.
+and p-values of sums over episodes are exact where episodes are few, from a normal distribution where they are many
+(:mod:`dstheory.anatomy.orders`). Only episodes that resampled correct *and* wrong answers carry information.
 
 **Decisions** of one kind are independent if each is made afresh: the chance of a stop must not depend on whether the attempt
 before was correct. A two-by-two table, chi-square with one degree of freedom, also valid where problems differ in p.
@@ -39,6 +40,7 @@ the martingale variance and conditioning within episodes are derived here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,6 +52,7 @@ from numpy.typing import NDArray
 
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.generate import attempts
+from dstheory.anatomy.orders import Sum, changes, rank_sum, sum_of
 from dstheory.anatomy.rates import RATES, measure
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
@@ -106,6 +109,12 @@ class Test:
     def missing(cls, name: str, null: str, reason: str, *, n: int = 0, method: str = "none") -> Test:
         """Return the test of what cannot be tested, and why."""
         return cls(name, null, None, None, None, "", n, method, reason)
+
+    @classmethod
+    def of_sum(cls, name: str, null: str, found: Sum, effect: str, kind: str) -> Test:
+        """Return the test of a sum whose distribution is known."""
+        method = f"{kind}, {'exact' if found.exact else 'normal'}"
+        return cls(name, null, found.z, None, found.p_value, effect, found.informative, method)
 
     def rejected(self, level: float = 0.05) -> bool | None:
         """Return whether the assumption is rejected; None if it could not be tested."""
@@ -404,33 +413,24 @@ def order_within_episodes(episodes: Episodes) -> tuple[Test, Test]:
     inner = np.ones(len(episodes.correct), dtype=bool)
     inner[episodes.last] = False
     episode, rank, right = episodes.episode[inner], episodes.round[inner] + 1, episodes.correct[inner]
-    c = np.bincount(episode, weights=right, minlength=len(episodes))
+    c = np.bincount(episode, weights=right, minlength=len(episodes)).astype(np.int64)
     mixed: Bools = (c > 0) & (c < m)
-    n = int(mixed.sum())
     trend = ("trend within episodes", "given the problem, later attempts are as good as earlier ones")
     runs = ("dependence within episodes", "given the problem, an attempt does not depend on the one before")
-    if n == 0:
+    if not mixed.any():
         why = "no episode resampled both a correct and a wrong answer"
         return Test.missing(*trend, why), Test.missing(*runs, why)
-    m_, c_ = m[mixed].astype(float), c[mixed]
-    pairs = c_ * (m_ - c_)
     ranks = np.bincount(episode, weights=rank * right, minlength=len(episodes))[mixed]
-    deviation = ranks - c_ * (m_ + 1) / 2
-    # Each unit of drift, the mean rank of correct ones less that of wrong ones, in rounds.
-    drift = float((deviation * m_ / pairs).mean())
-    later = f"correct ones come {drift:+.2f} rounds later than wrong ones on average"
     change = np.bincount(episode[1:], weights=(np.diff(episode) == 0) & (right[1:] != right[:-1]), minlength=len(episodes))[mixed]
-    spread = 2 * pairs * (2 * pairs - m_) / (m_**2 * np.maximum(m_ - 1, 1))
-    often = f"outcomes change {float(change.sum() / (2 * pairs / m_).sum()):.2f} times as often as independent ones"
-    return (
-        _normal(*trend, deviation, pairs * (m_ + 1) / 12, later, n, "rank sum"),
-        _normal(*runs, change - 2 * pairs / m_, spread, often, n, "runs"),
-    )
-
-
-def _normal(name: str, null: str, deviation: Floats, variance: Floats, effect: str, n: int, kind: str) -> Test:
-    total = float(variance.sum())
-    if total <= 0:
-        return Test.missing(name, null, "no episode leaves a choice of order", n=n)
-    z = float(deviation.sum()) / sqrt(total)
-    return Test(name, null, z, None, erfc(abs(z) / sqrt(2)), effect, n, f"{kind} within {n:,} episodes, normal")
+    m, c = m[mixed], c[mixed]
+    kinds: Counter[tuple[int, ...]] = Counter(zip(m.tolist(), c.tolist(), strict=True))
+    # Each unit of drift, the mean rank of correct ones less that of wrong ones, in rounds.
+    drift = float(((ranks - c * (m + 1) / 2) * m / (c * (m - c))).mean())
+    later = f"correct ones come {drift:+.2f} rounds later than wrong ones on average"
+    often = f"outcomes change {float(change.sum() / (2 * c * (m - c) / m).sum()):.2f} times as often as independent ones"
+    found = sum_of(float(change.sum()), kinds, changes)
+    turns = Test.missing(*runs, "no episode leaves a choice of order", n=len(m))
+    if found.informative:
+        turns = Test.of_sum(*runs, found, often, "runs within episodes")
+    ranked = sum_of(float((ranks - c * (c + 1) / 2).sum()), kinds, rank_sum)
+    return Test.of_sum(*trend, ranked, later, "rank sum within episodes"), turns

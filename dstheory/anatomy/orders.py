@@ -9,8 +9,9 @@ wrong answers are given, whatever its chance of a right answer is:
   or j +- 1 groups of wrong ones between them there are :math:`\binom{c-1}{j-1}` times :math:`\binom{m-c-1}{\cdot}` orders;
 - :func:`overlap`: of n records c are right before and d after: how many are both, if the two are independent (hypergeometric).
 
-The distribution of the sum over all units is a convolution; beyond :data:`_MOST` values it is taken for normal. The p-value is
-twice the smaller tail, the observed value in it, so a true hypothesis is rejected at most as often as the level says.
+The distribution of the sum over all units is a convolution; beyond :data:`_MOST` values it is taken for normal, with the means
+and variances of these distributions, which have closed forms. The p-value is twice the smaller tail, the observed value in it, so
+a true hypothesis is rejected at most as often as the level says.
 
 Source: Mann and Whitney (1947), Wald and Wolfowitz (1940), Fisher (1935); conditioning as in Mantel and Haenszel (1959).
 """
@@ -38,14 +39,13 @@ def rank_sum(m: int, c: int) -> tuple[float, ...]:
     >>> rank_sum(3, 1)
     (0.3333333333333333, 0.3333333333333333, 0.3333333333333333)
     """
-    ways = [[1], *([] for _ in range(c))]  # ways[k][s]: sets of k of the ranks so far whose sum exceeds the smallest by s
+    c = min(c, m - c)  # the ranks of the others exceed their smallest sum as often by as much
+    ways = np.zeros((c + 1, c * (m - c) + 1))  # ways[k, s]: sets of k of the ranks so far whose sum exceeds the smallest by s
+    ways[0, 0] = 1.0
     for rank in range(1, m + 1):
         for k in range(min(c, rank), 0, -1):
-            more = [0] * (rank - k) + ways[k - 1]
-            old = ways[k] + [0] * (len(more) - len(ways[k]))
-            ways[k] = [a + b for a, b in zip(old, more, strict=True)]
-    total = comb(m, c)
-    return tuple(way / total for way in ways[c])
+            ways[k, rank - k :] += ways[k - 1, : ways.shape[1] - (rank - k)]
+    return tuple((ways[c] / comb(m, c)).tolist())
 
 
 @lru_cache(maxsize=4096)
@@ -77,6 +77,26 @@ def overlap(n: int, c: int, d: int) -> tuple[float, ...]:
     logs = -(gammaln(k + 1) + gammaln(c - k + 1) + gammaln(d - k + 1) + gammaln(n - c - d + k + 1))
     weights = np.exp(logs - logs.max())
     return tuple((weights / weights.sum()).tolist())
+
+
+def _ranks(m: int, c: int) -> tuple[int, float, float]:
+    return c * (m - c), c * (m - c) / 2, c * (m - c) * (m + 1) / 12
+
+
+def _turns(m: int, c: int) -> tuple[int, float, float]:
+    product = 2 * c * (m - c)
+    return 2 * min(c, m - c), product / m, product * (product - m) / (m * m * (m - 1))
+
+
+def _both(n: int, c: int, d: int) -> tuple[int, float, float]:
+    low = max(0, c + d - n)
+    return min(c, d) - low, c * d / n - low, c * d * (n - c) * (n - d) / (n * n * max(n - 1, 1))
+
+
+_MOMENTS: dict[Callable[..., tuple[float, ...]], Callable[..., tuple[int, float, float]]] = {
+    rank_sum: _ranks, changes: _turns, overlap: _both
+}  # fmt: skip
+"""Of each distribution its largest value, mean and variance, counted from the smallest value on."""
 
 
 @dataclass(frozen=True)
@@ -117,24 +137,18 @@ def sum_of(observed: float, kinds: Counter[tuple[int, ...]], pmf: Callable[..., 
     """
     mean = variance = 0.0
     span = units = 0
-    known: list[tuple[Floats, int]] = []
     for arguments, times in kinds.items():
-        chances = np.array(pmf(*arguments))
-        at = np.arange(len(chances))
-        centre = float(chances @ at)
-        mean, variance = mean + times * centre, variance + times * float(chances @ (at - centre) ** 2)
-        if len(chances) > 1 and np.count_nonzero(chances) > 1:
-            units += times
-        span += times * (len(chances) - 1)
-        known.append((chances, times))
+        largest, centre, spread = _MOMENTS[pmf](*arguments)
+        span, mean, variance = span + times * largest, mean + times * centre, variance + times * spread
+        units += times if spread > 0 else 0
     if variance <= 0:
         return Sum(0.0, 1.0, 1.0, exact, 0)
     z = (observed - mean) / sqrt(variance)
     if not exact or span >= _MOST:
         return Sum(z, 0.5 * erfc(-z / sqrt(2)), 0.5 * erfc(z / sqrt(2)), False, units)
     all_of_it = np.ones(1)
-    for chances, times in known:
-        all_of_it = np.convolve(all_of_it, _power(chances, times))
+    for arguments, times in kinds.items():
+        all_of_it = np.convolve(all_of_it, _power(np.array(pmf(*arguments)), times))
     k = round(observed)
     return Sum(z, float(min(1.0, all_of_it[: k + 1].sum())), float(min(1.0, all_of_it[k:].sum())), True, units)
 

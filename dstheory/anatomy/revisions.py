@@ -319,13 +319,13 @@ def _orders(episodes: Episodes, fixed: bool) -> tuple[Test, Test]:
     else:
         middle = (ranks + c * (c + 1) / 2 - c * (m + 1) / 2) * m / (c * (m - c))
         effect = f"right answers come {float(middle.mean()):+.2f} turns later than wrong ones on average"
-    trend = _result(*later, sum_of(float(ranks.sum()), kinds, rank_sum), effect, "rank sum within records")
+    trend = Test.of_sum(*later, sum_of(float(ranks.sum()), kinds, rank_sum), effect, "rank sum within records")
     if m == 2:
         return trend, Test.missing(*repeat, "two answers of a record leave no order but better or worse", n=len(c))
     changed = (right[:, 1:] != right[:, :-1]).sum(axis=1)
     expected = sum(times * 2 * k * (m - k) / m for (_, k), times in kinds.items())
     often = f"outcomes change {float(changed.sum()) / expected:.2f} times as often as those of fresh answers"
-    return trend, _result(*repeat, sum_of(float(changed.sum()), kinds, changes), often, "changes within records")
+    return trend, Test.of_sum(*repeat, sum_of(float(changed.sum()), kinds, changes), often, "changes within records")
 
 
 def _pairs(steps: _Steps, fixed: bool) -> Test:
@@ -337,7 +337,7 @@ def _pairs(steps: _Steps, fixed: bool) -> Test:
     found = _overlaps(steps.cell, steps.before, steps.after, exact=fixed)
     if not found.informative:
         return Test.missing(name, null, "no problem has records that differ in the former and in the next answer", n=len(n))
-    return _result(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
+    return Test.of_sum(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
 
 
 def _rarer(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
@@ -348,7 +348,7 @@ def _rarer(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
     found = _overlaps(np.zeros(len(steps.before), dtype=np.int64), steps.before, steps.after, exact=True)
     if not found.informative:
         return Test.missing(name, null, "all former or all next answers are alike", n=len(steps.before))
-    return replace(_result(name, null, found, "", "right twice, hypergeometric, one-sided"), p_value=found.lower)
+    return replace(Test.of_sum(name, null, found, "", "right twice, hypergeometric, one-sided"), p_value=found.lower)
 
 
 def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
@@ -363,7 +363,7 @@ def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
     if not found.informative:
         why = "no problem has records that agree in the former answer and differ in those around it"
         return Test.missing(name, null, why, n=len(later))
-    return _result(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
+    return Test.of_sum(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
 
 
 def _overlaps(cell: Ints, before: Bools, after: Bools, *, exact: bool) -> Sum:
@@ -371,11 +371,6 @@ def _overlaps(cell: Ints, before: Bools, after: Bools, *, exact: bool) -> Sum:
     n, c, d, both = (np.bincount(cell, weights=x).astype(np.int64) for x in (None, before, after, before & after))
     kinds: Counter[tuple[int, ...]] = Counter(zip(n.tolist(), c.tolist(), d.tolist(), strict=True))
     return sum_of(float((both - np.maximum(0, c + d - n)).sum()), kinds, overlap, exact=exact)
-
-
-def _result(name: str, null: str, found: Sum, effect: str, kind: str) -> Test:
-    method = f"{kind}, {'exact' if found.exact else 'normal'}"
-    return Test(name, null, found.z, None, found.p_value, effect, found.informative, method)
 
 
 def _verdicts(tests: tuple[Test, ...], difference: Estimate, within: Estimate) -> tuple[str, str, str]:

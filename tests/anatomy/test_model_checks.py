@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from anatomy.logs import many_logs
 
-from dstheory.anatomy import Episodes
+from dstheory.anatomy import Episodes, orders
 from dstheory.anatomy.generate import attempts, simulate_log
 from dstheory.anatomy.model_checks import (
     check_model,
@@ -131,6 +131,28 @@ def test_order_statistics_have_the_moments_of_random_orders() -> None:
     assert trend.statistic == pytest.approx((2 + 5 - np.mean(ranks)) / np.std(ranks))
     assert dependence.statistic == pytest.approx((3 - np.mean(runs)) / np.std(runs))
     assert trend.n == 1
+
+
+def test_order_within_few_episodes_is_judged_by_all_orders() -> None:
+    """Four episodes that got better once each say little, 2 of 16 cases; the normal distribution would reject at 5 %."""
+    steps = [(False, "resample"), (True, "resample"), (True, "stop")]
+    trend, dependence = order_within_episodes(Episodes.record([(str(i), steps) for i in range(4)]))
+    assert trend.p_value == pytest.approx(2 / 16)
+    assert dependence.reason == "no episode leaves a choice of order"
+    longer = [(False, "resample"), (False, "resample"), (True, "resample"), (True, "resample"), (True, "stop")]
+    trend, dependence = order_within_episodes(Episodes.record([(str(i), longer) for i in range(2)]))
+    assert trend.p_value == pytest.approx(2 / 6**2)
+    assert dependence.p_value == pytest.approx(2 * (2 / 6) ** 2)
+
+
+def test_order_within_many_episodes_is_judged_as_well_as_by_all_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = simulate_log(300, p=0.4, a=0.3, b=0.8, cap=8, concentration=1.0)
+    exact = order_within_episodes(log)
+    monkeypatch.setattr(orders, "_MOST", 1)
+    for one, other in zip(exact, order_within_episodes(log), strict=True):
+        assert (one.method.endswith("exact"), other.method.endswith("normal")) == (True, True)
+        assert (one.statistic, one.n) == (other.statistic, other.n)
+        assert one.p_value == pytest.approx(other.p_value, abs=0.05)
 
 
 def test_order_within_episodes_does_not_mind_how_problems_differ() -> None:
