@@ -15,7 +15,6 @@ import sympy as sp
 from dstheory.rational import factored, is_zero
 from dstheory.rational.symbols import at_numbers, domain_of
 from dstheory.symbolic.chain import RESAMPLE, STOP
-from dstheory.symbolic.policy import SymbolicPolicy
 from dstheory.symbolic.rule import Rule, Steps
 from dstheory.symbolic.setting import SymbolicSetting, Weights
 from dstheory.symbolic.updates import depends_on_trajectory, generic_coefficients, turns_of
@@ -76,9 +75,9 @@ def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdi
     >>> coefficient_verdict(setting(), lookup("sft")).ratios[0]
     (l_s/l_d)**lambda
     """
-    apart = _by_measure(s, objective)
+    apart = objective.by_measure(s).values()
     if len(apart) > 1:  # on the trajectories of each policy only that policy's terms have coefficients
-        found = [coefficient_verdict(s, part) for part in apart]
+        found = [coefficient_verdict(s, replace(objective, terms=tuple(terms))) for terms in apart]
         return next((one for one in found if one.verdict != BALANCED), found[0])
     turns = range(s.chain.turns or 1)
     drawn = [row for index in turns for row in generic_coefficients(s, objective, index) if row[1] is not None]
@@ -95,16 +94,6 @@ def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdi
     return CoefficientVerdict(
         UNBALANCED, tuple(length_ratio(s, r) for r in ratios), _weight_ratios(s, objective), _witness(s, objective)
     )
-
-
-def _by_measure(s: SymbolicSetting, objective: Rule) -> list[Rule]:
-    """Return the rule, or, where its terms are taken on trajectories of different policies, one rule for each policy."""
-    apart: dict[SymbolicPolicy, list[Rule]] = {}
-    for term in objective.parts:
-        apart.setdefault(term.measure(s), []).append(term)
-    if len(apart) == 1:
-        return [objective]
-    return [terms[0] if len(terms) == 1 else replace(objective, terms=tuple(terms)) for terms in apart.values()]
 
 
 def _meaning(s: SymbolicSetting) -> dict[sp.Symbol, sp.Expr]:

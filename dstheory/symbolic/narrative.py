@@ -103,10 +103,7 @@ def _objective(s: SymbolicSetting, rule: Rule, scalar: str) -> list[Item]:
         titles = [f"({number}) {term.title}" for number, term in enumerate(rule.terms, start=1)]
         items.append(Words((f"The objective is the sum of {'; '.join(titles)}.",)))
     items += [Words((f"Written for ascent. {cases}{source}The update is",)), Display(Verbatim("g", "g"), (UPDATE,))]
-    apart: dict[SymbolicPolicy, list[Rule]] = {}
-    for term in rule.parts:
-        apart.setdefault(term.measure(s), []).append(term)
-    for number, (acting, terms) in enumerate(apart.items()):
+    for number, (acting, terms) in enumerate(rule.by_measure(s).items()):
         opening = "with " if number == 0 else "plus the same expectation with "
         items.append(Words((opening, symbol("mu"), ": ", *_whose(s, acting), "; the coefficients are not differentiated:")))
         items += _equations(s, terms)

@@ -233,13 +233,8 @@ def likelihood_over_length(s: SymbolicSetting, acting: SymbolicPolicy) -> sp.Exp
 
 
 def mean_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> sp.Expr:
-    """Return E[credit/L]: every response has one turn that stops."""
-    chain = s.following(acting)
-    if chain.turns is not None:
-        return sp.Add(*[chance * credit(steps[-1][0]) / length for steps, chance, length in _enumerated(s, chain)])
-    at_stop, _ = turn_sums(s, acting, credit)
-    rows = zip(acting.sample_at(0), acting.stop_at(0), at_stop, strict=True)
-    return sp.Add(*[x * y * credit(i) * each for i, (x, y, each) in enumerate(rows)])
+    """Return E[credit/L]: every response has one turn that does not go on."""
+    return over_length(s, acting, credit, lambda turn, answer, decision: sp.Integer(decision != RESAMPLE))
 
 
 def _final(acting: SymbolicPolicy, credit: Credit) -> sp.Expr:

@@ -191,6 +191,13 @@ class Rule:
         """The terms of a sum; a rule that is none is its own."""
         return self.terms or (self,)
 
+    def by_measure(self, s: SymbolicSetting) -> dict[SymbolicPolicy, list[Rule]]:
+        """Return the parts by the policy that generates their trajectories."""
+        apart: dict[SymbolicPolicy, list[Rule]] = {}
+        for term in self.parts:
+            apart.setdefault(term.measure(s), []).append(term)
+        return apart
+
 
 def without_weights(rule: Rule, name: str, **parts: Any) -> Rule:
     """Return a rule in which every answer and every decision counts once, whatever its length.
