@@ -80,9 +80,17 @@ class Solution(Tabulated):
     @cached_property
     def values(self) -> Values:
         """Values of all states and actions under the chain's rewards and discount."""
-        mdp = self.mdp
-        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
-        return self.values_of(*pays, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+        return self.values_of(*self._pays, **self._discount)
+
+    @property
+    def _pays(self) -> tuple[Floats, Floats]:
+        """What stopping and resampling pay, (*runs, 1, X, Y)."""
+        return self.mdp.reward_stop[..., None, :, :], self.mdp.reward_resample[..., None, :, :]
+
+    @property
+    def _discount(self) -> dict[str, Floats]:
+        """The chain's discount, as the functions here take it."""
+        return {"gamma_within": self.mdp.gamma_within, "gamma_between": self.mdp.gamma_between}
 
     def values_of(
         self, stop: Floats, resample: Floats, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0
@@ -94,9 +102,7 @@ class Solution(Tabulated):
     @cached_property
     def contrast(self) -> Contrast:
         """Differences between the actions of every state under the chain's rewards and discount."""
-        mdp = self.mdp
-        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
-        return self.contrast_of(*pays, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+        return self.contrast_of(*self._pays, **self._discount)
 
     def contrast_of(
         self,
@@ -157,10 +163,8 @@ class Solution(Tabulated):
 
         :math:`Var_k = E[(Q_{now} - V_k)^2] + \gamma_w^2 (E[noise] + \gamma_b^2 P(res) Var_{k+1})`, a sum of non-negative terms.
         """
-        mdp = self.mdp
-        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
-        noise = mdp.reward_stop_variance[..., None, :, :], mdp.reward_resample_variance[..., None, :, :]
-        return self.variance_of(*pays, *noise, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+        noise = self.mdp.reward_stop_variance[..., None, :, :], self.mdp.reward_resample_variance[..., None, :, :]
+        return self.variance_of(*self._pays, *noise, **self._discount)
 
     def variance_of(
         self, stop: Floats, resample: Floats, stop_noise: Floats, resample_noise: Floats, *, gamma_within: Floats,
@@ -193,8 +197,7 @@ class Solution(Tabulated):
     @cached_property
     def discounted_visits(self) -> Floats:
         """(*runs, T', X) the same, each turn k weighted by (gamma_within gamma_between)^k."""
-        mdp = self.mdp
-        return reach(self.unrolled, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+        return reach(self.unrolled, **self._discount)
 
     @cached_property
     def occupancy(self) -> Floats:
