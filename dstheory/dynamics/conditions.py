@@ -20,7 +20,7 @@ from dstheory.attribution import Attribution, attribute
 from dstheory.chain.exact import GainSplit, solve, split_gain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import probability
+from dstheory.checks import Bools, Floats, probability
 from dstheory.dynamics.training import TrainResult, train
 from dstheory.objectives.base import Objective
 from dstheory.objectives.imitation import SFT, ExpertChain
@@ -61,15 +61,14 @@ def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: flo
     wrong = mdp.inside & ~right
     both = (right.any(axis=-1) & wrong.any(axis=-1))[:, None]
     pi = start.sample_prob
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inner_right = np.where(right, pi, 0.0) / np.where(right, pi, 0.0).sum(axis=-1, keepdims=True)
-        inner_wrong = np.where(wrong, pi, 0.0) / np.where(wrong, pi, 0.0).sum(axis=-1, keepdims=True)
-    # A start that gives all correct answers probability 0 has no proportions to keep: take them equal.
-    even_right = right / np.maximum(right.sum(axis=-1, keepdims=True), 1)
-    even_wrong = wrong / np.maximum(wrong.sum(axis=-1, keepdims=True), 1)
-    inner_right = np.where(np.isfinite(inner_right), inner_right, even_right)
-    inner_wrong = np.where(np.isfinite(inner_wrong), inner_wrong, even_wrong)
-    sample = np.where(both, p * inner_right + (1.0 - p) * inner_wrong, pi)
+
+    def within(kind: Bools) -> Floats:
+        """Return the start's proportions among the answers of a kind; equal ones where it gives none of them."""
+        mass = np.where(kind, pi, 0.0)
+        total, even = mass.sum(axis=-1, keepdims=True), kind / np.maximum(kind.sum(axis=-1, keepdims=True), 1)
+        return np.divide(mass, total, out=np.broadcast_to(even, mass.shape).copy(), where=total > 0.0)
+
+    sample = np.where(both, p * within(right) + (1.0 - p) * within(wrong), pi)
     solvable = right.any(axis=-1)[:, None]
     stop = np.where(solvable, np.where(right, a, 1.0 - b), start.stop_prob)
     return Policy.from_probabilities(*np.broadcast_arrays(sample, stop))
