@@ -383,3 +383,11 @@ def test_a_sweep_too_large_says_its_size_and_computes_nothing(tmp_path: Path) ->
     with pytest.raises(DSTheoryError, match="half of the memory that is free; use fewer values"):
         sweep(grid)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", [{"reward_functions": "correct"}, {"reward_correct": 1.0, "reward_return": 0.0}])
+def test_what_responses_are_paid_for_is_no_reward_of_the_chain(how: dict[str, Any]) -> None:
+    """A setting of group objectives: others beside them still pay for correctness, and are not refused for it."""
+    there = {"of": "simulate", "objectives": ["0*grpo + rft", "0*grpo + reinforce-pp"], "steps": 2, "gamma": 0.9}
+    plain, with_setting = (sweep({"lr": [0.1, 0.2]}, **there, **more) for more in ({}, how))
+    same(plain, with_setting)

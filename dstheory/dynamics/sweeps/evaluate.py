@@ -22,7 +22,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.conditions import scattered
 from dstheory.dynamics.minimal import COMPILED
-from dstheory.dynamics.parameters import value_at
+from dstheory.dynamics.parameters import TOGETHER, value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
@@ -158,7 +158,7 @@ def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int,
 
 
 def _objective(problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], runs: tuple[int, ...]) -> Objective:
-    paid = "reward" if any(name.startswith("reward_") for name in settings) else ""
+    paid = "reward" if any(name in settings for name in TOGETHER["reward"].parts) else ""
     paid = paid or ("resample_cost" if np.any(settings.get("resample_cost", 0.0)) else "")
     return objective_at(str(settings["objective"]), problem, settings, runs=runs, rewards=paid)
 
