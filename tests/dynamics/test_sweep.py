@@ -391,3 +391,15 @@ def test_what_responses_are_paid_for_is_no_reward_of_the_chain(how: dict[str, An
     there = {"of": "simulate", "objectives": ["0*grpo + rft", "0*grpo + reinforce-pp"], "steps": 2, "gamma": 0.9}
     plain, with_setting = (sweep({"lr": [0.1, 0.2]}, **there, **more) for more in ({}, how))
     same(plain, with_setting)
+
+
+def test_an_objective_beside_a_condition_keeps_its_own_strengths() -> None:
+    """Conditions have a KL of beta 0.1; grpo has none of its own, and SCoRe's alpha is not that of an entropy bonus."""
+    there = {"of": "simulate", "steps": 20}
+    names = ("grpo", "score-summed", "entropy")
+    beside = sweep({"lr": [0.1, 0.2]}, objectives=["reward + KL", *names], **there)
+    alone = {name: sweep({"lr": [0.1, 0.2]}, objectives=[name], **there) for name in ("reward + KL", *names)}
+    for name, data in alone.items():
+        xr.testing.assert_allclose(beside.sel(objective=[name]), data, **CLOSE)
+    penalised = [sweep({"lr": [0.1]}, objectives=["grpo"], **there, **{beta: 0.5}) for beta in ("beta", "Beta")]
+    xr.testing.assert_equal(*penalised)

@@ -146,8 +146,9 @@ def plan_sweep(
         elif objectives:
             raise DSTheoryError("objectives are both given and swept: do one of the two")
         compared = next(axis.values for axis in axes if axis.name == "objective")
-        if not set(compared) & set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
-            values = {key: value for key, value in values.items() if key not in ("beta", "alpha") or key in fixed}
+        if not set(compared) <= set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
+            given = {lookup_parameter(key, of, minimal=minimal).name for key in fixed}
+            values = {name: value for name, value in values.items() if not PARAMETERS[name].own or name in given}
         if whole_number(runs, "runs", low=1) > 1:
             axes.append(Axis(RUN, tuple(range(runs))))
         if whole_number(log_every, "log_every", low=0) and "steps" in swept:
