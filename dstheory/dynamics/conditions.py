@@ -66,7 +66,7 @@ def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: flo
         """Return the start's proportions among the answers of a kind; equal ones where it gives none of them."""
         mass = np.where(kind, pi, 0.0)
         total, even = mass.sum(axis=-1, keepdims=True), kind / np.maximum(kind.sum(axis=-1, keepdims=True), 1)
-        return np.divide(mass, total, out=np.broadcast_to(even, mass.shape).copy(), where=total > 0.0)
+        return np.asarray(np.divide(mass, total, out=np.broadcast_to(even, mass.shape).copy(), where=total > 0.0))
 
     sample = np.where(both, p * within(right) + (1.0 - p) * within(wrong), pi)
     solvable = right.any(axis=-1)[:, None]
