@@ -25,9 +25,10 @@ from dstheory.dynamics import (
     train,
 )
 from dstheory.dynamics.soft_optimum import optimum
+from dstheory.dynamics.sweeps import plan as plans
 from dstheory.dynamics.sweeps.plan import STATUS
 from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
-from dstheory.objectives import ExpertChain, Reinforce, build
+from dstheory.objectives import RLOO, ExpertChain, Reinforce, build
 
 # Batches of settings and single ones differ in the order of sums at most: a few units in the last place of numbers near 1, and
 # what logarithms and long training make of these.
@@ -403,3 +404,16 @@ def test_an_objective_beside_a_condition_keeps_its_own_strengths() -> None:
         xr.testing.assert_allclose(beside.sel(objective=[name]), data, **CLOSE)
     penalised = [sweep({"lr": [0.1]}, objectives=["grpo"], **there, **{beta: 0.5}) for beta in ("beta", "Beta")]
     xr.testing.assert_equal(*penalised)
+
+
+def test_what_the_chain_pays_does_not_depend_on_which_settings_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where resamples cost something in some settings, rloo compares returns in all of them, those without a price too."""
+    asked = {"of": "simulate", "objectives": ["rloo"], "steps": 5}
+    grid = {"resample_cost": [0.0, 0.1], "p": [0.3, 0.6]}
+    together = sweep(grid, **asked)
+    monkeypatch.setitem(plans._BATCH, "simulate", 1)
+    apart = sweep(grid, **asked)
+    xr.testing.assert_allclose(apart, together, **CLOSE)
+    mdp, start = TwoStageMDP.minimal(), Policy.minimal(p=0.3, a=0.8, b=0.3)
+    by_hand = train(mdp, start, RLOO(outcome="return"), steps=5, optimizer=SGD(lr=0.05)).policy
+    np.testing.assert_allclose(apart.p_after.values[0, 0, 0], solve(mdp, by_hand).p, **CLOSE)

@@ -22,7 +22,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.conditions import scattered
 from dstheory.dynamics.minimal import COMPILED
-from dstheory.dynamics.parameters import TOGETHER, value_at
+from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
@@ -44,7 +44,7 @@ def check(plan: SweepPlan) -> None:
         settings = _alone(plan.settings(SettingsBatch(batch.loop, 0, 1)), 0)
         problem = problem_at(plan.chain, settings)
         if plan.of == "simulate":
-            objective = _objective(problem, settings, ())
+            objective = _objective(plan, problem, settings, ())
             with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
                 objective.ascent(solve(problem[0], problem[1]))
             training_at(settings)
@@ -134,7 +134,7 @@ def _trained(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[
 
 def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:
     mdp, start, reference = problem_at(plan.chain, settings)
-    objective = _objective((mdp, start, reference), settings, runs)
+    objective = _objective(plan, (mdp, start, reference), settings, runs)
     # The whole sweep decides whether to compile, so that bits do not depend on what else a process has computed.
     training = {**training_at(settings), "compiled": plan.grid.size * plan.most_steps >= COMPILED}
     start = _starts(plan, start, settings, runs)
@@ -157,10 +157,10 @@ def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int,
     }
 
 
-def _objective(problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], runs: tuple[int, ...]) -> Objective:
-    paid = "reward" if any(name in settings for name in TOGETHER["reward"].parts) else ""
-    paid = paid or ("resample_cost" if np.any(settings.get("resample_cost", 0.0)) else "")
-    return objective_at(str(settings["objective"]), problem, settings, runs=runs, rewards=paid)
+def _objective(
+    plan: SweepPlan, problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], runs: tuple[int, ...]
+) -> Objective:
+    return objective_at(str(settings["objective"]), problem, settings, runs=runs, rewards=plan.own_rewards)
 
 
 def _starts(plan: SweepPlan, start: Policy, settings: Mapping[str, Any], runs: tuple[int, ...]) -> Policy:

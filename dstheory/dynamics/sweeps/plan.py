@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.checks import Floats, Ints, readonly
-from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_parameter
+from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, Of, Parameter, lookup_parameter
 from dstheory.dynamics.problem import Chain
 from dstheory.errors import DSTheoryError
 from dstheory.texts import counted
@@ -348,6 +348,14 @@ class SweepPlan:
         """The largest number of training steps of a setting."""
         swept = [max(axis.values) for axis in self.grid.axes if axis.name == "steps"]
         return int(swept[0] if swept else self.fixed.get("steps", 0))
+
+    @property
+    def own_rewards(self) -> str:
+        """What changes what the chain pays, in any of the settings: all then compare returns; empty if nothing does."""
+        values = {**{name: (value,) for name, value in self.fixed.items()}, **{axis.name: axis.values for axis in self.grid.axes}}
+        if any(name in values for name in TOGETHER["reward"].parts):
+            return "reward"
+        return "resample_cost" if any(values.get("resample_cost", ())) else ""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the axes that a variable has beside those of the settings."""
