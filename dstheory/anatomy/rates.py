@@ -481,16 +481,20 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
 def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     """Estimate the mean number of attempts of an episode, with an interval over problems.
 
-    It is normal on the scale of the logarithm of the attempts after the first, which are few and skewed. Where there are none
-    though there could be, the chance of a second one is at most the upper end of Wilson's interval, and the mean 1/(1 - that).
+    It is normal on the scale of the logarithm of the attempts after the first, which are few and skewed. Where problems do not
+    differ in it, as where there is one, their spread is not seen: each counts once, in Wilson's interval for the share q of the
+    attempts that are followed by another, and the mean is 1/(1 - q). Where nobody could decide there is nothing to estimate.
     """
-    more = table.total("attempts") / table.total("episodes") - 1
-    if not more:
-        most = float(wilson(0, table.problems, level=level)[1]) if table.total("stopped") else 0.0
-        return Estimate(1.0, 1.0, 1 / (1 - most), level, f"Wilson, {table.problems:,} problems")
+    attempts, problems = table.total("attempts"), table.problems
+    more = attempts / table.total("episodes") - 1
     error = math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
-    factor = math.exp(student_quantile(table.problems, level) * error / more)
-    return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {table.problems:,} problems")
+    decided = table.total("decided_correct") + table.total("decided_wrong")
+    if not more or (decided and error <= 1e-12 * more):
+        share = 1 - table.total("episodes") / attempts
+        low, high = (float(end) for end in wilson(share * problems, problems, level=level)) if decided else (share, share)
+        return Estimate(1 + more, 1 / (1 - low), 1 / (1 - high), level, f"Wilson, {problems:,} problems")
+    factor = math.exp(student_quantile(problems, level) * error / more)
+    return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {problems:,} problems")
 
 
 def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:

@@ -8,7 +8,7 @@ from anatomy.logs import attempt_weighted_p, many_logs
 
 from dstheory.anatomy import Episodes
 from dstheory.anatomy.generate import simulate_log
-from dstheory.anatomy.rates import ProblemCounts, measure, rate
+from dstheory.anatomy.rates import ProblemCounts, mean_attempts, measure, rate
 from dstheory.errors import RecordError
 
 HAND = Episodes.record(
@@ -125,3 +125,20 @@ def test_bad_input_is_named() -> None:
 def test_chains_that_cannot_be_simulated_are_named(changed, words) -> None:
     with pytest.raises(RecordError, match=words):
         simulate_log(3, **{"p": 0.5, "a": 0.5, "b": 0.5, **changed})
+
+
+@pytest.mark.parametrize("problems", [1, 5, 400])
+def test_a_mean_of_attempts_whose_spread_is_not_seen_has_an_interval(problems: int) -> None:
+    """Each episode resampled once, so half of the attempts are followed by another: Wilson's interval around a half, by hand."""
+    steps = [(False, "resample"), (True, "stop")]
+    table = ProblemCounts.of(Episodes.record([(str(i), steps) for i in range(problems) for _ in range(9)]))
+    half = 0.5 * 1.959964 / np.sqrt(problems + 1.959964**2)
+    found = mean_attempts(table, 0.95)
+    assert (found.value, found.low, found.high) == pytest.approx((2, 1 / (0.5 + half), 1 / (0.5 - half)))
+
+
+def test_a_number_of_attempts_that_is_fixed_is_known() -> None:
+    turns = [(False, "resample"), (True, None)]
+    log = Episodes.record([(str(i), turns) for i in range(9)], cap=2, fields={"decided_by": ["nobody"] * 9})
+    found = mean_attempts(ProblemCounts.of(log), 0.95)
+    assert (found.low, found.value, found.high) == (2, 2, 2)
