@@ -145,7 +145,7 @@ def answer(
         realised=_realised(table, level, at_cap) | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
-        perfect=_perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level),
+        perfect=perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level),
         none=rate(table, "first_correct", "episodes", level=level),
         notes=_notes(episodes, rates, at_cap, who),
     )
@@ -409,8 +409,8 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
 
 
-def _perfect(episodes: Episodes, attempts: int, level: float) -> Estimate:
-    """Return the accuracy under a perfect decision; missing where the last attempt is that of too few problems.
+def perfect(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Estimate:
+    """Estimate the accuracy under a perfect decision (:func:`any_correct`) where the last attempt is that of enough problems.
 
     Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of
     simulated logs held the truth in 47 to 92 %, with five or more in 91 to 98 %.

@@ -190,6 +190,19 @@ def test_one_line_of_json_for_each_renewal(dstheory, driven, tmp_path: Path) -> 
     assert [one["k"] for one in lines[1]["pass"]] == [1, 2, 3]
 
 
+def test_no_chance_is_given_from_attempts_that_few_problems_reach(dstheory, driven, tmp_path: Path) -> None:
+    """As in the report: two of forty problems got to a third attempt, and both were right there."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(
+        json.dumps({"id": i, "cap": 6, "attempts": [{"correct": False, "decision": "resample"}] * (i % 2 + (i < 4) * (i % 2))
+                    + [{"correct": True, "decision": "stop"}]}) + "\n" for i in range(40)
+    ), encoding="utf-8")  # fmt: skip
+    driven(iter(()))
+    one, two, three = dstheory("anatomy", path, "--follow", "--json").result["pass"]
+    assert (one["value"], two["value"], three) == (0.5, 0.95, {"k": 3, "value": None, "low": 0.0, "high": 1.0})
+    assert "too few to judge it" in dstheory("anatomy", path, "--follow").out
+
+
 def test_one_shot_logs_by_step_and_turns_without_decisions(dstheory, driven, tmp_path: Path) -> None:
     shots = tmp_path / "shots.jsonl"
     rows = [{"step": i // 8, "prompt": f"q{i // 4}", "completion": "x", "reward": float(i % 3 > 0)} for i in range(40)]

@@ -105,7 +105,7 @@ def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) 
 
 def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     """Return what both forms show: rates by label, chances of a right answer in k tries, revisions, steps."""
-    from dstheory.anatomy.answers import any_correct, decided_by
+    from dstheory.anatomy.answers import decided_by, perfect
     from dstheory.anatomy.one_shot import one_shot
     from dstheory.anatomy.rates import measure
     from dstheory.anatomy.revisions import measure_revisions
@@ -121,7 +121,7 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     longest = int(episodes.attempts.max())
     sizes = sorted({longest, *(2**i for i in range(longest.bit_length()))})
     revised = measure_revisions(episodes, level=level) if episodes.undecided.all() else None
-    return found | {"pass": [(k, any_correct(episodes, k, level=level)) for k in sizes], "revisions": revised}
+    return found | {"pass": [(k, perfect(episodes, k, level=level)) for k in sizes], "revisions": revised}
 
 
 def _present(episodes: Episodes, name: str) -> list[str]:
