@@ -30,11 +30,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dstheory.about import parse
 from dstheory.attribution import StageSplit, norm, stage_energy
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
+from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.errors import DSTheoryError, FileFormatError, WorkerDiedError
@@ -129,7 +131,8 @@ def solve_dataset(
             names; or a function number -> (chain, policy, reference).
         objective: whose gradient: a sum of rewards and direct reverse KL, such as ``"reinforce + kl-direct"``.
         blocks: how many blocks the function makes.
-        optimal: whether the optimum of reward + KL is computed, too.
+        optimal: whether the optimum of reward + KL is computed, too: by beta, length_weight and reduction of the settings, or
+            their defaults.
         out: directory for the gradient, one Parquet file per block with the columns prompt, answer, sample_gradient and
             decide_gradient: of each prompt's own objective, whose mean over all prompts is the whole. Complete, or not there.
         overwrite: replace an earlier result in ``out``.
@@ -141,7 +144,8 @@ def solve_dataset(
 
     Raises:
         DSTheoryError: files of different schemas, a file that changes while it is read, a prompt in two files, weights of
-            prompts, an objective in which prompts meet, a block whose workers die (others are computed again).
+            prompts, an objective in which prompts meet, the optimum of one with factors, a block whose workers die (others are
+            computed again).
 
     >>> def make(number):
     ...     mdp = TwoStageMDP.minimal(gamma=0.9 + 0.01 * number)
@@ -156,6 +160,8 @@ def solve_dataset(
     made = callable(source)
     if made != (blocks is not None):
         raise DSTheoryError("blocks says how many blocks a function makes: give it with a function, and only then")
+    if optimal and any(factor != 1 for factor, _ in parse(objective)):
+        raise DSTheoryError(f"{objective} has factors, and the optimum is of reward minus beta times the KL: give beta instead")
     if made and out is not None:
         raise DSTheoryError("out has the gradient of files, named as they are: a function has none, leave it out")
     folder = None if out is None else results_directory(out, overwrite=overwrite)
@@ -321,7 +327,7 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
     if asked.make is None and part.target:
         _write(file, gradient.sample[0], gradient.decide[0], part.target)
     if asked.optimum:
-        weights = {name: asked.settings[name] for name in ("beta", "length_weight") if name in asked.settings}
+        weights = {name: value_at(asked.settings, name) for name in ("beta", "length_weight", "reduction")}
         means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
     return {"prompts": mdp.shape[-2], "pairs": mdp.n_pairs, "means": means, "norms": norms, "names": names}
 

@@ -72,6 +72,17 @@ def test_blocks_come_to_what_the_whole_comes_to(data, tmp_path):
     assert written["prompt"].to_pylist() == parquet.read_table(folder.parent / "whole.parquet")["prompt"].to_pylist()
 
 
+def test_the_optimum_is_that_of_the_penalty_asked_for(data):
+    """Settings that are not given have the defaults that the objective has: lambda is 1/2."""
+    folder, whole = data
+    for settings in ({}, {"reduction": "mean"}, {"beta": 0.3, "length_weight": 0.0}):
+        found = solve_dataset(folder, objective="reinforce + kl-direct", optimal=True, **settings)
+        best = optimum(whole.mdp, whole.reference, **{"beta": 0.1, "length_weight": 0.5, **settings})
+        assert found.optimum == pytest.approx(float(best.mean_value), rel=1e-12)
+    with pytest.raises(DSTheoryError, match=r"reinforce \+ 2\*kl-direct has factors, and the optimum .*: give beta instead"):
+        solve_dataset(folder, objective="reinforce + 2*kl-direct", optimal=True)
+
+
 @pytest.mark.parametrize("paid", [False, True])
 def test_large_blocks_are_read_once_and_come_to_the_same(tmp_path, monkeypatch, paid):
     monkeypatch.setattr(datasets, "_sums", None)  # what small blocks take
