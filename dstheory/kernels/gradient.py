@@ -28,6 +28,9 @@ by the Fisher information of their stage, M pi_y and M pi_y s_y (1 - s_y), needs
 
     sum_y pi_y A_y^2 / M    and    sum_y pi_y s_y (1 - s_y) C_y^2 / M
 
+The likeliest answer's dV/dz is minus the sum of the others', of which its own difference may leave no digit. The sizes of the
+terms that the others and the decisions are differences of are added up: they say how much of a row rounding may have left.
+
 The sums that a row needs come out of one loop over its answers, the gradient out of a second one that finds the row in
 the first-level cache. Nothing of the size of the table is allocated beside the results. Logits of any size are legal:
 probabilities underflow to 0 and their gradients with them; infinite ones (probabilities of exactly 0 or 1) likewise.
@@ -70,6 +73,8 @@ class RewardKLGradient:
             penalty. The objective is sum_x prompt_weight (value - beta divergence).
         status: (X,) PROPER, IMPROPER (the visits that the gradient needs are infinite) or INFINITE_DIVERGENCE (the policy has
             mass where the reference has none). Rows that are not PROPER hold no usable numbers.
+        left: (X,) the entries of a row of the reward's gradient over the terms that they are differences of, both added up, for
+            the stage at which that is less: units of rounding over this are a row's relative error. None from other code.
         sums: None unless asked for; else (4, X): a row's Fisher energy of sampling and of decisions by its prompt's share of all
             visits, and the squares of its gradient summed up, likewise. They may leave the range of numbers where the gradient
             does not.
@@ -83,6 +88,7 @@ class RewardKLGradient:
     stop_reward: NDArray[np.float64]
     divergence: NDArray[np.float64]
     status: NDArray[np.int8]
+    left: NDArray[np.float64] | None = None
     sums: NDArray[np.float64] | None = None
 
 
@@ -130,7 +136,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 total_ratio = accumulate(total_ratio, e * w_s[i_s, y] * ratio)
 
         # Decision stage; both probabilities keep their relative accuracy, however rare.
-        total_stop, total_accepted, total_payoff, total_decision = 0.0, 0.0, 0.0, 0.0
+        total_stop, total_accepted, total_payoff, total_size, total_decision = 0.0, 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             s, u, rarer[y], tail[y] = decision(l[x, y])
             stops[y], resamples[y] = s, u
@@ -139,6 +145,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
             accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
             total_accepted = accumulate(total_accepted, stopped * accept)
             total_payoff = accumulate(total_payoff, mass[y] * (s * accept + u * retry))
+            total_size = accumulate(total_size, mass[y] * (s * abs(accept) + u * abs(retry)))
         if z_ref is not None:
             for y in range(n):
                 # KL of the two decisions, told from the side of the rarer one (logit -|l|): no large terms that cancel.
@@ -175,6 +182,11 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 status[record] = IMPROPER
             elif not abs(summary[4, record]) < np.inf:
                 status[record] = INFINITE_DIVERGENCE
+        # Sizes are those of terms without gamma_within; a value's is that of the payoffs it is made of.
+        of_payoff = total_size * scale
+        of_value = discount * of_payoff * discounted_turns
+        beside = of_payoff + of_value * p_stop
+        firsts, others, rows_z, rows_l, size_z, size_l = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         energy_z, energy_l, square_z, square_l = 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             s, u, pi = stops[y], resamples[y], mass[y] * scale
@@ -182,12 +194,19 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
             advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
             margin = gamma_within * (accept - retry - continued)
             by_z, by_l = (pi * by_reward) * advantage, (pi * s * by_reward) * (u * margin)
+            paid, rest = abs(accept) + abs(retry), pi if mass[y] < 1.0 else 0.0
+            firsts = accumulate(firsts, 0.0 if mass[y] < 1.0 else 1.0)
+            rows_z = accumulate(rows_z, abs(by_z) if mass[y] < 1.0 else 0.0)
+            rows_l = accumulate(rows_l, abs(by_l))
+            size_z = accumulate(size_z, rest * (paid + beside + of_value * s))
+            size_l = accumulate(size_l, (pi * s * u) * (paid + of_value))
             if z_ref is not None:
                 excess = w_s[i_s, y] * (log_ratio[y] - log_partition_ratio) - mean_ratio
                 drift = w_d[i_d, y] * (l[x, y] - l_ref[x, y])
                 drift = drift if rarer[y] > 0.0 else 0.0
                 by_z -= (pi * by_penalty) * excess
                 by_l -= (pi * s * by_penalty) * (u * drift)
+            others = accumulate(others, by_z if mass[y] < 1.0 else 0.0)
             grad_z[x, y], grad_l[x, y] = by_z, by_l
             if sums is not None:
                 score_z, score_l = by_reward * advantage, by_reward * margin
@@ -198,6 +217,12 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 energy_l = accumulate(energy_l, (pi * s * u) * (score_l * score_l))
                 square_z = accumulate(square_z, by_z * by_z)
                 square_l = accumulate(square_l, by_l * by_l)
+        size_z, size_l = by_reward * gamma_within * size_z, by_reward * gamma_within * size_l
+        summary[5, record] = min(rows_z / size_z if size_z > 0.0 else 1.0, rows_l / size_l if size_l > 0.0 else 1.0)
+        if firsts == 1.0:
+            for y in range(n):
+                if mass[y] == 1.0:
+                    grad_z[x, y] = -others
         if sums is not None:
             occupancy = rho[x] * turns
             sums[0, record] = energy_z / occupancy if energy_z != 0.0 else 0.0
@@ -285,7 +310,7 @@ def reward_kl_gradient(
     for result in (grad_sample, grad_stop):
         if result.shape != z.shape or result.dtype != z.dtype or not result.flags.carray:
             raise ValueError(f"out must be two contiguous, writable float64 arrays of shape {z.shape}")
-    summary = np.empty((5, prompts))
+    summary = np.empty((6, prompts))
     status = np.empty(prompts, dtype=np.int8)
     added = np.empty((4, prompts)) if sums else None
 
@@ -300,8 +325,10 @@ def reward_kl_gradient(
         )  # fmt: skip
 
     over_rows(work, prompts, _SERIAL_PAIRS // (2 * width), _BLOCK_PAIRS // width, 1 if z.size <= _SERIAL_PAIRS else threads)
-    value, turns, discounted_turns, stop_reward, divergence = summary
-    return RewardKLGradient(grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status, added)
+    value, turns, discounted_turns, stop_reward, divergence, left = summary
+    return RewardKLGradient(
+        grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status, left, added
+    )  # fmt: skip
 
 
 def _same_shape(values: ArrayLike, model: FloatArray, name: str) -> FloatArray:

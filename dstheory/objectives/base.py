@@ -37,7 +37,7 @@ from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.digits import refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.expectation.grouping import Grouping
-from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
+from dstheory.objectives.fused import LEFT, FusedResult, FusedTerms, applies, few_prompts, few_rows, fused_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser
 
@@ -134,7 +134,7 @@ class Objective(ABC):
     def gradient(self, solution: Solution) -> StageGradient:
         """Return the exact (pseudo-)gradient with respect to the logits, every row to nine digits.
 
-        Large tables take a compiled path where there is one, with an error of some units of rounding of a prompt's value.
+        Large tables take a compiled path where there is one.
 
         Raises:
             ChainError: it is not finite, or terms that cancel leave fewer digits (see :mod:`dstheory.objectives.digits`); each
@@ -172,7 +172,14 @@ class Objective(ABC):
 
     def _fused(self, solution: Solution) -> FusedResult | None:
         terms = self.known_terms(solution) if applies(solution) else None
-        return None if terms is None else fused_gradient(terms, solution)
+        found = None if terms is None else fused_gradient(terms, solution)
+        if found is None or terms is None or not (rows := np.flatnonzero(found.left < LEFT)).size:
+            return found
+        few, weight = few_prompts(solution, rows)
+        own = self if terms.reference is None else self.with_reference(few_rows(terms.reference, rows))
+        again = own._closest(few).gradient(few.policy)
+        found.sample[:, rows], found.decide[:, rows] = again.sample * weight, again.decide * weight
+        return found
 
     def value(self, solution: Solution) -> Floats | None:
         """Return the scalar J, (*runs,), whose gradient this is, or None if there is no simple one."""

@@ -1,8 +1,10 @@
 """The fast path for large tables: reward + direct reverse KL in one compiled pass over the bytes.
 
 Taken by itself where it applies (stationary, uncapped, tabular, one run, large); everything else takes the readable path, the
-coefficient mass. Both are tested against each other on the same chains. The loop's error is some units of rounding of a prompt's
-value; beyond ten thousand expected turns, whose number multiplies it, the readable path's differences are taken instead.
+coefficient mass. Both are tested against each other on the same chains. Of a difference of terms that nearly cancel the loop
+keeps few digits: it says at which prompts, and those are computed on the readable path, as is everything beyond ten thousand
+expected turns. That is asked of the reward alone. The penalty's log-ratios are differences of logits, to a few units of rounding
+of these: beside a reference that is 1e-9 away, a prompt at which nothing is rewarded keeps five digits.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.exact import Solution
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, compact
+from dstheory.checks import Floats, Ints, compact
 
 T = TypeVar("T")
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
 MOST_TURNS = 1e4
+LEFT = 1e-5  # of the terms of a row that cancel: units of rounding over this are 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,7 @@ class FusedResult:
         value: V.
         turns: (X,) expected number of turns.
         stop_reward: (X,) undiscounted reward paid at stop.
+        left: (X,) how much is left of the terms of a prompt's reward (:class:`~dstheory.kernels.gradient.RewardKLGradient`).
         sums: (4, X) Fisher energies of both stages, and squares of both gradients, of each prompt, if asked for.
     """
 
@@ -71,6 +76,7 @@ class FusedResult:
     value: Floats
     turns: Floats
     stop_reward: Floats
+    left: Floats
     sums: Floats | None
 
 
@@ -132,8 +138,25 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
     )
     if (found.status != PROPER).any() or found.turns.max() > MOST_TURNS:
         return None
+    assert found.left is not None
     value, stop_reward = found.value / terms.reward, found.stop_reward / terms.reward
-    return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.sums)
+    return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.left, found.sums)
+
+
+def few_prompts(solution: Solution, rows: Ints) -> tuple[Solution, Floats]:
+    """Return some prompts of a large table as a chain of their own, and the factor of their weights, (rows, 1)."""
+    mdp, policy = solution.mdp, solution.policy
+    few = TwoStageMDP(
+        correct=mdp.correct[rows], n_answers=mdp.n_answers[rows], reward_stop=mdp.reward_stop[rows],
+        reward_resample=mdp.reward_resample[rows], sample_length=mdp.sample_length[rows],
+        decision_length=mdp.decision_length[rows], gamma=mdp.gamma, discount_per=mdp.discount_per,
+    )  # fmt: skip
+    return solve(few, few_rows(policy, rows)), (mdp.prompt_weight[rows] / few.prompt_weight)[:, None]
+
+
+def few_rows(policy: Policy, rows: Ints) -> Policy:
+    """Return a policy of some prompts of a large table."""
+    return Policy.tabular(policy.sample_logits[:, rows], policy.stop_logits[:, rows])
 
 
 def one_pass(

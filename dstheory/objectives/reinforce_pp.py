@@ -29,7 +29,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.denominators import mean_tokens
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.fused import MOST_TURNS, one_pass
+from dstheory.objectives.fused import LEFT, MOST_TURNS, few_prompts, few_rows, one_pass
 from dstheory.objectives.mass import (
     CoefficientMass,
     StageGradient,
@@ -94,12 +94,16 @@ class ReinforcePlusPlus(Objective):
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of the expected returns to go, whitened."""
         _, scale = self._whitening(solution)
+        return self._of_returns(solution).scaled(scale)
+
+    def _of_returns(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of the expected returns to go, not scaled."""
         answer, stop, resample = self._penalties(solution)
         mass = contrast_mass(solution, solution.finite_visits, reward_of(solution, "correct").reward.contrast(solution))
         if self.reference is not None:  # apart from the reward, beside which a small penalty would lose its digits
             penalty = solution.contrast_of(answer + stop, answer + resample)  # an answer's own is paid with its decision
             mass = mass + contrast_mass(solution, solution.finite_visits, penalty)
-        return mass.scaled(scale)
+        return mass
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient, unless too little spread is left by rounding."""
@@ -120,6 +124,11 @@ class ReinforcePlusPlus(Objective):
         variance = second - beyond**2
         if variance < _ENOUGH * max(1.0, second):
             return None
+        if (rows := np.flatnonzero(found.left < LEFT)).size:
+            few, weight = few_prompts(solution, rows)
+            own = self if self.reference is None else self.with_reference(few_rows(self.reference, rows))
+            again = own._of_returns(few).gradient(few.policy)
+            found.sample[rows], found.decide[rows] = again.sample[0] * weight, again.decide[0] * weight
         sample, decide = found.scaled(1.0 / (np.sqrt(variance) * tokens))
         return StageGradient(sample[None], decide[None])
 

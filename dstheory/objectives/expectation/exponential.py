@@ -40,13 +40,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dstheory.chain.contrast import Contrast, contrast, likelier_stop
-from dstheory.chain.exact import Solution, solve
-from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, compact, readonly
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.rewards import RewardTable
-from dstheory.objectives.fused import applies
+from dstheory.objectives.fused import applies, few_prompts
 from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
 from dstheory.objectives.rounding import kept
 from dstheory.objectives.weights import TokenWeight, probability_times
@@ -299,12 +298,8 @@ def _with_digits(solution: Solution, reward: RewardTable, nodes: EffectiveCredit
     policy, rows = solution.policy, np.flatnonzero(_cancels(solution.policy, mass))
     if not rows.size:
         return mass
-    mdp, prompts = solution.mdp, solution.mdp.shape[0]
-    few = TwoStageMDP(
-        correct=mdp.correct[rows], n_answers=mdp.n_answers[rows], sample_length=mdp.sample_length[rows],
-        decision_length=mdp.decision_length[rows],
-    )  # fmt: skip
-    under = solve(few, Policy.tabular(policy.sample_logits[:, rows], policy.stop_logits[:, rows]))
+    prompts = solution.mdp.shape[0]
+    under, weight = few_prompts(solution, rows)
     paid = replace(reward, stop=reward.stop if reward.stop.shape[-2] == 1 else reward.stop[..., rows, :])
 
     def these(table: Floats) -> Floats:
@@ -313,7 +308,6 @@ def _with_digits(solution: Solution, reward: RewardTable, nodes: EffectiveCredit
     otherwise = None if nodes.otherwise is None else these(nodes.otherwise)
     credit = EffectiveCredit(nodes.t, these(nodes.constant), these(nodes.slope), otherwise, nodes.balanced)
     again = _by_differences(under, paid, credit)
-    weight = (mdp.prompt_weight[rows] / few.prompt_weight)[:, None]
     found = [np.array(np.broadcast_to(table, policy.shape)) for table in (mass.sample, mass.stop, mass.resample)]
     for table, part in zip(found, (again.sample, again.stop, again.resample), strict=True):
         table[:, rows] = part * weight
