@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dstheory.cli.echo import say
-from dstheory.dynamics.parameters import PARAMETERS
+from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 
 if TYPE_CHECKING:
     from dstheory.cli.problem import Problem
     from dstheory.objectives import Objective
 
-_SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets}, "reference": "reference",
-             "expert": "demonstrations", "sampler": "sampler", "engine": "engine", "reward_weights": "reward_weights",
-             "demonstration_weights": "weights"}  # fmt: skip
+_SETTINGS = {**FIELDS, **PAIRS, **{name: name for name in POLICIES}, "reference": "reference", "expert": "demonstrations"}
 """Options of the command line, and the field of an objective that each sets."""
 
 

@@ -349,6 +349,13 @@ TABLE: tuple[Parameter | Together, ...] = (
 PARAMETERS: dict[str, Parameter] = {row.name: row for row in TABLE if isinstance(row, Parameter)}
 TOGETHER: dict[str, Together] = {row.name: row for row in TABLE if isinstance(row, Together)}
 
+FIELDS = {name: row.sets for name, row in PARAMETERS.items() if row.sets}
+"""Parameters that objectives have as fields, and the name of the field."""
+PAIRS = {"reward_weights": "reward_weights", "demonstration_weights": "weights"}
+"""Options of several parameters that are one field of objectives, and its name."""
+POLICIES = ("sampler", "engine")
+"""Options of several parameters that are a policy, and a field of that name."""
+
 
 def value_at(settings: Mapping[str, Any], name: str) -> Any:
     """Return a parameter's value, or its default."""

@@ -18,7 +18,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.dynamics.conditions import CONDITIONS, expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer, schedule
-from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, value_at
+from dstheory.dynamics.parameters import FIELDS, PAIRS, PARAMETERS, POLICIES, TOGETHER, value_at
 from dstheory.errors import DSTheoryError, RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
 from dstheory.objectives.base import Objective
@@ -26,10 +26,6 @@ from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.objectives.mass import over_runs
 
 _REWARDS = dict(zip(TOGETHER["reward"].parts, TOGETHER["reward"].words, strict=True))
-FIELDS = {name: row.sets for name, row in PARAMETERS.items() if row.sets}
-"""Parameters that objectives have as fields, and the name of the field."""
-PAIRS = {"reward_weights": "reward_weights", "demonstration_weights": "weights"}
-POLICIES = ("sampler", "engine")
 
 
 @dataclass(frozen=True, eq=False)
