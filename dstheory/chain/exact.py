@@ -51,9 +51,14 @@ class Solution(Tabulated):
     mdp: TwoStageMDP
     policy: Policy
 
-    def _said(self) -> dict[str, Floats]:
+    def rates(self) -> dict[str, Floats]:
+        """Return p, a, b, the accuracy and the number of turns, means over prompts: what every chain has, endless ones too."""
         with np.errstate(all="ignore"):
-            return {"accuracy": self.mean_accuracy, "turns": self.mean_turns, "p": self.p, "a": self.a, "b": self.b}
+            return {"p": self.p, "a": self.a, "b": self.b, "accuracy": self.mean_accuracy, "turns": self.mean_turns}
+
+    def _said(self) -> dict[str, Floats]:
+        found = self.rates()
+        return {name: found[name] for name in ("accuracy", "turns", "p", "a", "b")}
 
     def __repr__(self) -> str:
         return f"Solution({', '.join(f'{name}={short(value)}' for name, value in self._said().items())})"

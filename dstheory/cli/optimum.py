@@ -97,14 +97,7 @@ def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any])
 
 
 def _summary(solution: Solution) -> dict[str, float]:
-    return {
-        "p": float(solution.p),
-        "a": float(solution.a),
-        "b": float(solution.b),
-        "accuracy": float(solution.mean_accuracy),
-        "turns": float(solution.mean_turns),
-        "value": float(solution.mean_value),
-    }
+    return {name: float(value) for name, value in {**solution.rates(), "value": solution.mean_value}.items()}
 
 
 def _span(best: Optimum, temperatures: Any) -> list[float]:

@@ -114,9 +114,9 @@ class Optimum(Drawn):
     def table(self) -> Table:
         """Return the value, how far it may be off, and what the optimal policy does."""
         with np.errstate(all="ignore"):
-            at = solve(self.mdp, self.policy)
-            said = {"penalised value": self.mean_value, "error at most": self.error.max(), "accuracy": at.mean_accuracy,
-                    "turns": at.mean_turns, "p": at.p, "a": at.a, "b": at.b}  # fmt: skip
+            at = solve(self.mdp, self.policy).rates()
+            said = {"penalised value": self.mean_value, "error at most": self.error.max()}
+            said |= {name: at[name] for name in ("accuracy", "turns", "p", "a", "b")}
         found = "found" if self.converged.all() else "not found everywhere"
         formulas = (
             r"\max_\pi\ \mathrm{E}[R] - \beta\sum_k\bigl(w_s\,\mathrm{KL}_s + w_d\,\mathrm{KL}_d\bigr),\qquad "

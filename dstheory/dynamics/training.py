@@ -297,11 +297,7 @@ class TrainingLog:
 
         value = objective.value(solution)
         found = {
-            "p": whole(solution.p),
-            "a": whole(solution.a),
-            "b": whole(solution.b),
-            "accuracy": whole(solution.mean_accuracy),
-            "turns": whole(solution.mean_turns),
+            **{name: whole(values) for name, values in solution.rates().items()},
             "value": whole(solution.mean_value),
             "objective": whole(np.nan if value is None else value),
             "gradient_norm": by_stage([split.gradient for split in splits]),
