@@ -141,7 +141,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
     from dstheory.cli.show import LEVELS, level_cells, print_table, progress_bar
     from dstheory.comparison import compare_objectives
-    from dstheory.dynamics.problem import FIELDS, PAIRS, POLICIES
+    from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 
     began = time.monotonic()
     given = problem.given & {*FIELDS, *PAIRS, *POLICIES}
