@@ -135,7 +135,7 @@ def configuration_of(
     if not Path(what).exists() and (name in known or re.fullmatch(r"[\w-]+:[\w-]+", name)):
         if name not in known:
             raise UnknownNameError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
-        source, found, why = Source(name, "none", ()), known[name], "the defaults alone"
+        source, found, why = Source(name, ()), known[name], "the defaults alone"
     else:
         source = read_source(Path(what))
         if trainer is not None:

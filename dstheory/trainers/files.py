@@ -50,14 +50,12 @@ class Source:
 
     Attributes:
         name: of the file, as messages call it.
-        syntax: ``"yaml"``, ``"json"``, ``"python"`` or ``"shell"``.
         entries: in the order of the file.
         text: words by which a program may be recognised: of a script its words, of Python the classes called.
         unread: what looks like a setting but has a value that nobody but the shell or Python knows, with its line.
     """
 
     name: str
-    syntax: str
     entries: tuple[KeyValue, ...]
     text: str = ""
     unread: tuple[KeyValue, ...] = ()
@@ -171,7 +169,7 @@ def _yaml(text: str, name: str) -> Source:
 
     entries = [replace(entry, value=referred(entry.value)) for entry in entries]
     unread = tuple(entry for entry in entries if isinstance(entry.value, str) and "${" in entry.value)
-    return Source(name, "yaml", tuple(entry for entry in entries if entry not in unread), unread=unread)
+    return Source(name, tuple(entry for entry in entries if entry not in unread), unread=unread)
 
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -241,7 +239,7 @@ def _json(text: str, name: str) -> Source:
                 at = text.find(json.dumps(key))
                 yield KeyValue(f"{above}{key}", value, None if at < 0 else text.count("\n", 0, at) + 1)
 
-    return Source(name, "json", tuple(_limited(walk(document, "", 0), name)))
+    return Source(name, tuple(_limited(walk(document, "", 0), name)))
 
 
 # ---------------------------------------------------------------------- Python
@@ -270,7 +268,7 @@ def _python(text: str, name: str) -> Source:
                 entries.append(KeyValue(keyword.arg, ast.literal_eval(keyword.value), line))
             except (ValueError, RecursionError, MemoryError):
                 unread.append(KeyValue(keyword.arg, ast.unparse(keyword.value)[:60], line))
-    return Source(name, "python", tuple(entries), " ".join(called for called, _ in calls), tuple(unread))
+    return Source(name, tuple(entries), " ".join(called for called, _ in calls), tuple(unread))
 
 
 # ---------------------------------------------------------------------- shell
@@ -337,7 +335,7 @@ def _shell(text: str, name: str) -> Source:
         elif (assigned_entry := assignment(word)) is not None and not assigned_entry.key.isupper():
             entry = KeyValue(assigned_entry.key, assigned_entry.value, line)
             (unread if _PARTS.search(word) else entries).append(entry)
-    return Source(name, "shell", tuple(entries), " ".join(word for word in programs if word[:1] != _MARK), tuple(unread))
+    return Source(name, tuple(entries), " ".join(word for word in programs if word[:1] != _MARK), tuple(unread))
 
 
 def _first_argument(parts: list[str]) -> int:

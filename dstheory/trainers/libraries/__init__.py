@@ -85,7 +85,6 @@ class Trainer:
         keys: what keys mean, by name.
         beside: names of keys that have no part in the objective; with ``.*`` all keys below one.
         rules: what several keys mean together, in order.
-        logs: what the trainer logs as its loss: ``"surrogate"``, ``"likelihood"``, ``"pairs"``, ``"divergence"``.
     """
 
     id: str
@@ -98,7 +97,6 @@ class Trainer:
     keys: Mapping[str, Key]
     beside: frozenset[str]
     rules: tuple[KeyRule, ...]
-    logs: str = "surrogate"
 
     def is_beside(self, name: str) -> bool:
         """Return whether a key is known to have no part in the objective."""
@@ -131,7 +129,7 @@ def _parsed(text: str, source: str) -> Library:
     shared = table.get("keys", {})
     trainers = {}
     for short, one in table["trainers"].items():
-        known = {"name", "programs", "start", "keys", "beside", "rules", "logs", "uses"}
+        known = {"name", "programs", "start", "keys", "beside", "rules", "uses"}
         for key in one.keys() - known:
             raise FileFormatError(f"{source}: trainer {short} has no {key!r}: {nearest(key, known)}")
         names = {name: spec for group in one.get("uses", []) for name, spec in shared[group].items()} | one.get("keys", {})
@@ -142,7 +140,6 @@ def _parsed(text: str, source: str) -> Library:
         trainers[made] = Trainer(
             made, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
             one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), rules,
-            one.get("logs", "surrogate"),
         )  # fmt: skip
     return Library(table["library"], str(table["version"]), trainers)
 
