@@ -156,28 +156,25 @@ def by_pattern(pattern: str) -> Segmenter:
         raise RecordError(f"the pattern has {len(pattern)} characters: must have at most {_LONGEST_PATTERN}")
     if not is_unicode(pattern):
         raise RecordError(f"the pattern {pattern[:60]!r} is not valid Unicode: write it as UTF-8")
-    grouped = _has_group(pattern)
-    framed = _OPEN + (r"\1" if grouped else r"\0") + _CLOSE
 
-    def find(text: str, record: Mapping[str, Any]) -> list[str]:
+    def matches(text: str, part: str) -> list[str]:
         clean = text.encode("utf-8", "replace").decode().replace(_OPEN, "").replace(_CLOSE, "")  # no half surrogate pairs
+        framed = f"{_OPEN}{part}{_CLOSE}"
         marked = pc.replace_substring_regex(pa.scalar(clean, pa.large_string()), pattern=pattern, replacement=framed).as_py()
         return [piece.split(_CLOSE, 1)[0] for piece in marked.split(_OPEN)[1:]]
 
+    part = r"\1"
     try:
-        find("", {})
+        matches("", part)  # RE2 refuses it where the pattern has no group
+    except pa.ArrowInvalid:
+        part = r"\0"
+    try:
+        matches("", part)
     except pa.ArrowException as error:
         what = str(error).splitlines()[0].removeprefix("Invalid regular expression: ").split(":")[0]
         rule = "use RE2's syntax, which has no look-around and no back-references"
         raise RecordError(f"the pattern {pattern[:60]!r} cannot be used as a regular expression ({what}): {rule}") from error
-    return Segmenter("pattern", find)
-
-
-def _has_group(pattern: str) -> bool:
-    """Return whether a pattern captures something: an open bracket that is neither escaped, in a class, nor "(?:"-like."""
-    plain = re.sub(r"\\.", "", pattern)
-    plain = re.sub(r"\[\^?\]?[^\]]*\]", "", plain)
-    return re.search(r"\((?!\?)|\(\?P?<[A-Za-z]", plain) is not None
+    return Segmenter("pattern", lambda text, record: matches(text, part))
 
 
 SEGMENTERS = ("expressions", "tags", "markers", "pattern")

@@ -133,6 +133,8 @@ def test_tags_markers_and_patterns() -> None:
     assert segment.by_pattern(r"A=(\d+)")("A=1 A=1 A=22", record) == ["1", "22"]
     assert segment.by_pattern(r"[(]\d\)")("(1) (2", record) == ["(1)"]
     assert segment.by_pattern(r"(?:x)y")("xy\ue000xy", record) == ["xy"]
+    assert segment.by_pattern(r"A[^\]](\d)[,.]")("A=1, A]2, A=3.", record) == ["1", "3"]  # a group between classes
+    assert segment.by_pattern(r"[[:alpha:](]\d")("x1 (2 _3", record) == ["x1", "(2"]  # a bracket in a class is no group
     assert segment.by_expressions(Game())("1 + 2 + 3 = 6, 1+2+3, 3 - 2 - 2 = -1", record) == ["1 + 2 + 3"]
 
 
