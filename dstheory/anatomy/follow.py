@@ -271,11 +271,11 @@ class Follower:
         return builder
 
     def _opened(self, file: str, head: list[object]) -> Opened:
-        return Opened.found(file, self.request, Documents(head, lambda columns: iter(())))
+        return Opened.found(file, self.request, Documents(head, lambda columns, names: iter(())))
 
     def _add(self, builder: EpisodesBuilder, opened: Opened, block: Block, decoder: LineDecoder) -> None:
         part = part_of(block, decoder)
-        now = opened._replace(documents=Documents([], lambda columns: iter([part])))
+        now = opened._replace(documents=Documents([], lambda columns, names: iter([part])))
         self._take(builder, now, list(now.batches(builder.reading, self.texts)))
 
     def _take(self, builder: EpisodesBuilder, opened: Opened, batches: list[RecordBatch]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -35,13 +35,14 @@ class Documents:
 
     Attributes:
         head: the first few; of a table with texts for cells.
-        parts: yields all of them; of a table only the columns asked for.
+        parts: yields all of them; of a table only the columns asked for, with the cells of those that name something as they are
+            written: 007 is another name than 7.
         unit: what their numbers count.
         table: whether it is a table.
     """
 
     head: Sequence[Any]
-    parts: Callable[[Sequence[str]], Iterator[Records]]
+    parts: Callable[[Sequence[str], Collection[str]], Iterator[Records]]
     unit: str = "line"
     table: bool = False
 
@@ -55,9 +56,9 @@ class Documents:
                 chain.from_iterable(one if isinstance(one, list) else [doc] for one, doc in zip(found, documents, strict=True))
             )
 
-        def parts(columns: Sequence[str]) -> Iterator[Records]:
+        def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
             start = 0
-            for _, documents in self.parts(columns):
+            for _, documents in self.parts(columns, names):
                 found = inner(documents)
                 yield range(start, start + len(found)), found
                 start += len(found)
@@ -93,7 +94,7 @@ def zipped(path: Path) -> Documents:
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again") from error
 
-    def parts(columns: Sequence[str]) -> Iterator[Records]:
+    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
         with zipfile.ZipFile(path) as archive:
             rest, start = iter(members), 0
             while some := list(islice(rest, 100)):
@@ -125,7 +126,7 @@ def parquet_rows(path: Path) -> Documents:
         first = next(file.iter_batches(batch_size=HEAD), None)
         head = [] if first is None else _rows_of(first)
 
-    def parts(columns: Sequence[str]) -> Iterator[Records]:
+    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
         start = 0
         with open_parquet(path, columns) as (file, asked):
             for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
@@ -170,12 +171,12 @@ def csv_rows(path: Path) -> Documents:
         rows = islice(csv_records(path, delimiter=delimiter), 1, HEAD + 1)
         head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
 
-    def parts(columns: Sequence[str]) -> Iterator[Records]:
+    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
         import pyarrow as pa
 
-        start, asked = 0, asked_of(present, columns, path)
+        start, asked, texts = 0, asked_of(present, columns, path), dict.fromkeys(names, pa.string())
         with explained(path, text=True):
-            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, include_columns=asked)
+            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, include_columns=asked, column_types=texts)
         for batch in pa.table(table.columns).to_batches(max_chunksize=_ROWS):
             yield _Lines(table, start, batch.num_rows), batch.to_pylist()
             start += batch.num_rows
@@ -205,7 +206,9 @@ class _Lines(Sequence[int]):
 
 
 def _cell(text: str) -> Any:
-    """Return what a cell of a CSV file holds, as Arrow would find it."""
+    """Return what a cell of a CSV file holds, as Arrow would find it; what begins with a 0 as no number does is a name."""
+    if text[:1] == "0" and text[1:2].isdigit():
+        return text
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

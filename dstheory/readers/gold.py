@@ -95,7 +95,7 @@ class GoldAnswers:
         Raises:
             RecordError: nothing in it is an answer.
         """
-        rows = [row for _, part in documents.parts(_columns(documents.head)) for row in part]
+        rows = [row for _, part in documents.parts(_columns(documents.head), (*_IDS, *_TEXTS)) for row in part]
         if len(rows) == 1 and isinstance(rows[0], dict) and not {*_IDS, *_TEXTS} & set(rows[0]):
             rows = [{"id": name, "answer": value} for name, value in rows[0].items()]
         if not rows or not all(isinstance(row, dict) for row in rows):

@@ -20,7 +20,7 @@ from dstheory.readers.gold import GoldAnswers, Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
-from dstheory.readers.paths import keys_of
+from dstheory.readers.paths import Place, keys_of
 from dstheory.readers.problems import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading
 from dstheory.readers.records import NOBODY, Fault, Records
@@ -128,8 +128,8 @@ def open_documents(path: Path, file: str, reading: Reading, progress: Progress |
     whole = _document(path, head)
     if whole is not None:
         values = whole if isinstance(whole, list) else [whole]
-        return Documents(values[:HEAD], lambda columns: iter([(range(len(values)), values)]), "record")
-    return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
+        return Documents(values[:HEAD], lambda columns, names: iter([(range(len(values)), values)]), "record")
+    return Documents(_first_lines(path, head), lambda columns, names: json_lines(path, file, reading, progress))
 
 
 def _documents(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Documents:
@@ -293,7 +293,7 @@ class Opened(NamedTuple):
 
         def everything() -> Iterator[Records]:
             yield (), documents.head
-            yield from _documents(path, file, Reading([file])).parts(found.layout.columns)
+            yield from _documents(path, file, Reading([file])).parts(found.layout.columns, ())
 
         # What the first records do not show is looked for in all of them, since their order must not matter.
         more = telling(everything(), found.layout.names)
@@ -364,7 +364,8 @@ class Opened(NamedTuple):
         check = texts.check(names, checker) if layout.turns is not None and checker else None
         also = [str(self.gold.key.steps[0])] if self.gold is not None else []
         ask = self.question if reading.questions is not None else ""
-        parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])])
+        naming = {*also, *(str(Place.of(place).steps[0]) for place in (names.id, names.problem))} - {names.correct}
+        parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])], naming)
         if reading.questions is not None and ask:
             parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))
         parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)

@@ -178,6 +178,19 @@ def test_attempts_deep_in_a_record_with_other_words(tmp_path: Path) -> None:
     assert (log.episodes.correct.tolist(), log.episodes.stopped.tolist()) == ([False, True, True], [False, True, True])
 
 
+def test_a_name_in_a_table_stays_as_it_is_written(tmp_path: Path) -> None:
+    """007 is not 7, and chapter 1.10 not 1.1, also where rows are rollouts, in other words, or joined with right answers."""
+    file, gold = tmp_path / "log.csv", tmp_path / "gold.csv"
+    file.write_text("problem,correct\n007,1\n7,0\n07,0\n1.10,1\n1.1,1\n")
+    assert read_log(file).episodes.n_problems == 5
+    file.write_text("id,correct,decision\n07,0,go\n07,1,end\n7,1,end\n")
+    assert read_log(file, decision="go=resample,end=stop").episodes.n_problems == 2
+    file.write_text("id,text\n007,It is 4.\n7,It is 5.\n008,It is 6.\n")
+    for rows in ("id,answer\n007,4\n7,5\n008,7\n", "id,answer\n008,7\n7,5\n007,4\n"):
+        gold.write_text(rows)
+        assert read_log(file, gold=gold).episodes.correct.tolist() == [True, True, False]
+
+
 def test_lines_are_a_table(tmp_path: Path) -> None:
     cells = [("a", 0, "resample"), ("a", 1, "stop"), ("b", 1, "stop")]
     rows = [dict(zip(("id", "correct", "decision"), row, strict=True)) for row in cells]
