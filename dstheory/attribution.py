@@ -196,10 +196,9 @@ def without_rounding(objective: Objective, solution: Solution, *, digits: bool =
     >>> without_rounding(K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)), s).decide.tolist()
     [[[0.0, 0.0]]]
     """
-    g = objective.ascent(solution)
+    g, sizes = objective.ascent_and_magnitude(solution)
     if digits:
         refuse_not_finite(objective, solution, g)
-    sizes = objective.magnitude(solution)
     left = StageGradient(*(_rounded(block, size, 3) for block, size in zip((g.sample, g.decide), sizes, strict=True)))
     if digits:
         refuse_lost_digits(objective, solution, g, [stage for stage in STAGES if getattr(left, stage).any()])

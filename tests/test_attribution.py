@@ -12,8 +12,8 @@ from objectives.instances import CLASSIC
 from oracle import Tables, paths
 from strategies import Case, cases, make_case
 
-from dstheory import Features, Policy, TwoStageMDP, attribute, solve
-from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy
+from dstheory import Features, Policy, Solution, TwoStageMDP, attribute, solve
+from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy, without_rounding
 from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect
 
 HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
@@ -355,3 +355,23 @@ def test_endless_visits_make_a_discounted_reward_cost_no_energy() -> None:
         warnings.simplefilter("error")
         split = attribute(Reinforce(), s, coefficients=False)
     assert split.energy.sample == split.energy.decide == 0.0
+
+
+@pytest.mark.parametrize("name", ["ascent", "magnitude"])
+def test_what_a_subclass_says_of_its_gradient_and_of_its_terms_is_believed(name: str) -> None:
+    solution = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.55, a=0.8, b=0.3))
+
+    class Own(Reinforce):
+        pass
+
+    def nothing_left(self: Reinforce, solution: Solution) -> object:
+        if name == "ascent":
+            return Reinforce.ascent(self, solution).scaled(0.0)
+        return tuple(1e30 * size for size in Reinforce.magnitude(self, solution))
+
+    setattr(Own, name, nothing_left)
+    usual, own = without_rounding(Reinforce(), solution), without_rounding(Own(), solution)
+    assert usual.sample.any()
+    assert usual.decide.any()
+    assert not own.sample.any()
+    assert not own.decide.any()

@@ -210,10 +210,16 @@ class Objective(ABC):
 
         What is smaller than this times a few units of rounding is what cancellation left, not a gradient.
         """
-        mass, pol = self._closest(solution), solution.unrolled
-        axes = (-3, -2, -1)
-        decide = np.abs(mass.stop) * pol.resample + np.abs(mass.resample) * pol.stop
-        return np.asarray(mass.terms.sum(axis=axes)), np.asarray(decide.sum(axis=axes))
+        return _sizes(self._closest(solution), solution)
+
+    def ascent_and_magnitude(self, solution: Solution) -> tuple[StageGradient, tuple[Floats, Floats]]:
+        """Return both, of one mass where both come from it: it is what takes the time."""
+        kind = type(self)
+        if applies(solution) or kind.ascent is not Objective.ascent or kind.magnitude is not Objective.magnitude:
+            return self.ascent(solution), self.magnitude(solution)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mass = self._closest(solution)
+            return mass.gradient(solution.policy), _sizes(mass, solution)
 
     def rescaled(self, factor: ArrayLike) -> Objective:
         """Return the objective times a number (or one number per run)."""
@@ -227,6 +233,13 @@ class Objective(ABC):
         return self.rescaled(factor)
 
     __rmul__ = __mul__
+
+
+def _sizes(mass: CoefficientMass, solution: Solution) -> tuple[Floats, Floats]:
+    """Return the size of the terms that the gradient of a mass is a difference of, stage by stage, (*runs,) each."""
+    pol, axes = solution.unrolled, (-3, -2, -1)
+    decide = np.abs(mass.stop) * pol.resample + np.abs(mass.resample) * pol.stop
+    return np.asarray(mass.terms.sum(axis=axes)), np.asarray(decide.sum(axis=axes))
 
 
 @functools.cache
