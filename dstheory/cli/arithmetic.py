@@ -174,11 +174,12 @@ def _figure_files(beside: Path, name: str) -> list[Path]:
 
 def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str) -> None:
     """Draw numbers side by side, in the formats asked for; each file is complete or absent."""
-    from dstheory.plots import save_figure
-    from dstheory.plots.results import rates_figure
     from dstheory.readers import atomic_path
 
     with figures_as_asked(), tempfile.TemporaryDirectory() as folder:
+        from dstheory.plots import save_figure
+        from dstheory.plots.results import rates_figure
+
         drawn = save_figure(rates_figure(found, title=title), Path(folder, "figure"))
         for source, target in zip(drawn, files, strict=True):
             with atomic_path(target, overwrite=True) as temporary:

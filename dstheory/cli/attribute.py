@@ -96,10 +96,13 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
     if options["out"] is not None and found:
-        from dstheory.plots.results import attribution_figure
 
-        entries = [_as_dict(expression, split) for expression, split in found]
-        out = write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), entries)
+        def figure() -> Figure:
+            from dstheory.plots.results import attribution_figure
+
+            return attribution_figure(dict(found), title=problem.name)
+
+        out = write_figure(options, "attribution", figure, [_as_dict(expression, split) for expression, split in found])
         echo(f"figure: {out}", err=True)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
@@ -234,9 +237,9 @@ def _shares(split: StageSplit) -> dict[str, Any]:
 
 
 def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    from dstheory.plots.comparison import comparison_figure
-
     def figure() -> Figure:
+        from dstheory.plots.comparison import comparison_figure
+
         return comparison_figure(rows, longer=options["longer"], title=problem.name)
 
     return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

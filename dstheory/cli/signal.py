@@ -23,6 +23,8 @@ from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dstheory.chain.exact import Solution
     from dstheory.noise import Signal, StageSignal
     from dstheory.objectives import Objective
@@ -269,7 +271,6 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
-    from dstheory.plots.comparison import signal_figure
 
     curves = {}
     # Single responses have no group size: drawn where they are asked for by name.
@@ -287,7 +288,13 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
             curves[expression] = several or [one]
             update(len(curves))
     results = {name: list(map(_numbers, several)) for name, several in curves.items()}
-    return write_figure(options, "signal", lambda: signal_figure(curves, title=asked.problem.name), results, began)
+
+    def figure() -> Figure:
+        from dstheory.plots.comparison import signal_figure
+
+        return signal_figure(curves, title=asked.problem.name)
+
+    return write_figure(options, "signal", figure, results, began)
 
 
 def _numbers(one: Signal) -> dict[str, Any]:

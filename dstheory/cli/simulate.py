@@ -113,12 +113,13 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _write(directory: Path, comparison: Comparison, options: dict[str, Any], chain: str, manifest: dict[str, Any]) -> None:
-    from dstheory.plots import save_figure, simulation_figure
     from dstheory.readers import write_run
 
     beta = "" if options["beta"] is None else f", β = {options['beta']:g}"
     title = f"{chain}: length weight λ = {options['length_weight']:g}{beta}"
     with figures_as_asked():
+        from dstheory.plots import save_figure, simulation_figure
+
         save_figure(simulation_figure(comparison, title=title), directory / "simulate")
     write_run(directory, comparison.log, manifest)
 

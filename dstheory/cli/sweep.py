@@ -134,11 +134,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def _draw(plan: SweepPlan, data: LabelledArrays, out: Path) -> None:
     """Draw p, a, b and accuracy beside the data, in the formats asked for."""
-    from dstheory.plots import save_figure
-    from dstheory.plots.results import sweep_figure
     from dstheory.readers.atomic import added_files
 
     with figures_as_asked(), added_files(out) as directory:
+        from dstheory.plots import save_figure
+        from dstheory.plots.results import sweep_figure
+
         save_figure(sweep_figure(data, title=f"{plan.chain.name}: {plan.of}"), directory / "sweep")
 
 
