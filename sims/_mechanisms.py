@@ -86,14 +86,18 @@ def confidence_trunk(start: Policy, *, share: float = 0.5) -> Policy:
     return Policy.linear(features, np.zeros(2))
 
 
+RATE = 0.1
+"""Learning rate of the control."""
+CLIPPED_AT = 1.0
+"""Norm of the gradient from which on the clipped runs clip it."""
+
+
 def length_weight_mechanisms(
     mdp: TwoStageMDP,
     start: Policy,
     *,
     expert: tuple[float, float, float] = (0.75, 0.9, 0.95),
     length_weight: ArrayLike,
-    lr: float = 0.1,
-    clip_norm: float = 1.0,
     batch: int = 8,
     seed: int = 0,
 ) -> dict[str, Mechanism]:
@@ -107,8 +111,6 @@ def length_weight_mechanisms(
         start: a policy of M0.
         expert: (p, a, b) of the demonstrator, strictly between 0 and 1: it covers wrong answers.
         length_weight: one per run.
-        lr: learning rate of the control.
-        clip_norm: threshold of the clipped runs.
         batch: demonstrations per step where gradients are sampled; all runs see the same ones.
         seed: of those demonstrations.
 
@@ -142,14 +144,14 @@ def length_weight_mechanisms(
 
     flawless = SFT(ExpertChain(_expert(1.0, a, b)), **weighted)
     return {
-        "control": Mechanism(start, summed, SGD(lr=lr)),
-        "finite training": Mechanism(start, mean, SGD(lr=2 * lr)),
-        "clipping": Mechanism(start, summed, SGD(lr=lr), clip_norm),
-        "clipping, sampled": Mechanism(start, summed, SGD(lr=lr), clip_norm, minibatch),
-        "shared trunk": Mechanism(confidence_trunk(start), summed, SGD(lr=lr)),
-        "missing coverage": Mechanism(start, flawless, SGD(lr=lr)),
-        "finite training, Adam": Mechanism(start, mean, Adam(lr=0.13 * lr)),
-        "finite training, natural": Mechanism(start, mean, NaturalGradient(lr=0.14 * lr)),
+        "control": Mechanism(start, summed, SGD(lr=RATE)),
+        "finite training": Mechanism(start, mean, SGD(lr=2 * RATE)),
+        "clipping": Mechanism(start, summed, SGD(lr=RATE), CLIPPED_AT),
+        "clipping, sampled": Mechanism(start, summed, SGD(lr=RATE), CLIPPED_AT, minibatch),
+        "shared trunk": Mechanism(confidence_trunk(start), summed, SGD(lr=RATE)),
+        "missing coverage": Mechanism(start, flawless, SGD(lr=RATE)),
+        "finite training, Adam": Mechanism(start, mean, Adam(lr=0.13 * RATE)),
+        "finite training, natural": Mechanism(start, mean, NaturalGradient(lr=0.14 * RATE)),
     }
 
 

@@ -40,7 +40,6 @@ def minimal_ascent(
     optimizer: Optimizer,
     *,
     steps: int,
-    smallest: int = SMALLEST,
     compiled: bool | None = None,
 ) -> Ascent | None:
     """Return a function that takes many exact-gradient steps of M0 at once, or None where this path does not apply.
@@ -48,12 +47,11 @@ def minimal_ascent(
     Args:
         mdp, policy, objective, optimizer: as in training; the policy has the full run axes.
         steps: number of steps that training will take.
-        smallest: least number of steps over all runs.
         compiled: whether steps are compiled; default where there are many.
     """
     runs = policy.runs
     work = steps * max(1, int(np.prod(runs)))
-    if work < smallest or not isinstance(optimizer, SGD) or not _is_minimal(mdp, policy):
+    if work < SMALLEST or not isinstance(optimizer, SGD) or not _is_minimal(mdp, policy):
         return None
     settings = _settings(mdp, objective, runs)
     if settings is None:

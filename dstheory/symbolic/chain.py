@@ -258,11 +258,9 @@ class SymbolicChain:
             return _solve_linear(1 + ratio * self.policy.resample_probability() * unknown, unknown)
         return sp.Add(*[ratio**k * self.reach(k) for k in range(self.turns)])
 
-    def decisions(self, ratio: sp.Expr = sp.S.One) -> sp.Expr:
+    def decisions(self) -> sp.Expr:
         """Return the expected number of decisions drawn: the visits without a capped chain's last turn."""
-        if self.turns is None:
-            return self.visits(ratio)
-        return sp.Add(*[ratio**k * self.reach(k) for k in range(self.turns - 1)])
+        return self.visits() if self.turns is None else sp.Add(*[self.reach(k) for k in range(self.turns - 1)])
 
 
 @cache

@@ -43,10 +43,9 @@ def test_both_paths_agree(make, every, monkeypatch: pytest.MonkeyPatch) -> None:
             reference_every=every, log_every=9,
         )  # fmt: skip
 
-    compiled = room.minimal_ascent
     training = sys.modules["dstheory.dynamics.training"]
-    monkeypatch.setattr(training, "minimal_ascent", lambda *a, **k: compiled(*a, **k, smallest=1))
-    assert room.minimal_ascent(mdp, START, make(), SGD(), steps=40, smallest=1) is not None
+    monkeypatch.setattr(room, "SMALLEST", 1)
+    assert room.minimal_ascent(mdp, START, make(), SGD(), steps=40) is not None
     fast = run()
     monkeypatch.setattr(training, "minimal_ascent", lambda *a, **k: None)
     slow = run()
@@ -57,11 +56,11 @@ def test_both_paths_agree(make, every, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_steps_aside_where_it_does_not_apply() -> None:
     mdp, start = TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5)
-    ask = {"steps": 10, "smallest": 1}
+    ask = {"steps": room.SMALLEST}
     assert room.minimal_ascent(mdp, start, Reinforce(), SGD(), **ask) is not None
     assert room.minimal_ascent(mdp, start, Reinforce(), Adam(), **ask) is None
     assert room.minimal_ascent(mdp, start, Reinforce() + EntropyBonus(), SGD(), **ask) is None
     assert room.minimal_ascent(mdp.replace(max_turns=3), start, Reinforce(), SGD(), **ask) is None
     assert room.minimal_ascent(TwoStageMDP(correct=[[0, 1]]), start, Reinforce(), SGD(), **ask) is None
     assert room.minimal_ascent(mdp, Policy.tabular([[0.0, 0.0]], [[0.0, 0.0]]), Reinforce(), SGD(), **ask) is None
-    assert room.minimal_ascent(mdp, start, Reinforce(), SGD(), steps=10) is None
+    assert room.minimal_ascent(mdp, start, Reinforce(), SGD(), steps=room.SMALLEST - 1) is None
