@@ -26,7 +26,8 @@ _MOST_GOLD = 20  # right answers of one record
 _OPEN_BOX = re.compile(r"\\f?boxed\s*\{")
 _GROUP = r"\{(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+\}"  # braces within braces, three deep; possessive, so the time is linear
 _FRACTION = re.compile(r"\\[dt]?frac\s?\{(-?\d{1,12})\}\s?\{(\d{1,12})\}")
-_NUMBER = r"-?\d(?:[\d,]|\{,\}){0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?"
+_MIXED = re.compile(r"([-+]?)(\d{1,12})(?:\s|\\[,;! ])+(\d{1,12})/(\d{1,12})")  # 1 1/2
+_NUMBER = r"-?\d{1,12}[ ]\d{1,12}/\d{1,12}|-?\d(?:[\d,]|\{,\}){0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?"
 _PIECE = re.compile(
     r"\$\$(?P<display>[^$]{1,1000})\$\$"
     r"|\$(?=\S)(?P<dollars>[^$\n]{1,300}?)(?<=\S)\$(?!\d)"  # "$5, then $6" is money
@@ -144,7 +145,7 @@ def _braced(text: str, start: int) -> str | None:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    for found in _PIECE.finditer(_FRACTION.sub(r"\1/\2", text)):
+    for found in _PIECE.finditer(_with_slashes(text)):
         piece = found[str(found.lastgroup)].strip().rstrip(",")
         if piece:
             yield piece
@@ -176,7 +177,8 @@ def _unwrapped(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text without typography: for comparing words."""
-    return "".join(_PROSE.sub(r"\1", text).split()).strip("$.").replace("{,}", ",").casefold()
+    spaced = " ".join(_PROSE.sub(r"\1", text).split())
+    return re.sub(r"(?<!\d) | (?!\d)", "", spaced).strip("$.").replace("{,}", ",").casefold()  # 1 1/2 is not 11/2
 
 
 def _letter(text: str) -> str:
@@ -188,9 +190,18 @@ def _letter(text: str) -> str:
     return chosen[-1].casefold() if chosen else ""
 
 
+def _with_slashes(text: str) -> str:
+    """Return a text with LaTeX's fractions of whole numbers as 1/2, and after a number as in 1 1/2."""
+    return _FRACTION.sub(r"\1/\2", re.sub(r"(?<=\d)\s*(?=\\[dt]?frac)", " ", text))
+
+
 def _number(text: str) -> Fraction | None:
-    plain = _FRACTION.sub(r"\1/\2", text)
-    plain = re.sub(r"[\s$%°]|\\[,;!%$ ]|(?<=\d)(?:,|\{,\})(?=\d{3})", "", plain).replace("\\", "").rstrip(".")
+    plain = re.sub(r"[$%°]|\\[%$]", "", _with_slashes(text)).strip().rstrip(".")
+    mixed = _MIXED.fullmatch(plain)
+    if mixed and 0 < int(mixed[3]) < int(mixed[4]):
+        size = int(mixed[2]) + Fraction(int(mixed[3]), int(mixed[4]))
+        return -size if mixed[1] == "-" else size
+    plain = re.sub(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})", "", plain).replace("\\", "")
     if not re.fullmatch(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?", plain):
         return None
     top, _, bottom = plain.partition("/")

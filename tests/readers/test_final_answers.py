@@ -26,6 +26,9 @@ SAME = [
     (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{\sqrt{3}}{3}"),    (r"\boxed{\$5}", "5"),
     ("$.", " $. "), ("x" * 5000, "x" * 5000), ("10 %", "10"),
     (r"$\boxed{\boxed{3}}$", "3"), (r"\boxed{4} \boxed{5}", "5"),
+    (r"\boxed{1\frac{1}{2}}", r"\frac{3}{2}"), (r"\boxed{1\frac{1}{2}}", "1.5"), ("The answer is 1 1/2.", "3/2"),
+    ("3/2", "1 1/2"), (r"so it is $-2 \dfrac{1}{4}$.", "-9/4"), ("I get 1 1/2", "1.5"), (r"\boxed{1 000}", "1000"),
+    (r"\boxed{1\,000/3}", "1000/3"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -34,6 +37,8 @@ DIFFERENT = [
     (r"\boxed{[1,2)}", "(1,2)"),    (r"\boxed{\frac{\sqrt{2}}{3}}", "3"), (r"\boxed{x^{2}}", "2"), (r"\boxed{\pi}", "3.14"),
     ("The answer is a bit odd", "A"),
     ("", "4"), ("4", "."), (r"\boxed{50\%}", "0.4"), (r"\boxed{0.33333}", "1/3"), (r"\boxed{0.5\%}", "1/2"),
+    (r"\boxed{1\frac{1}{2}}", "11/2"), (r"\boxed{11/2}", "1 1/2"), ("11/2", r"1\frac{1}{2}"), ("The answer is 1 1/2.", "1/2"),
+    (r"\boxed{1 2}", "12"), (r"\boxed{-1\frac{1}{2}}", "-1/2"),
 ]  # fmt: skip
 
 
