@@ -46,25 +46,21 @@ _ONE = Lock()  # threads of a process would only wait for each other, and share 
 
 
 @dataclass(frozen=True)
-class LogSettings:
-    """How every file is read.
-
-    Attributes:
-        request, texts: what the user says about records and texts.
-        names: field names that the user gave.
-        cap: largest number of attempts, for records that do not say theirs.
-        strict: stop at the first unusable record.
-        folder: what paths are relative to.
-    """
+class _Settings:
+    """How every file is read, as of :func:`read`, and the folder that its path is relative to."""
 
     request: Request
     texts: TextSettings
-    names: FieldNames
     cap: int | None
     strict: bool
     folder: str = ""
 
-    def for_workers(self) -> LogSettings:
+    @property
+    def names(self) -> FieldNames:
+        """The names of fields that the user gave."""
+        return FieldNames.renamed(self.request.fields, tuple(self.request.labels))
+
+    def for_workers(self) -> _Settings:
         """Return the same settings for processes that may stand in another directory."""
         format, checker = self.request.format, self.texts.checker
         if format and os.path.exists(format):
@@ -91,33 +87,25 @@ class _Read(NamedTuple):
     error: DSTheoryError | None = None
 
 
-def read_files(
-    files: Sequence[str],
-    given: Sequence[str | os.PathLike[str]],
-    settings: LogSettings,
-    builder: EpisodesBuilder,
-    progress: Progress | None,
+def read(
+    paths: Sequence[str | os.PathLike[str]],
+    request: Request,
+    texts: TextSettings,
+    cap: int | None = None,
+    strict: bool = False,
     *,
+    progress: Progress | None = None,
     workers: int = 1,
     scheduler: str | None = None,
-) -> None:
-    """Read files into a builder.
-
-    Args:
-        files: the files.
-        given: what the user named; a file that is not in it came from a directory or a pattern.
-        settings: how each is read.
-        builder: where the records go.
-        progress: called after each block of lines and each file.
-        workers: processes.
-        scheduler: address of a Dask scheduler.
-
-    Raises:
-        RecordError, FileFormatError: the first thing that is wrong, in the order of the files.
-        DSTheoryError: a worker died, or the scheduler cannot be reached.
-    """
+) -> Log:
+    """Read logs as :func:`read_log` does; what is said about records and texts is checked already."""
+    if texts.checker is not None:
+        request = replace(request, checker=texts.checker if isinstance(texts.checker, str) else "a function")
+    files, settings = expand(paths), _Settings(request, texts, cap, strict)
+    texts.check_all(settings.names)
+    builder = EpisodesBuilder(settings.names, Reading(files, strict), cap)
     check_workers(workers, scheduler)
-    named = {os.fspath(path) for path in given}
+    named = {os.fspath(path) for path in paths}  # others came from a directory or a pattern
     alike, done = Alike(), 0
 
     if len(files) > 1:
@@ -125,30 +113,33 @@ def read_files(
 
     def read_here(file: str) -> None:
         told = None if progress is None else lambda records, read: progress(records, done + read)
-        opened = opened_log(Path(file), file, file in named, settings.request, builder.reading, told)
+        opened = opened_log(Path(file), file, file in named, request, builder.reading, told)
         if file not in named:
             alike.check(file, opened.how)
         with uncollected():
-            builder.add(file, opened.batches(builder.reading, settings.texts))
+            builder.add(file, opened.batches(builder.reading, texts))
 
     with ExitStack() as stack:
         found: Iterable[_Read | None] = repeat(None, len(files))
         if scheduler is not None or (workers > 1 and len(files) > 1):
-            parts, names = {i: (file, file in named) for i, file in enumerate(files)}, dict(enumerate(files))
-            done_there = computed(_read, settings.for_workers(), parts, workers=workers, scheduler=scheduler, names=names)
+            parts, labels = {i: (file, file in named) for i, file in enumerate(files)}, dict(enumerate(files))
+            done_there = computed(_read, settings.for_workers(), parts, workers=workers, scheduler=scheduler, names=labels)
             found = _in_order(stack.enter_context(closing(done_there)))
-        for file, read in zip(files, found, strict=True):
-            if read is None or builder.reading.is_hopeless(read.reading):  # of many unusable records the files before decide
+        for file, one in zip(files, found, strict=True):
+            if one is None or builder.reading.is_hopeless(one.reading):  # of many unusable records the files before decide
                 read_here(file)
             else:
-                if read.how and file not in named:
-                    alike.check(file, read.how)
-                if read.error is not None:
-                    raise read.error
-                builder.add_read(file, read.batch, read.reading)
+                if one.how and file not in named:
+                    alike.check(file, one.how)
+                if one.error is not None:
+                    raise one.error
+                builder.add_read(file, one.batch, one.reading)
             done += os.path.getsize(file)
             if progress is not None:
                 progress(builder.reading.records, done)
+    if request.gold is not None:
+        request.gold.tell(builder.reading)
+    return builder.log()
 
 
 def _in_order(found: Iterable[tuple[int, _Read]]) -> Iterator[_Read]:
@@ -161,7 +152,7 @@ def _in_order(found: Iterable[tuple[int, _Read]]) -> Iterator[_Read]:
             following += 1
 
 
-def _read(settings: LogSettings, part: tuple[str, bool]) -> _Read:
+def _read(settings: _Settings, part: tuple[str, bool]) -> _Read:
     """Read one file in a worker; what is wrong with it is returned, since the files before it come first."""
     file, named = part
     path, reading = Path(settings.folder, file), Reading([file], settings.strict)
@@ -273,18 +264,9 @@ def read_log(
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
     request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
+    texts = TextSettings(checker, segment, pattern, markers, no_answer)
     request = with_answers(request, gold)
-    if checker is not None:
-        request = replace(request, checker=checker if isinstance(checker, str) else "a function")
-    files = expand(paths)
-    names, texts = FieldNames.renamed(request.fields, tuple(labels)), TextSettings(checker, segment, pattern, markers, no_answer)
-    texts.check_all(names)
-    settings = LogSettings(request, texts, names, cap, strict)
-    builder = EpisodesBuilder(names, Reading(files, strict), cap)
-    read_files(files, paths, settings, builder, progress, workers=workers, scheduler=scheduler)
-    if request.gold is not None:
-        request.gold.tell(builder.reading)
-    return builder.log()
+    return read(paths, request, texts, cap, strict, progress=progress, workers=workers, scheduler=scheduler)
 
 
 def from_frame(

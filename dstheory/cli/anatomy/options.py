@@ -98,33 +98,11 @@ def log_options(function: _F) -> _F:
 
 def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: bool) -> Log:
     """Read the logs that the options name, with a bar that counts records."""
-    from dstheory.anatomy.logs import read_log
+    from dstheory.anatomy.logs import read
 
-    request, texts = request_of({**options, "gold": None}, labels), texts_of(options)
+    request, how = request_of(options, labels), {name: options[name] for name in ("cap", "strict", "workers", "scheduler")}
     with _records_bar(options["logs"], quiet=quiet) as progress:
-        return read_log(
-            *options["logs"],
-            reader=request.reader,
-            format=request.format or None,
-            fields=request.fields,
-            correct=options["correct"],
-            decision=options["decision"],
-            where=request.where,
-            turns=request.turns,
-            decided_by=options["decided_by"],
-            gold=options["gold"],
-            labels=request.labels,
-            cap=options["cap"],
-            strict=options["strict"],
-            checker=texts.checker,
-            segment=texts.segment,
-            pattern=texts.pattern,
-            markers=texts.markers,
-            no_answer=texts.no_answer,
-            progress=progress,
-            workers=options["workers"],
-            scheduler=options["scheduler"],
-        )
+        return read(options["logs"], request, texts_of(options), **how, progress=progress)
 
 
 def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
