@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -26,17 +27,17 @@ from dstheory.anatomy.building import Log as Log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers.answers import Checker
 from dstheory.readers.attempt_rows import batch_of, wanted_columns
-from dstheory.readers.batches import RecordBatch, batches
+from dstheory.readers.batches import RecordBatch
+from dstheory.readers.documents import HEAD, Documents
 from dstheory.readers.json_values import uncollected
-from dstheory.readers.layouts import Request, assumed_words
-from dstheory.readers.log_files import Alike, expand, opened_log, with_answers
+from dstheory.readers.layouts import Request
+from dstheory.readers.log_files import Alike, Opened, expand, opened_log, with_answers
 from dstheory.readers.reading import Progress
 from dstheory.readers.reading import Reading as Reading
-from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
+from dstheory.readers.records import DECIDED_BY, FieldNames, Records
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, TextSettings, text_batches
-from dstheory.readers.turns import FIXED_NOTE, decided, filled, telling, without_decisions
-from dstheory.readers.words import assumption, decision_word
+from dstheory.readers.turns import decided, telling
 from dstheory.workers import check_workers, computed
 
 if TYPE_CHECKING:
@@ -340,49 +341,30 @@ def from_records(
         >>> from_records([record], reader="conversation", checker="final-answer").episodes
         Episodes(1 episodes, 1 attempts, 1 problems, 0 capped)
     """
-    who = Request.of(fields=fields, labels=labels, decided_by=decided_by).decided_by
-    names = FieldNames.renamed(fields or {}, tuple(labels)).with_labels(DECIDED_BY)
-    builder = EpisodesBuilder(names, Reading([name], strict), cap)
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
-    if reader == "records":
-        names = names.with_labels("step")  # as in files
-        rest = iter(records)
-        head: list[Any] = []  # what comes before all is shown that decides how records are read, whatever their order
-        shown = telling(_noted(rest, head), names)
-        undecided = without_decisions(shown, names)
-        if not who and undecided:
-            who = NOBODY
-            builder.reading.note(FIXED_NOTE, "")
-        parts = _parts(chain(head, rest))
-        words = assumed_words(shown, names)
-        if words:
-            builder.reading.read_as[f"one episode per record; {assumption(words)}"] = 1
-            parts = _worded(parts, names, words)
-        if undecided:
-            parts = filled(parts, names, who)
-        builder.add(name, decided(batches(parts, name, names, builder.reading, unit="record"), who))
-    else:
-        texts = TextSettings(checker, segment, pattern, markers, no_answer).reader(reader, names, name)
-        builder.add(name, decided(text_batches(_parts(records), name, texts, builder.reading, unit="record"), who))
+    request = Request.of(reader, fields=fields, labels=labels, decided_by=decided_by)
+    names, texts = FieldNames.renamed(request.fields, tuple(labels)), TextSettings(checker, segment, pattern, markers, no_answer)
+    builder = EpisodesBuilder(names.with_labels(DECIDED_BY), Reading([name], strict), cap)
+    if reader != "records":
+        check = texts.reader(reader, builder.names, name)
+        builder.add(name, decided(text_batches(_parts(records), name, check, builder.reading, unit="record"), request.decided_by))
+        return builder.log()
+    rest = iter(records)
+    first = list(islice(rest, HEAD))
+    seen = list(first)  # all up to where all is shown that decides how records are read, whatever their order
+
+    def parts(columns: Sequence[str], naming: Collection[str]) -> Iterator[Records]:
+        every = chain(seen, rest)
+        return _parts(every if opened.layout.as_it_is else map(deepcopy, every))  # which are changed
+
+    more = telling(chain([((), first)], _noted(rest, seen)), names)
+    opened = Opened.found(name, request, Documents([*first, *more], parts, "record"))
+    own = replace(opened.layout, numbered=False, names=replace(opened.layout.names, id=names.id))
+    opened = opened._replace(layout=own)  # there are no lines to name records by
+    opened.tell(request, builder.reading)
+    builder.add(name, opened.batches(builder.reading, texts))
     return builder.log()
-
-
-def _worded(parts: Iterable[Records], names: FieldNames, words: Mapping[str, str]) -> Iterator[Records]:
-    """Yield copies of records with their decisions in this package's words."""
-    key = names.decision
-    for numbers, rows in parts:
-        out: list[Any] = []
-        for row in rows:
-            steps = row.get(names.attempts) if isinstance(row, Mapping) else None
-            if isinstance(steps, list):
-                row = {**row, names.attempts: [_translated(step, key, words) for step in steps]}
-            out.append(row)
-        yield numbers, out
-
-
-def _translated(step: Any, key: str, words: Mapping[str, str]) -> Any:
-    return {**step, key: decision_word(step.get(key), words)} if isinstance(step, Mapping) else step
 
 
 def _noted(records: Iterable[Any], seen: list[Any]) -> Iterator[Records]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pandas as pd
@@ -186,3 +187,14 @@ ODD_WORDS = [("yes", "no"), ("continue", "no"), ("keep", "stop"), ("continue", "
 def test_words_that_could_mean_either_are_not_guessed(again: str, end: str) -> None:
     rows = {"id": [1, 1, 2, 3], "correct": [False, True, True, True], "decision": [again, end, end, "stop"]}
     assert "decision" in from_frame(pd.DataFrame(rows)).reading.faults
+
+
+def test_records_in_memory_are_read_by_the_rules_of_files() -> None:
+    """A name that no record has is refused, not passed over; what was given stays as it was."""
+    steps = [{"correct": False, "decision": "continue"}, {"correct": True, "decision": "halt"}]
+    records = [{"id": i, "most": 4, "attempts": [dict(step) for step in steps]} for i in range(30)]
+    before = deepcopy(records)
+    log = from_records(iter(records), fields={"cap": "most"}, labels=["most"])
+    assert (log.episodes.cap.tolist(), log.episodes.stopped.sum(), records) == ([4] * 30, 30, before)
+    with pytest.raises(RecordError, match=r"^records: no record has mist, named as its cap: they have id, most, "):
+        from_records(records, fields={"cap": "mist"})
