@@ -67,7 +67,8 @@ def problem_from(ctx: click.Context, options: Mapping[str, Any]) -> Problem:
     from dstheory.dynamics.problem import problem_at
 
     chain, given = chain_from(ctx, options), given_options(ctx)
-    return Problem(*problem_at(chain, settings_from(options, given if chain.mdp is not None else options)), chain.name, given)
+    parts = problem_at(chain, settings_from(options, given if chain.mdp is not None else options))
+    return Problem(*parts, chain.name, given if options["resample_cost"] else given - {"resample_cost"})  # 0 is no price
 
 
 def objective_from(

@@ -99,6 +99,13 @@ def test_own_objectives_are_compared(dstheory, drawn) -> None:
     assert [row["condition"] for row in ran.result["conditions"]] == ["reinforce", "reinforce + 0.5*kl + entropy"]
 
 
+def test_a_price_of_nothing_changes_nothing(dstheory) -> None:
+    """As in a sweep: without a price, rloo compares correctness and nft, which cannot read rewards, is not refused."""
+    asked = ("simulate", "--objective", "rloo", "--objective", "nft", "--steps", 5, "--json")
+    plain, free = (json.loads(dstheory(*asked, *more).out)["result"] for more in ((), ("--resample-cost", 0)))
+    assert free["conditions"] == plain["conditions"]
+
+
 @pytest.mark.parametrize("name", ["minimal.toml", "three_prompts.json", "several_hundred_prompts.csv"])
 def test_example_chains_run(dstheory, name: str) -> None:
     ran = dstheory("simulate", "--mdp", EXAMPLES / name, "--steps", 30, "--lr", 0.5, "--json")
