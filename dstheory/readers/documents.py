@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -57,16 +57,19 @@ class Documents:
             )
 
         def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-            start = 0
-            for _, documents in self.parts(columns, names):
-                found = inner(documents)
-                yield range(start, start + len(found)), found
-                start += len(found)
+            yield from _numbered(inner(documents) for _, documents in self.parts(columns, names))
 
         head = inner(self.head)[:HEAD]
         return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
             head, parts, "record"
         )  # fmt: skip
+
+
+def _numbered(pieces: Iterable[list[Any]]) -> Iterator[Records]:
+    start = 0
+    for records in pieces:
+        yield range(start, start + len(records)), records
+        start += len(records)
 
 
 # ---------------------------------------------------------------------- zip files
@@ -96,10 +99,8 @@ def zipped(path: Path) -> Documents:
 
     def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
         with zipfile.ZipFile(path) as archive:
-            rest, start = iter(members), 0
-            while some := list(islice(rest, 100)):
-                yield range(start, start + len(some)), [_member(archive, info, path) for info in some]
-                start += len(some)
+            some = (members[start : start + 100] for start in range(0, len(members), 100))
+            yield from _numbered([_member(archive, info, path) for info in infos] for infos in some)
 
     return Documents(head, parts, "record")
 
@@ -127,12 +128,8 @@ def parquet_rows(path: Path) -> Documents:
         head = [] if first is None else _rows_of(first)
 
     def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-        start = 0
         with open_parquet(path, columns) as (file, asked):
-            for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
-                some = _rows_of(batch)
-                yield range(start, start + len(some)), some
-                start += len(some)
+            yield from _numbered(map(_rows_of, file.iter_batches(batch_size=_ROWS, columns=asked)))
 
     return Documents(head, parts, "row", table=True)
 
