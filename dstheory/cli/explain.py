@@ -235,7 +235,7 @@ def _print_tables(found: Explanation, where: Where, options: dict[str, Any]) -> 
         print_table(f"{where.name}: {_MOVES}", columns, rows)
         columns, rows = _attribution(found)
         title = f"{where.name}: what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
-        print_table(title, columns, rows, words=2, caption=_caption(found, options))
+        print_table(title, columns, rows, words=2, caption=_caption(options))
 
 
 _NOTES = "About the table"
@@ -275,7 +275,7 @@ def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
     return ["term", *LEVELS], [[term(row.name), *level_cells(row)] for row in found.attribution]
 
 
-def _caption(found: Explanation, options: dict[str, Any]) -> str:
+def _caption(options: dict[str, Any]) -> str:
     return (
         "balanced: an answer and its decision have one coefficient. share d: decisions' part of the gradient's length; of its "
         "Fisher energy, its squared length measured by how much it changes the policy, whatever its parameters are; "
@@ -327,7 +327,7 @@ def _print_markdown(found: Explanation, against: Against | None, where: Where, o
         echo(markdown_table(*_moves(found)) + "\n")
         echo(f"{_MOVES.capitalize()}.\n")
         echo(markdown_table(*_attribution(found)) + "\n")
-        echo(f"{_caption(found, options)}\n")
+        echo(f"{_caption(options)}\n")
     for title, lines in sections(found, against, where, options):
         echo(f"### {title}\n")
         for line in lines:
@@ -346,7 +346,7 @@ def _print_latex(found: Explanation, against: Against | None, where: Where, opti
         _latex_table(*_moves(found))
         echo(f"{latex_text(f'{_MOVES.capitalize()}.')}\n")
         _latex_table(*_attribution(found))
-        echo(f"{latex_text(_caption(found, options))}\n")
+        echo(f"{latex_text(_caption(options))}\n")
     said = [(_WAYS, [*answer(found, where, options), *follows(found, where, options)])] if found.moves else []
     for title, lines in [*said, *sections(found, against, where, options)]:
         echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")

@@ -246,6 +246,8 @@ def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any], sour
 
 def write_nested(rows: ChainTable, kind: str, path: Path) -> None:
     """Write rows (sorted by prompt) as a JSON or TOML chain."""
+    import tomli_w
+
     ends = np.cumsum(rows.counts)
     prompts: list[dict[str, Any]] = []
     for x, name in enumerate(rows.prompts):
@@ -257,7 +259,7 @@ def write_nested(rows: ChainTable, kind: str, path: Path) -> None:
                 entry[column.name] = _plain(values[0].item() if column.per == "prompt" else values.tolist(), kind)
         prompts.append(entry)
     data: dict[str, Any] = {"format": FORMAT, **rows.settings, "prompts": prompts}
-    path.write_bytes((_toml(data) if kind == "toml" else _json(data)).encode())
+    path.write_bytes((tomli_w.dumps(data) if kind == "toml" else _json(data)).encode())
 
 
 def _plain(value: Any, kind: str) -> Any:
@@ -267,12 +269,6 @@ def _plain(value: Any, kind: str) -> Any:
     if math.isinf(value):
         return value if kind == "toml" else str(value)
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
-
-
-def _toml(data: dict[str, Any]) -> str:
-    import tomli_w
-
-    return tomli_w.dumps(data)
 
 
 def _json(data: dict[str, Any]) -> str:

@@ -90,15 +90,15 @@ class Segmenter:
         return out
 
 
-def by_expressions(game: Game | None = None, *, least_numbers: int = 3) -> Segmenter:
-    """Arithmetic expressions with at least ``least_numbers`` numbers; see :func:`find_expressions` for what counts."""
+def by_expressions(game: Game | None = None) -> Segmenter:
+    """Arithmetic expressions with at least three numbers, or two in a game of two, as :func:`find_expressions` counts."""
 
     def find(text: str, record: Mapping[str, Any]) -> list[str]:
         text = as_arithmetic(text)
         if game is None:
-            return [e.text for e in find_expressions(text, least_numbers=least_numbers)]
+            return [e.text for e in find_expressions(text)]
         target, numbers = game.target(record), game.numbers(record)
-        least = max(2, min(least_numbers, numbers.total()))  # there are games of two
+        least = max(2, min(3, numbers.total()))
         return [e.text for e in find_expressions(text, least_numbers=least, target=target, numbers=numbers)]
 
     return Segmenter("expressions", find)
