@@ -14,7 +14,7 @@ from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
-from dstheory.trainers.files import KeyValue, Source, assignment, read_source
+from dstheory.trainers.files import ANY_KEY, KeyValue, Source, assignment, read_source
 from dstheory.trainers.libraries import Key, Trainer, close, holds, libraries, text_of
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
@@ -282,7 +282,12 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     held = {name: _held(name, values, trainer.keys) for name in values}
     made, lacks = _made(source, trainer, held, entries, warnings)
     for unread in source.unread:
-        if unread.key in trainer.keys:
+        if unread.key == ANY_KEY:
+            warnings.append(
+                f"line {unread.line}: {ANY_KEY}{printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
+                "after the file"
+            )
+        elif unread.key in trainer.keys:
             warnings.append(
                 f"line {unread.line}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
@@ -309,7 +314,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     )
     return Configuration(
         source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
-        tuple(entry for entry in source.unread if entry.key in trainer.keys),
+        tuple(entry for entry in source.unread if entry.key in trainer.keys or entry.key == ANY_KEY),
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Files of configurations: keys, values and lines from YAML, JSON, Python and shell scripts. Nothing in them is evaluated.
 
 YAML is read by PyYAML's safe loader from its nodes, which know their lines; aliases, which may stand for more than memory holds,
-are counted where they are used. Of Python the calls of configuration classes are read, and of them the arguments that are
-literals. Of shell scripts the words are read: ``--key value``, ``--key=value`` and ``key=value``; a variable stands for what the
-script itself sets it to, as text.
+are counted where they are used. Of Python the calls of configuration classes are read, and of them the arguments, and what is
+later assigned to their attributes, where these are literals. Of shell scripts the words are read: ``--key value``,
+``--key=value`` and ``key=value``; a variable stands for what the script itself sets it to, as text.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dstheory.readers.messages import shown
 from dstheory.readers.streams import read_whole
 from dstheory.texts import printable
 
+ANY_KEY = "**"  # of what a Python file hands over without names
 MOST_SETTINGS = 20_000  # keys that one file sets, aliases written out
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
 LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
@@ -231,13 +232,17 @@ def _json(text: str, name: str) -> Source:
     if not isinstance(document, dict):
         raise FileFormatError(f"{name} is no JSON object of keys and values: give the configuration itself")
 
+    after = 0  # keys stand in the order in which they are walked
+
     def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[KeyValue]:
+        nonlocal after
         for key, value in table.items():
+            found = re.compile(re.escape(json.dumps(key)) + r"\s*:").search(text, after)
+            after = after if found is None else found.end()
             if isinstance(value, dict) and value and depth < DEEPEST_CONFIGURATION:
                 yield from walk(value, f"{above}{key}.", depth + 1)
             else:
-                at = text.find(json.dumps(key))
-                yield KeyValue(f"{above}{key}", value, None if at < 0 else text.count("\n", 0, at) + 1)
+                yield KeyValue(f"{above}{key}", value, None if found is None else text.count("\n", 0, found.start()) + 1)
 
     return Source(name, tuple(_limited(walk(document, "", 0), name)))
 
@@ -251,24 +256,39 @@ def _python(text: str, name: str) -> Source:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise FileFormatError(f"{name}{where}: no Python ({type(error).__name__}): correct it, or give YAML") from error
-    calls = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if str(called).endswith("Config") and node.keywords:
-                calls.append((str(called), node))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node).endswith("Config")]
+    assignments = [(target, node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+    made = set(calls)
+    configs = {target.id for target, value in assignments if isinstance(target, ast.Name) and value in made}
+    said = [one for call in calls for keyword in call.keywords for one in _arguments(keyword)]
+    said += [(target.attr, value) for target, value in assignments if isinstance(target, ast.Attribute)
+             and isinstance(target.value, ast.Name) and target.value.id in configs]  # fmt: skip
     entries: list[KeyValue] = []
     unread: list[KeyValue] = []
-    for _, node in calls:
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                continue
-            line = keyword.value.lineno
-            try:
-                entries.append(KeyValue(keyword.arg, ast.literal_eval(keyword.value), line))
-            except (ValueError, RecursionError, MemoryError):
-                unread.append(KeyValue(keyword.arg, ast.unparse(keyword.value)[:60], line))
-    return Source(name, tuple(entries), " ".join(called for called, _ in calls), tuple(unread))
+    known: dict[str, bool] = {}  # what is said last holds
+    for key, value in reversed(said):
+        try:
+            entry, literal = KeyValue(key, ast.literal_eval(value), value.lineno), True
+        except (ValueError, RecursionError, MemoryError):
+            entry, literal = KeyValue(key, ast.unparse(value)[:60], value.lineno), False
+        if known.setdefault(key, literal) == literal:
+            (entries if literal else unread).append(entry)
+    words = " ".join(_called(call) for call in calls if call.keywords)
+    return Source(name, tuple(reversed(entries)), words, tuple(reversed(unread)))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else str(getattr(call.func, "attr", ""))
+
+
+def _arguments(keyword: ast.keyword) -> list[tuple[str, ast.expr]]:
+    """Return the names and values of one argument by name; ``**`` is the name where only Python knows them."""
+    if keyword.arg is not None:
+        return [(keyword.arg, keyword.value)]
+    if not isinstance(keyword.value, ast.Dict):
+        return [(ANY_KEY, keyword.value)]
+    pairs = zip(keyword.value.keys, keyword.value.values, strict=True)
+    return [(str(key.value), value) if isinstance(key, ast.Constant) else (ANY_KEY, keyword.value) for key, value in pairs]
 
 
 # ---------------------------------------------------------------------- shell

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.trainers.configuration import configuration_of
 from dstheory.trainers.files import Source, read_source, scalar
 
 
@@ -92,6 +93,24 @@ def test_python_is_read_and_not_run(tmp_path: Path) -> None:
     assert found(source) == [("beta", 0.1, 4)]
     assert [(e.key, e.line) for e in source.unread] == [("epsilon", 4), ("loss_type", 5)]
     assert source.text == "GRPOConfig"
+
+
+def test_python_sets_keys_in_more_than_one_way(tmp_path: Path) -> None:
+    """What is assigned later holds, a dictionary that stands there is read, and of one that does not it is said."""
+    text = "c = GRPOConfig(beta=0.1, epsilon=B, **more, **{'a': 1, k: 2})\nc.beta = 0.3\nc.epsilon = 0.2\n"
+    text += "c.a = f()\nother.beta = 1\n"
+    source = read(tmp_path, "a.py", text)
+    assert found(source) == [("beta", 0.1, 1), ("beta", 0.3, 2), ("epsilon", 0.2, 3)]
+    assert [(e.key, e.value) for e in source.unread] == [("**", "more"), ("**", "{'a': 1, k: 2}"), ("a", "f()")]
+    (tmp_path / "b.py").write_text("c = GRPOConfig(**more)\nc.beta = 0.3\n", encoding="utf-8")
+    configuration = configuration_of(tmp_path / "b.py")
+    assert configuration.training.beta == 0.3
+    assert any("**more is not evaluated, and may set any key" in line for line in configuration.warnings)
+
+
+def test_a_key_of_json_stands_on_its_own_line(tmp_path: Path) -> None:
+    text = '{"a": {"b": 1},\n "c": "b",\n "d": "\\"b\\": 2",\n "b": 3}'
+    assert found(read(tmp_path, "a.json", text)) == [("a.b", 1, 1), ("c", "b", 2), ("d", '"b": 2', 3), ("b", 3, 4)]
 
 
 @pytest.mark.parametrize(
