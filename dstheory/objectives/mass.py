@@ -76,19 +76,30 @@ class CoefficientMass:
     def weighted(self, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
         """Return the mass with every action's share weighted."""
         size = None if self.sample_size is None else self.sample_size * np.abs(sample)
-        return CoefficientMass(self.sample * sample, self.stop * stop, self.resample * resample, size)
+        return CoefficientMass(_times(self.sample, sample), _times(self.stop, stop), _times(self.resample, resample), size)
 
     def gradient(self, policy: Policy) -> StageGradient:
         """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
         m_s, stop, res = self.sample, self.stop, self.resample
         if policy.shape[0] == 1:  # one set of logits serves every turn, so their masses add up
-            # Of one turn as a copy, in less time, and without -0.0 as sums are.
-            m_s, stop, res = (m + 0.0 if m.shape[-3] == 1 else m.sum(axis=-3, keepdims=True) for m in (m_s, stop, res))
-        sample = np.asarray(m_s - policy.sample_prob * m_s.sum(axis=-1, keepdims=True))
+            m_s, stop, res = (m if m.shape[-3] == 1 else m.sum(axis=-3, keepdims=True) for m in (m_s, stop, res))
+        # In place: of large tables, asking for new memory takes most of the time, and now and then several times as long.
+        sample = np.asarray(policy.sample_prob * m_s.sum(axis=-1, keepdims=True))
+        np.subtract(m_s, sample, out=sample)
         # A row sums to 0. The likeliest answer's entry, of which 1 - pi may leave no digit, is minus the sum of the others.
-        sample = np.where(policy.likeliest, 0.0, sample)
-        sample -= np.where(policy.likeliest, sample.sum(axis=-1, keepdims=True), 0.0)
-        return StageGradient(sample, stop * policy.resample_prob - res * policy.stop_prob)
+        np.copyto(sample, 0.0, where=policy.likeliest)
+        np.copyto(sample, -sample.sum(axis=-1, keepdims=True), where=policy.likeliest)
+        decide = np.asarray(stop * policy.resample_prob)
+        decide -= res * policy.stop_prob
+        for block in (sample, decide):
+            block += 0.0  # no -0.0
+        return StageGradient(sample, decide)
+
+
+def _times(table: Floats, weight: Floats) -> Floats:
+    """Return a table times a weight; the table itself, not a copy, where the weight is 1."""
+    alone = weight.size == 1 and weight.ndim <= table.ndim and weight.item() == 1.0
+    return table if alone else table * weight
 
 
 def on_policy_mass(solution: Solution, visits: Floats, *, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:

@@ -59,3 +59,16 @@ def test_without_the_outer_discount_there_is_a_scalar_only_if_nothing_is_discoun
     assert RewardToGo(outer_discount=False).value(undiscounted) == Reinforce().value(undiscounted)
     assert RewardToGo(outer_discount=False).value(discounted) is None
     assert RewardToGo().value(discounted) == Reinforce().value(discounted)
+
+
+def test_a_gradient_leaves_its_mass_as_it_is_and_has_no_minus_zero() -> None:
+    policy = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    tables = np.array([[[-0.0, -0.0]]]), np.array([[[-0.0, 0.0]]]), np.array([[[0.0, 2.0]]])
+    for table in tables:
+        table.flags.writeable = False
+    mass = CoefficientMass(*tables)
+    found = mass.weighted(*(np.ones((1, 1, 1)),) * 3).gradient(policy)
+    for block in (found.sample, found.decide):
+        assert not np.signbit(block[block == 0.0]).any()
+    np.testing.assert_allclose(found.decide, [[[0.0, -1.4]]], rtol=1e-12)
+    assert np.signbit(mass.sample).all()

@@ -16,6 +16,7 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import Objective, base, fused, reinforce_pp
 from dstheory.objectives.expectation import exponential
+from dstheory.objectives.expectation.exponential import _far
 from dstheory.objectives.mass import StageGradient
 
 
@@ -117,3 +118,16 @@ def test_rows_of_which_little_is_left_are_found_by_differences(label: str, monke
     true = as_if(False, monkeypatch, LABELS[label](case), case)
     monkeypatch.setattr(exponential, "_with_digits", lambda solution, reward, nodes, mass: mass)
     assert worst(as_if(True, monkeypatch, LABELS[label](case), case), true) > 1e-9
+
+
+def test_whether_policies_differ_is_asked_of_every_answer_of_every_prompt() -> None:
+    here, there = np.full((1, 5, 12), 0.05), np.full((1, 5, 12), 0.05)
+    there[0, :, 3] += 0.01
+    assert _far(here, there)
+    there[0, 2] = here[0, 2]
+    assert not _far(here, there)
+    there[0, 2, 11] += 0.01
+    assert _far(here, there)
+    assert not _far(here, here)
+    assert _far(here, np.stack([there, there]))  # of two runs
+    assert not _far(here, np.stack([there, here]))
