@@ -1,9 +1,10 @@
 """A log that grows, read as it grows: what is new is read once, and the episodes so far are there at every renewal.
 
-Files of JSON lines are read on from where they ended. Their first records decide how they are
-read, as always; until there are :data:`_HEAD` of them, those few are made sense of again. Other files (tables, documents, packed
-ones, rows of episodes that may go on) are read when they appear and read again when they change, and so is everything when a file
-was replaced. Directories and patterns are looked at again each time, since trainers write a file for each step.
+Files of JSON lines are read on from where they ended. Their first records decide how they are read, as always; until there are
+:data:`~dstheory.readers.documents.HEAD` of them, those few are made sense of again. Other files (tables, documents, packed ones,
+rows of episodes that may go on, and lines whose later records say that the first were something else) are read when they appear
+and read again when they change, and so is everything when a file was replaced. Directories and patterns are looked at again each
+time, since trainers write a file for each step.
 
 Of a file of lines that grows only what is new is read, in whole lines; one that is replaced or cut short is begun again. What
 was read before is not read again, so a file that is replaced is told from one that grew by three things: the file on disk is
@@ -22,14 +23,15 @@ from pathlib import Path
 from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.batches import RecordBatch
-from dstheory.readers.documents import Documents
+from dstheory.readers.documents import HEAD, Documents
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.layouts import Request
 from dstheory.readers.log_files import Opened, expand, glob_like, is_table, part_of
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import FieldNames
+from dstheory.readers.records import FieldNames, Records
 from dstheory.readers.streams import LONGEST_LINE, RAISE, Block, first_bytes, limit, opened, size_text
 from dstheory.readers.transcripts import TextSettings
+from dstheory.readers.turns import telling
 
 _SIGN = 64  # bytes at either end by which a file is known again
 _MARK = b"\xef\xbb\xbf"  # a byte order mark
@@ -117,7 +119,6 @@ class Tail:
                 yield block
 
 
-_HEAD = 20  # records that decide how a file is read
 _BINARY = (b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
 
 
@@ -171,6 +172,7 @@ class Follower:
     reading: Reading = field(init=False)
 
     def __post_init__(self) -> None:
+        self._mixed: set[str] = set()  # files of lines that are read as a whole
         self._begin()
         self.texts.check_all(self._builder.names)
         if self.texts.no_answer is None:  # the next line may have one
@@ -199,6 +201,9 @@ class Follower:
             changed = False
         for file in files:
             changed |= self._read(file)
+            if file in self._mixed and file in self._lines:  # what was read of it was taken for something else
+                self._begin()
+                return self.renew()
         if not changed:
             return None
         log = self._with_heads()
@@ -219,7 +224,7 @@ class Follower:
         if file not in self._whole and file not in self._lines:
             if _identity(file) is None or not os.path.getsize(file):
                 return False
-            if _read_whole(file):
+            if file in self._mixed or _read_whole(file):
                 return self._read_whole(file)
             self._lines[file] = _Lines(Tail(Path(file)))
         if file in self._whole:
@@ -229,18 +234,26 @@ class Follower:
             self.bytes_read += len(block.data)
             changed = True
             if lines.opened is not None:
-                self._add(self._builder, lines.opened, block, lines.decoder)
+                part = part_of(block, lines.decoder)
+                if self._says_otherwise(lines.opened, part):
+                    self._mixed.add(file)
+                    return True
+                self._add(self._builder, lines.opened, part)
                 continue
             lines.head += block.data
             head = _values(lines.head)
-            if len(head) < _HEAD:
+            if len(head) < HEAD:
                 continue
             opened = self._opened(file, head)
             if opened.layout.reader == "table":  # rows of one episode need not be neighbours
                 del self._lines[file]
                 return self._read_whole(file)
-            lines.opened, first, lines.head = opened, Block(lines.head, 1, 0), b""
-            self._add(self._builder, opened, first, lines.decoder)
+            part = part_of(Block(lines.head, 1, 0), lines.decoder)
+            if self._says_otherwise(opened, part):
+                self._mixed.add(file)
+                return True
+            lines.opened, lines.head = opened, b""
+            self._add(self._builder, opened, part)
         return changed
 
     def _read_whole(self, file: str) -> bool:
@@ -267,14 +280,21 @@ class Follower:
             return self._builder
         builder = self._builder.copied()
         for file, one in waiting.items():
-            self._add(builder, self._opened(file, _values(one.head)), Block(one.head, 1, 0), one.decoder)
+            self._add(builder, self._opened(file, _values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
         return builder
 
     def _opened(self, file: str, head: list[object]) -> Opened:
         return Opened.found(file, self.request, Documents(head, lambda columns, names: iter(())))
 
-    def _add(self, builder: EpisodesBuilder, opened: Opened, block: Block, decoder: LineDecoder) -> None:
-        part = part_of(block, decoder)
+    def _says_otherwise(self, opened: Opened, part: Records) -> bool:
+        """Return whether records show that those of their file are to be read otherwise than its first ones show."""
+        head = opened.documents.head
+        if opened.layout.reader != "records" or opened.layout.turns is not None:
+            return False
+        more = telling([((), head), part], opened.layout.names)
+        return bool(more) and self._opened(opened.file, [*head, *more]).layout != opened.layout
+
+    def _add(self, builder: EpisodesBuilder, opened: Opened, part: Records) -> None:
         now = opened._replace(documents=Documents([], lambda columns, names: iter([part])))
         self._take(builder, now, list(now.batches(builder.reading, self.texts)))
 
@@ -321,6 +341,6 @@ def _values(lines: bytes) -> list[object]:
                 found.append(decode(line))
             except NotJSON:
                 continue
-        if len(found) == _HEAD:
+        if len(found) == HEAD:
             break
     return found

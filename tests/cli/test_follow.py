@@ -285,3 +285,34 @@ def test_problems_of_one_name_in_files_that_grow_are_told_apart(tmp_path: Path) 
         (tmp_path / f"{file}.jsonl").write_text("".join(rows), encoding="utf-8")
     (last,) = _followed(Follower([tmp_path]), iter([]))
     assert last.episodes.n_problems == read_log(tmp_path).episodes.n_problems == 60
+
+
+_LATER = {
+    "decisions": ({"attempts": [{"correct": False}, {"correct": True}]}, {"attempts": [
+        {"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}),
+    "decisions, one new": ({"attempts": [{"correct": False}, {"correct": True}]}, {"attempts": [
+        {"correct": True, "decision": "stop"}]}),
+    "several attempts": ({"attempts": [{"correct": True}]}, {"attempts": [{"correct": False}, {"correct": True}]}),
+    "records": (7, {"attempts": [{"correct": False}, {"correct": True}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [20, 25])
+@pytest.mark.parametrize(("early", "late"), _LATER.values(), ids=list(_LATER))
+def test_later_records_that_show_what_the_first_do_not_change_how_all_are_read(
+    tmp_path: Path, early: Any, late: Any, first: int
+) -> None:
+    """Twenty drafts without a decision, then records with decisions: what these say was dropped."""
+    rows = [early] * first + [late] * 10 + [early] * 5
+    lines = [json.dumps({"id": i, **row} if isinstance(row, dict) else row) + "\n" for i, row in enumerate(rows)]
+    (tmp_path / "b.jsonl").write_text("".join(map(_line, range(30))), encoding="utf-8")
+    log = Follower([tmp_path])
+    for end in (0, 3, first, first + 1, first + 10, len(lines)):
+        (tmp_path / "a.jsonl").write_text("\n" * (end > 0) + "".join(lines[:end]), encoding="utf-8")
+        found = log.renew()
+    assert found is not None
+    anew = read_log(tmp_path)
+    _same(found.episodes, anew.episodes)
+    assert found.reading.faults == anew.reading.faults
+    assert found.reading.notes == anew.reading.notes
+    assert log.renew() is None
