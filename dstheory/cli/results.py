@@ -559,7 +559,7 @@ class Inspect(TypedDict):
 
 
 class Exported(TypedDict):
-    out: str
+    out: str | None
     reading: Reading
     decided_by: str
     prompts: int

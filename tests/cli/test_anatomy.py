@@ -98,6 +98,18 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
     assert told.code == 1
     assert json.loads(told.out)["result"]["out"] is json.loads(told.out)["result"]["report"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    chain = dstheory("anatomy", "export-chain", "log.jsonl", "--out", "chain.json")
+    assert (chain.code, chain.err) == (1, found.err)
+    assert "1 not JSON; first: log.jsonl: line 31" in chain.out
+    assert "chain.json" not in chain.out
+    told = dstheory("anatomy", "export-chain", "log.jsonl", "--out", "chain.json", "--json")
+    assert (told.code, json.loads(told.out)["result"]["out"]) == (1, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    kept = tmp_path / "kept.json"
+    kept.write_text("mine")
+    assert dstheory("anatomy", "export-chain", "log.jsonl", "--out", kept, "--overwrite").code == 1
+    assert kept.read_text() == "mine"
+    kept.unlink()
     allowed = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--max-unusable", 0.1)
     assert allowed.code == 0, allowed.err
     strict = dstheory("anatomy", "log.jsonl", "--strict")

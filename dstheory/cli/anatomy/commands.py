@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from dstheory.anatomy.generate import FORMS, write_made_log
-from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, too_many_unusable
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.numbers import Number, NumberRange, Whole
 from dstheory.cli.options import model_option, of_one_model, seed_option
+from dstheory.errors import DSTheoryError
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
@@ -160,20 +161,24 @@ def export_chain(
     log = read_with(options, labels=[by], quiet=as_json)
     episodes = of_one_model(log.episodes, model)
     made = measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
-    write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     solution = solve(made.mdp, made.policy)
     who = decided_by(episodes, measure(episodes)[0])
+    unusable = too_many_unusable(log, options["max_unusable"])
+    if not unusable:
+        write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
     if as_json:
         chain = {"prompts": made.mdp.correct.shape[0], "max_turns": made.mdp.max_turns}
-        print_json({"out": str(out), "reading": log.reading.to_dict(), "decided_by": who, **chain, **rates})
-        refuse_unusable(log, options["max_unusable"])
-        return
-    for line in log.reading.lines():
-        say(line)
-    if who not in ("model", "model (assumed)"):
-        say(f"note: decided by: {who}; so a and b of this chain are not the model's")
-    shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
-    say(f"{out}: {made.mdp!r}; {', '.join(shown)}")
-    say(f"next: dstheory simulate --mdp {out}")
-    refuse_unusable(log, options["max_unusable"])
+        written = {"out": None if unusable else str(out)}
+        print_json({**written, "reading": log.reading.to_dict(), "decided_by": who, **chain, **rates})
+    else:
+        for line in log.reading.lines():
+            say(line)
+        if who not in ("model", "model (assumed)"):
+            say(f"note: decided by: {who}; so a and b of this chain are not the model's")
+        if not unusable:
+            shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
+            say(f"{out}: {made.mdp!r}; {', '.join(shown)}")
+            say(f"next: dstheory simulate --mdp {out}")
+    if unusable:
+        raise DSTheoryError(f"{unusable}; nothing was written")

@@ -166,12 +166,6 @@ def too_many_unusable(log: Log, allowed: float) -> str:
     )
 
 
-def refuse_unusable(log: Log, allowed: float) -> None:
-    """End a command with 1 if a larger share of the records than allowed was unusable."""
-    if why := too_many_unusable(log, allowed):
-        raise DSTheoryError(why)
-
-
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how many records and bytes were read."""
