@@ -104,6 +104,8 @@ class Request:
         for place in (*(fields or {}).values(), *(where or {}), *listed):
             Place.of(place)
         verdicts = Verdicts.parse([correct] if isinstance(correct, str) else correct)
+        if verdicts.key and (place := (fields or {}).get("correct", verdicts.key)) != verdicts.key:
+            raise RecordError(f"correctness is to be read from {place} and from {verdicts.key}: leave one of them out")
         decisions = parse_decisions([decision] if isinstance(decision, str) else decision)
         kept = tuple(labels), verdicts, decisions, dict(where or {}), tuple(listed), decided_by or ""
         return cls(reader, format or "", dict(fields or {}), *kept)

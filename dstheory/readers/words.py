@@ -55,12 +55,16 @@ class Verdicts:
         """Read rules as they stand on a command line: ``C=true,I=false``, or ``score>=1``.
 
         Raises:
-            RecordError: a rule is neither.
+            RecordError: a rule is neither, or another stands beside the one for numbers.
         """
         words: dict[str, bool] = {}
-        for rule in (part for text in rules for part in text.split(",")):
+        each = [part for text in rules for part in text.split(",")]
+        for i, rule in enumerate(each):
             found = _THRESHOLD.fullmatch(rule)
             if found:
+                if len(each) > 1:
+                    both = f"{shown(rule)} and {shown(each[i - 1 if i else 1])}"
+                    raise RecordError(f"--correct {both} are two rules: give words, or one KEY>=NUMBER alone")
                 return cls(compare=found["sign"], threshold=float(found["number"]), key=found["key"])
             word, sign, value = rule.rpartition("=")
             if not sign or not word.strip() or value.strip().lower() not in _BOOLEANS:

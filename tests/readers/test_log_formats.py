@@ -271,6 +271,14 @@ def test_rules_are_read_and_not_evaluated(tmp_path: Path, rule: str) -> None:
         read_log(tmp_path, correct=rule)
 
 
+@pytest.mark.parametrize("rule", ["score>=1,acc>=1", "C=true,score>=1", "score>=1,score>=1"])
+def test_of_two_rules_none_is_passed_over(tmp_path: Path, rule: str) -> None:
+    with pytest.raises(RecordError, match="are two rules: give words, or one KEY>=NUMBER alone"):
+        read_log(tmp_path, correct=rule)
+    with pytest.raises(RecordError, match="correctness is to be read from acc and from score: leave one of them out"):
+        read_log(tmp_path, correct="score>=1", fields={"correct": "acc"})
+
+
 # ---------------------------------------------------------------------- many files
 
 
