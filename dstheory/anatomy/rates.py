@@ -515,7 +515,12 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     units, rate = len(count), float(np.clip(sums.sum() / total, 0.0, 1.0))
     residual = sums - rate * count
     variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
-    effective, quantile, method = effective_trials(rate, variance, units, samples, level)
+    return with_variance(rate, variance, units, samples, level)
+
+
+def with_variance(rate: float, variance: float, units: int, most: int, level: float) -> Estimate:
+    """Return an estimate in [0, 1] with Wilson's interval over problems; arguments as of :func:`effective_trials`."""
+    effective, quantile, method = effective_trials(rate, variance, units, most, level)
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
     return Estimate(rate, float(low), float(high), level, method)
 

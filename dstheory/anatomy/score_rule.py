@@ -43,12 +43,11 @@ from dstheory.anatomy.rates import (
     Estimate,
     ProblemCounts,
     Row,
-    effective_trials,
     normal_quantile,
     over_problems,
     rate,
     row,
-    wilson,
+    with_variance,
 )
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -383,10 +382,7 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
     problems = len(residual)
     if problems < 2 or units < 2:
         return Estimate(area, 0.0, 1.0, level, "no interval: right or wrong samples of one problem only")
-    variance = problems / (problems - 1) * float(residual @ residual)
-    effective, quantile, method = effective_trials(area, variance, units, int(m + n), level)
-    low, high = wilson(area * effective, effective, level=level, quantile=quantile)
-    return Estimate(area, float(low), float(high), level, method)
+    return with_variance(area, problems / (problems - 1) * float(residual @ residual), units, int(m + n), level)
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dstheory.anatomy.answers import ASSUMED as MODEL_ASSUMED
 from dstheory.anatomy.answers import MODEL
-from dstheory.cli.anatomy.document import ASSUMED, too_few
+from dstheory.cli.anatomy.document import ASSUMED, number, odds, too_few
 from dstheory.texts import counted
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     elif total.decided_by != "model":
         sentences.append(f"Decided by: {total.decided_by}. Decisions that are not the model's say nothing about it.")
     if total.multiplier.value is not None:
-        sentences.append(f"{_capital(term('odds multiplier'))}: {_odds(total.multiplier)}.")
+        sentences.append(f"{_capital(term('odds multiplier'))}: {odds(total.multiplier)}.")
     gain = total.realised["gain over the first answer"]
     sentences.append(
         f"Answers submitted are right in {_text(total.realised['accuracy'])} of the episodes, first answers in "
@@ -382,7 +382,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
     out = [
         Conclusion(
             f"{of}How often is an answer right?",
-            "-" if rates.p.value is None else f"{rates.p.value:.3f}",
+            number(rates.p.value),
             (
                 f"{term('p')}: {rates.p.text()}, from {counted(rates.attempts, 'sample')} of "
                 f"{counted(rates.problems, 'problem')}.",
@@ -406,9 +406,9 @@ def _samples(of: str, shot: OneShot, term: _Terms) -> Conclusion:
     ]
     if row.majority is not None:
         sentences.append(f"{term('majority@k')}, k = {row.k}: {_text(row.majority)}.")
-    short = f"pass@{row.k} {_value(row.passed)}"
+    short = f"pass@{row.k} {number(row.passed.value)}"
     if row.dead.value is not None:
-        short += f", dead groups {_value(row.dead)}"
+        short += f", dead groups {number(row.dead.value)}"
         sentences.append(
             f"{_capital(term('dead groups'))}, of {row.k} samples: {row.dead.text()}; all right {_text(row.all_right)}, "
             f"all wrong {_text(row.all_wrong)}."
@@ -453,14 +453,6 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
 
 def _text(estimate: Estimate) -> str:
     return "an unknown share" if estimate.value is None else estimate.text()
-
-
-def _value(estimate: Estimate) -> str:
-    return "-" if estimate.value is None else f"{estimate.value:.3f}"
-
-
-def _odds(estimate: Estimate) -> str:
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
 
 
 def _complement(estimate: Estimate) -> Estimate:

@@ -126,15 +126,15 @@ def _group(group: Group, found: Survey) -> list[Section]:
             lines=[
                 f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. Problems that are tried again "
                 "more often have more attempts, so that decisions move p over all attempts, "
-                f"{_number(group.total.rates.p.value)}. Over first attempts, one for each episode, p is "
-                f"{_number(group.total.none.value)} (the column of first answers below)."
+                f"{number(group.total.rates.p.value)}. Over first attempts, one for each episode, p is "
+                f"{number(group.total.none.value)} (the column of first answers below)."
             ],
         ),
         Section(
             f"{of}does resampling help",
             [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "right: first answers", "submitted answers"],
             [
-                [label, a.helps, *map(_text, (a.youden, a.multiplier, a.none, a.realised["accuracy"]), (3, 2, 3, 3))]
+                [label, a.helps, *map(text_of, (a.youden, a.multiplier, a.none, a.realised["accuracy"]), (3, 2, 3, 3))]
                 for label, a in everything.items()
             ],
             words=2,
@@ -156,7 +156,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
         Section(
             f"{of}answers per round",
             ["round", "problems", "attempts", "p", "a", "b"],
-            [[*row.labels, *_row(row, _text, episodes=False)] for row in group.rounds[:_ROUNDS]],
+            [[*row.labels, *_row(row, text_of, episodes=False)] for row in group.rounds[:_ROUNDS]],
             lines=[f"{len(group.rounds) - _ROUNDS:,} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
             detail=True,
         ),
@@ -178,7 +178,7 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
         f"with next answers of other records of the problem instead: after right ones {total.others_right.text()}, after wrong "
         f"ones {total.others_wrong.text()}"
     ]
-    limit = [f"these two rates, turn after turn, lead to a share of right answers of {_number(total.limit)}"]
+    limit = [f"these two rates, turn after turn, lead to a share of right answers of {number(total.limit)}"]
     asked = [test for test in total.tests if test.p_value is not None]
     said = [
         f"drawn afresh, right with the problem's p whatever came before: {total.afresh}: {total.why}",
@@ -205,7 +205,7 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
             f"{of}what comes after an answer",
             [found.by, "right after right", "right after wrong", "difference", "within problems"],
             [
-                [label, *map(_text, (r.right_to_right, r.wrong_to_right, r.difference, r.within))]
+                [label, *map(text_of, (r.right_to_right, r.wrong_to_right, r.difference, r.within))]
                 for label, r in everything.items()
             ],
             lines=[
@@ -227,10 +227,7 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
         Section(
             f"{of}turn by turn",
             ["turn", "records", "right", "if drawn afresh", "if Markov"],
-            [
-                [str(t.turn), f"{t.records:,}", t.right.text(), _number(t.afresh), _number(t.markov)]
-                for t in total.turns[:_ROUNDS]
-            ],
+            [[str(t.turn), f"{t.records:,}", t.right.text(), number(t.afresh), number(t.markov)] for t in total.turns[:_ROUNDS]],
             lines=["with one p, and with one pair of rates, for all turns"],
             detail=aside,
         ),
@@ -242,8 +239,8 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
     voted = any(row.majority is not None for row in shot.sizes)
     sizes = [
         [
-            str(row.k), f"{row.groups:,}", row.passed.text(), *([_text(row.majority)] if row.majority is not None else []),
-            _text(row.all_right), _text(row.all_wrong), _text(row.dead),
+            str(row.k), f"{row.groups:,}", row.passed.text(), *([text_of(row.majority)] if row.majority is not None else []),
+            text_of(row.all_right), text_of(row.all_wrong), text_of(row.dead),
         ]
         for row in shot.sizes
     ]  # fmt: skip
@@ -321,7 +318,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
     if best.held_out is not None and best.held_out_range is not None and best.thresholds is not None:
         chosen += [
             f"chosen on half of the problems, judged on the rest: a + b - 1 = {best.held_out[0]:.3f},",
-            f"  accuracy {_number(best.held_out[1])}: the mean of {best.splits} random splits, 90 % of them with a + b - 1",
+            f"  accuracy {number(best.held_out[1])}: the mean of {best.splits} random splits, 90 % of them with a + b - 1",
             f"  of {best.held_out_range[0]:.3f} to {best.held_out_range[1]:.3f}; thresholds {best.thresholds[0]:.4g} to "
             f"{best.thresholds[2]:.4g}",
         ]
@@ -330,7 +327,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
     decisions = Section(
         f"{of}the score as a decision",
         ["accept from", "P(accept | right)", "P(reject | wrong)", "a + b - 1"],
-        [[f"{row.threshold:.6g}", *(_text(e, 2) for e in (row.a, row.b, row.youden))] for row in rule.thresholds],
+        [[f"{row.threshold:.6g}", *(text_of(e, 2) for e in (row.a, row.b, row.youden))] for row in rule.thresholds],
         lines=[
             f"p = {rule.p.text()}; {rule.samples:,} samples, {rule.distinct:,} distinct scores",
             *([missing] if missing else []),
@@ -344,7 +341,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
         f"{of}resampling until the score accepts",
         ["accept from", "odds x a/(1-b)", "accuracy", "each problem"],
         [
-            [f"{row.threshold:.6g}", _odds(row.multiplier), _text(row.accuracy, 2), _text(row.each_problem, 2)]
+            [f"{row.threshold:.6g}", odds(row.multiplier), text_of(row.accuracy, 2), text_of(row.each_problem, 2)]
             for row in rule.thresholds
         ],
         lines=[
@@ -356,7 +353,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
     return [decisions, accuracy]
 
 
-def _odds(estimate: Estimate) -> str:
+def odds(estimate: Estimate) -> str:
     if estimate.value is None:
         return "-"
     return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
@@ -374,8 +371,8 @@ def _row(row: Row, text: Callable[[Estimate], str], *, episodes: bool = True) ->
 def _accuracies(label: str, answers: Answers, group: Group) -> list[str]:
     held = group.held_out_of(label)
     predicted = {} if held is None else held.calibration[0].predicted
-    numbers = (_number(predicted.get(kind)) for kind in ("pooled", "heterogeneous"))
-    return [label, _text(answers.realised["accuracy"]), *numbers, _text(answers.perfect)]
+    numbers = (number(predicted.get(kind)) for kind in ("pooled", "heterogeneous"))
+    return [label, text_of(answers.realised["accuracy"]), *numbers, text_of(answers.perfect)]
 
 
 def _checks(title: str, checks: Sequence[Test]) -> Section:
@@ -465,7 +462,7 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
         title,
         ["quantity", "realised", *(f"{kind} (z)" for kind in kinds)],
         [
-            [row.what, _text(row.realised), *(f"{_number(row.predicted[k])} ({_number(row.z[k], '+.1f')})" for k in kinds)]
+            [row.what, text_of(row.realised), *(f"{number(row.predicted[k])} ({number(row.z[k], '+.1f')})" for k in kinds)]
             for row in held.calibration
         ],
         lines=[folds, *likelihood, spread],
@@ -486,7 +483,7 @@ def _cap(title: str, advice: CapAdvice) -> Section:
         title,
         ["cap", "accuracy", "attempts", "net", "gain per attempt added"],
         [
-            [str(row.cap), _number(row.accuracy), f"{row.attempts:.2f}", _number(row.net), _number(row.marginal)]
+            [str(row.cap), number(row.accuracy), f"{row.attempts:.2f}", number(row.net), number(row.marginal)]
             for row in advice.table
             if row.cap <= _CAPS or row.cap == advice.cap
         ],
@@ -507,7 +504,7 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
         mean = found.comparison_mean
         if mean is not None:
-            texts = map(_text, (mean.gain, mean.sample, mean.decide, mean.decision_share), (3, 3, 3, 2))
+            texts = map(text_of, (mean.gain, mean.sample, mean.decide, mean.decision_share), (3, 3, 3, 2))
             rows.append([f"mean over {found.by}", "", "", *texts])
     if len(found.comparison_parts) != 1:
         rows.append(_split(TOTAL, total))
@@ -531,15 +528,15 @@ def _first_answers(found: Survey, total: FirstAnswers, names: tuple[str, str]) -
 
 
 def _split(label: str, part: Difference) -> list[str]:
-    accuracies = map(_number, (part.before.value, part.after.value))
-    return [label, *accuracies, *map(_text, (part.gain, part.sample, part.decide, part.decision_share), (3, 3, 3, 2))]
+    accuracies = map(number, (part.before.value, part.after.value))
+    return [label, *accuracies, *map(text_of, (part.gain, part.sample, part.decide, part.decision_share), (3, 3, 3, 2))]
 
 
-def _text(estimate: Estimate, digits: int = 3) -> str:
+def text_of(estimate: Estimate, digits: int = 3) -> str:
     return "-" if estimate.value is None else estimate.text(digits)
 
 
-def _number(value: float | None, form: str = ".3f") -> str:
+def number(value: float | None, form: str = ".3f") -> str:
     return "-" if value is None else format(value, form)
 
 

@@ -157,13 +157,13 @@ def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
 def sections(episodes: Episodes, options: dict[str, Any]) -> Sequence[Section]:
     """Return one renewal as tables."""
     from dstheory.anatomy.surveys import TOTAL
-    from dstheory.cli.anatomy.document import RATES, Section
+    from dstheory.cli.anatomy.document import RATES, Section, text_of
 
     found = _tables(episodes, options)
     axes, who = found["axes"], found["decided_by"]
     rows = [
         [*(row.labels or ([TOTAL] * max(1, len(axes)))), f"{row.problems:,}", f"{row.episodes:,}", f"{row.attempts:,}"]
-        + [_short(estimate) for estimate in (row.p, row.a, row.b)]
+        + [text_of(estimate) for estimate in (row.p, row.a, row.b)]
         for row in found["rates"]
     ]
     own = [] if who in ("model", "model (assumed)") else [f"decided by: {who}; so a and b say nothing about the model"]
@@ -176,15 +176,11 @@ def sections(episodes: Episodes, options: dict[str, Any]) -> Sequence[Section]:
     if revised is not None:
         names = ["first right", "right after right", "right after wrong"]
         made.append(Section("answers in turn", names, [
-            [_short(one) for one in (revised.first, revised.right_to_right, revised.wrong_to_right)]
+            [text_of(one) for one in (revised.first, revised.right_to_right, revised.wrong_to_right)]
         ], words=0))  # fmt: skip
     if len(found["steps"]) > 1:
         last = found["steps"][-_STEPS:]
         made.append(Section("last steps", ["step", "groups", "p", "dead groups"], [
-            [step.step, f"{step.groups:,}", _short(step.p), _short(step.dead)] for step in last
+            [step.step, f"{step.groups:,}", text_of(step.p), text_of(step.dead)] for step in last
         ]))  # fmt: skip
     return made
-
-
-def _short(estimate: Estimate) -> str:
-    return "-" if estimate.value is None else estimate.text()
