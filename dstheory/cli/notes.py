@@ -167,6 +167,8 @@ def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[s
     names: dict[str, list[str]] = {"correct": [], "nothing": []}
     for _, objective in built:
         for term in _terms(objective):
+            if getattr(term, "rewards", None) is not None:
+                continue  # it is paid by reward functions, which were given
             reads = getattr(term, "outcome", None) if term.credits == "outcome" else term.credits
             names.setdefault(str(reads), []).append(term.name)
     lines = []

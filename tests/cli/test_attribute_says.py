@@ -110,6 +110,12 @@ def test_objectives_that_pay_for_correctness_alone_are_named_on_a_chain_that_dis
     assert shown(dstheory, "--objective", "grpo", "--gamma", 1)["notes"] == []
 
 
+def test_who_is_paid_by_reward_functions_is_not_said_to_be_paid_for_correct_answers_alone(dstheory) -> None:
+    notes = shown(dstheory, "--objective", "rloo", "--objective", "rft", "--reward-functions", "correct + -0.1*turns")["notes"]
+    (line,) = (note for note in notes if note.startswith("R = 1"))
+    assert line == "R = 1 for a correct answer, without discount, whatever the chain pays: rft"
+
+
 def test_two_kinds_of_sft_in_one_table_say_why_they_differ(dstheory) -> None:
     both = ("--objective", "sft", "--objective", "sft-token-mean")
     (line,) = shown(dstheory, *both)["notes"]
