@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
 
     from dstheory.cli.show import print_json
     from dstheory.errors import UnknownNameError
-    from dstheory.readers.atomic import atomic_path
+    from dstheory.readers.atomic import atomic_path, refuse_overwrite
 
     folder = _folder()
     names = example_names()
@@ -50,6 +51,8 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
     if out is not None:
         target = Path(out)
         places = {item: target / item if name is None else target for item in chosen}
+        for place in filter(os.path.lexists, places.values()):
+            refuse_overwrite(place, overwrite=False)  # before one of them is written
         for item, place in places.items():
             if name is None:
                 place.parent.mkdir(parents=True, exist_ok=True)

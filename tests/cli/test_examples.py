@@ -27,6 +27,12 @@ def test_nothing_is_replaced_and_names_are_checked(dstheory) -> None:
     Path("mine.py").write_text("mine", encoding="utf-8")
     refused = dstheory("examples", "my_claim.py", "--out", "mine.py")
     assert (refused.code, Path("mine.py").read_text(encoding="utf-8")) == (1, "mine")
+    last = Path("all", FILES[-1])
+    last.parent.mkdir(parents=True)
+    last.write_text("mine", encoding="utf-8")
+    refused = dstheory("examples", "--out", "all")
+    assert (refused.code, "nothing was written" in refused.err) == (1, True)
+    assert [path for path in Path("all").rglob("*") if path.is_file()] == [last]
     wrong = dstheory("examples", "my_clam.py")
     assert (wrong.code, wrong.err) == (2, "error: there is no example 'my_clam.py': did you mean my_claim.py?\n")
 
