@@ -133,11 +133,6 @@ class LineDecoder:
             self._typed = msgspec.json.Decoder(self._shape.type()) if self._shape.each != 0 else None
 
 
-def decode_lines(data: bytes) -> list[Any] | None:
-    """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
-    return LineDecoder().decode(data)
-
-
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Pause the search for garbage.

@@ -23,7 +23,7 @@ from dstheory.anatomy import Episodes, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import documents, read_chain, streams, tables, write_chain
 from dstheory.readers.batches import parse_record
-from dstheory.readers.json_values import NotJSON, decode, decode_lines
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.records import FieldNames
 
 STEPS = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
@@ -115,7 +115,7 @@ def test_strict_json_gives_what_was_written(value: Any) -> None:
         assert found == value
         assert json.dumps(found) == json.dumps(value)
     line = json.dumps(value).encode()
-    assert decode_lines(line + b"\n\n" + line) == [value, value]
+    assert LineDecoder().decode(line + b"\n\n" + line) == [value, value]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abé"), VALUES), min_size=1, max_size=4), st.booleans())
@@ -124,7 +124,7 @@ def test_a_repeated_key_is_never_dropped(pairs: list[tuple[str, Any]], ascii_onl
     if len({key for key, _ in pairs}) == len(pairs):
         assert decode(text.encode()) == dict(pairs)
     else:
-        assert decode_lines(text.encode()) is None
+        assert LineDecoder().decode(text.encode()) is None
         with pytest.raises(NotJSON, match="is given twice in one object"):
             decode(text.encode())
 

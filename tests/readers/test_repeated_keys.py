@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dstheory.readers import repeated_keys
-from dstheory.readers.json_values import LineDecoder, NotJSON, decode, decode_lines, records
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records
 from dstheory.readers.repeated_keys import keys_of, shape_of
 from dstheory.readers.streams import line_blocks
 
@@ -46,7 +46,7 @@ def test_a_repeated_key_is_found_in_any_text(lines: list[str]) -> None:
         values = [json.loads(line, object_pairs_hook=_strict) for line in lines]
     except KeyError:
         values = None
-    assert decode_lines("\n".join(lines).encode()) == values
+    assert LineDecoder().decode("\n".join(lines).encode()) == values
 
 
 @given(st.lists(st.lists(objects(), min_size=1, max_size=3), min_size=2, max_size=4))
@@ -90,8 +90,8 @@ HELD = (
 def test_a_repeated_key_is_found_at_any_depth(text: str, before: int) -> None:
     plain = [re.sub(r'"a": 1, "a": 2', '"a": 1, "z": 2', text), '{"b": [{"a": 1}]}', '{"b": [{"a": {}}]}', '{"b": null}']
     lines = [*plain * before, text]
-    assert decode_lines("\n".join(lines).encode()) is None
-    assert decode_lines("\n".join(lines).replace('"a": 2', '"\\u0061": 2').encode()) is None
+    assert LineDecoder().decode("\n".join(lines).encode()) is None
+    assert LineDecoder().decode("\n".join(lines).replace('"a": 2', '"\\u0061": 2').encode()) is None
     decoder = LineDecoder()
     for _ in range(3):  # the file looks like this
         assert decoder.decode("\n".join(plain).encode()) is not None
@@ -101,7 +101,7 @@ def test_a_repeated_key_is_found_at_any_depth(text: str, before: int) -> None:
     assert alike.decode(text.encode()) is None
     with pytest.raises(NotJSON, match="the key 'a' is given twice"):
         decode(text.encode())
-    assert decode_lines("\n".join(plain).encode()) == [json.loads(line) for line in plain]
+    assert LineDecoder().decode("\n".join(plain).encode()) == [json.loads(line) for line in plain]
 
 
 @given(st.lists(objects(), min_size=1, max_size=3), st.integers(1, 20))
@@ -132,7 +132,7 @@ NOT_ONE_BY_ONE = {
 @pytest.mark.parametrize("line", NOT_ONE_BY_ONE.values(), ids=list(NOT_ONE_BY_ONE))
 def test_texts_with_colons_are_settled_by_a_bound(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated_keys, "_keys_in", None)  # the slow count is not asked
-    assert decode_lines(f"{line}\n".encode() * 3) == [json.loads(line)] * 3
+    assert LineDecoder().decode(f"{line}\n".encode() * 3) == [json.loads(line)] * 3
     assert decode(line) == json.loads(line)
 
 
@@ -199,7 +199,7 @@ def test_looking_for_objects_takes_steps_in_proportion() -> None:
     few = [{f"k{i}": {"a": 1}} for i in range(20)]
     for values in (wide, few):
         assert not hasattr(shape_of(values), "parts")
-        assert decode_lines("\n".join(map(json.dumps, values)).encode()) == values
+        assert LineDecoder().decode("\n".join(map(json.dumps, values)).encode()) == values
 
 
 def _kind(value: Any) -> Any:
