@@ -28,8 +28,8 @@ by the Fisher information of their stage, M pi_y and M pi_y s_y (1 - s_y), needs
 
     sum_y pi_y A_y^2 / M    and    sum_y pi_y s_y (1 - s_y) C_y^2 / M
 
-The likeliest answer's dV/dz is minus the sum of the others', of which its own difference may leave no digit. The sizes of the
-terms that the others and the decisions are differences of are added up: they say how much of a row rounding may have left.
+Of an answer likelier than all others dV/dz is minus the sum of theirs, as its own difference may have no digit left. The sizes
+of the terms that entries are differences of, added up, say how much rounding may have left of a row.
 
 The sums that a row needs come out of one loop over its answers, the gradient out of a second one that finds the row in
 the first-level cache. Nothing of the size of the table is allocated beside the results. Logits of any size are legal:
@@ -58,6 +58,8 @@ PROPER: Final = 0
 IMPROPER: Final = 1
 INFINITE_DIVERGENCE: Final = 2
 
+_DOUBTFUL = 1e-3  # of a bound on the terms of a row, below which they are added up one by one
+
 
 @dataclass(frozen=True, slots=True)
 class RewardKLGradient:
@@ -73,8 +75,9 @@ class RewardKLGradient:
             penalty. The objective is sum_x prompt_weight (value - beta divergence).
         status: (X,) PROPER, IMPROPER (the visits that the gradient needs are infinite) or INFINITE_DIVERGENCE (the policy has
             mass where the reference has none). Rows that are not PROPER hold no usable numbers.
-        left: (X,) the entries of a row of the reward's gradient over the terms that they are differences of, both added up, for
-            the stage at which that is less: units of rounding over this are a row's relative error. None from other code.
+        left: (X,) the entries of a row of the gradient over the terms of the reward that they are differences of, both added up,
+            for the stage at which that is less; 1 where it is no small number. Units of rounding over this are a row's relative
+            error. None from other code.
         sums: None unless asked for; else (4, X): a row's Fisher energy of sampling and of decisions by its prompt's share of all
             visits, and the squares of its gradient summed up, likewise. They may leave the range of numbers where the gradient
             does not.
@@ -182,11 +185,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 status[record] = IMPROPER
             elif not abs(summary[4, record]) < np.inf:
                 status[record] = INFINITE_DIVERGENCE
-        # Sizes are those of terms without gamma_within; a value's is that of the payoffs it is made of.
-        of_payoff = total_size * scale
-        of_value = discount * of_payoff * discounted_turns
-        beside = of_payoff + of_value * p_stop
-        firsts, others, rows_z, rows_l, size_z, size_l = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        rows_z, rows_l = 0.0, 0.0
         energy_z, energy_l, square_z, square_l = 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             s, u, pi = stops[y], resamples[y], mass[y] * scale
@@ -194,19 +193,13 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
             advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
             margin = gamma_within * (accept - retry - continued)
             by_z, by_l = (pi * by_reward) * advantage, (pi * s * by_reward) * (u * margin)
-            paid, rest = abs(accept) + abs(retry), pi if mass[y] < 1.0 else 0.0
-            firsts = accumulate(firsts, 0.0 if mass[y] < 1.0 else 1.0)
-            rows_z = accumulate(rows_z, abs(by_z) if mass[y] < 1.0 else 0.0)
-            rows_l = accumulate(rows_l, abs(by_l))
-            size_z = accumulate(size_z, rest * (paid + beside + of_value * s))
-            size_l = accumulate(size_l, (pi * s * u) * (paid + of_value))
+            rows_z, rows_l = accumulate(rows_z, abs(by_z)), accumulate(rows_l, abs(by_l))
             if z_ref is not None:
                 excess = w_s[i_s, y] * (log_ratio[y] - log_partition_ratio) - mean_ratio
                 drift = w_d[i_d, y] * (l[x, y] - l_ref[x, y])
                 drift = drift if rarer[y] > 0.0 else 0.0
                 by_z -= (pi * by_penalty) * excess
                 by_l -= (pi * s * by_penalty) * (u * drift)
-            others = accumulate(others, by_z if mass[y] < 1.0 else 0.0)
             grad_z[x, y], grad_l[x, y] = by_z, by_l
             if sums is not None:
                 score_z, score_l = by_reward * advantage, by_reward * margin
@@ -217,12 +210,26 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 energy_l = accumulate(energy_l, (pi * s * u) * (score_l * score_l))
                 square_z = accumulate(square_z, by_z * by_z)
                 square_l = accumulate(square_l, by_l * by_l)
-        size_z, size_l = by_reward * gamma_within * size_z, by_reward * gamma_within * size_l
-        summary[5, record] = min(rows_z / size_z if size_z > 0.0 else 1.0, rows_l / size_l if size_l > 0.0 else 1.0)
-        if firsts == 1.0:
+        # A value is as large as the payoffs it is made of; neither stage's terms are larger than this, all added up.
+        of_payoff = total_size * scale
+        of_value, unit = discount * of_payoff * discounted_turns, by_reward * gamma_within
+        left, most = 1.0, 2.0 * unit * (of_payoff + of_value * p_stop)
+        if scale > 0.5 or rows_z < _DOUBTFUL * most or rows_l < _DOUBTFUL * most:
+            others, rows_z, rows_l, size_z, size_l = 0.0, 0.0, 0.0, 0.0, 0.0
             for y in range(n):
-                if mass[y] == 1.0:
+                s, pi, paid = stops[y], mass[y] * scale, abs(r_stop[i_stop, y]) + abs(r_resample[i_res, y])
+                size_l = accumulate(size_l, (pi * s * resamples[y]) * (paid + of_value))
+                rows_l = accumulate(rows_l, abs(grad_l[x, y]))
+                if pi <= 0.5:  # not of an answer that is likelier than all others
+                    others, rows_z = accumulate(others, grad_z[x, y]), accumulate(rows_z, abs(grad_z[x, y]))
+                    size_z = accumulate(size_z, pi * (paid + of_payoff + of_value * (p_stop + s)))
+            for y in range(n):
+                if mass[y] * scale > 0.5:
                     grad_z[x, y] = -others
+            left_z = rows_z / (unit * size_z) if unit * size_z > 0.0 else 1.0
+            left_l = rows_l / (unit * size_l) if unit * size_l > 0.0 else 1.0
+            left = min(left_z, left_l)
+        summary[5, record] = left
         if sums is not None:
             occupancy = rho[x] * turns
             sums[0, record] = energy_z / occupancy if energy_z != 0.0 else 0.0
