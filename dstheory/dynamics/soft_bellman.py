@@ -292,7 +292,7 @@ def _rounding(turn: SoftTurn, v: Floats, n: Floats, point: Point) -> Floats:
         size = size + np.abs(tau - turn.mean_tau) + np.abs(n)
     possible = turn.log_ref > -np.inf
     log_ref, ratio = (np.where(possible, table, 0.0) for table in (turn.log_ref, point.ratio))
-    ref = np.where(possible, np.exp(log_ref), 0.0)
+    ref = np.exp(log_ref)  # 1 for what is impossible, whose ratio is 0
     # Of a total close to 1 only its difference from 1 counts, and of that only what an answer adds.
     added = np.where(np.abs(ratio) < SMALL, ref * np.abs(ratio), point.weight + ref)
     share = np.where(np.abs(log_total) < SMALL, added, point.weight) * (1.0 + np.abs(log_ref) + np.abs(ratio))
