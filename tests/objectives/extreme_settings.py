@@ -416,7 +416,9 @@ def _by_levels(objective: Any, world: World, policy: Any, batch: Batch, levels: 
     size, count = batch.size, len(levels.values)
     chance = mpfr(1)
     if batch.mixed:
-        chance = sum(r * (1 - sum(p ** int(size) for p in row)) for r, row in zip(world.rho, unit.others, strict=True))
+        groups = [(each, n) for each, n in _others(count, int(size) + 1) if len(set(each)) > 1]
+        chance = sum(r * n * prod((row[v] for v in each), start=mpfr(1))
+                     for r, row in zip(world.rho, unit.others, strict=True) for each, n in groups)  # fmt: skip
         if not chance > 0:
             raise NoClosedFormError
         if chance < mpfr(2) ** (-gmpy2.get_context().precision // 3):
