@@ -1,7 +1,8 @@
 """exp, log, powers and absolute values made rational: each becomes a new unknown with what is known about it.
 
 A formula with log(p) is read as one about an unknown L, together with facts that L = log(p) satisfies: f - 1 >= L and
-f L >= f - 1 for L = log f (strictly unless f = 1), E > 0 and E >= 1 + t for E = exp t. What follows from these facts for *every*
+f L >= f - 1 for L = log f (strictly unless f = 1), E > 0 and E >= 1 + t for E = exp t; a number such as log 2 or pi lies between
+two rationals. What follows from these facts for *every*
 such unknown follows for the logarithm. The converse does not hold, so a solver's counterexample is only believed after it has
 been re-checked with the true functions.
 
@@ -15,8 +16,10 @@ from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import sympy
 
+from dstheory.claims.evaluation import enclose_value, precision
 from dstheory.claims.formulas import with_sides
 from dstheory.errors import ClaimError, NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
@@ -67,6 +70,8 @@ class Abstraction:
             return self._exp(self.rational(args[0]))
         if expression is sympy.E:
             return self._exp(sympy.Integer(1))
+        if expression is sympy.pi:
+            return self._number(sympy.pi)
         if expression.is_Pow:
             exponent = self.rational(args[1])
             return self._exp(exponent * self._log(self.rational(args[0]), f"{args[0]} in {expression}"))
@@ -124,6 +129,16 @@ class Abstraction:
         unknown = self._unknown(meaning)
         if not known:
             (self._log_facts if function is sympy.log else self._exp_facts)(argument, unknown)
+        return self._number(meaning) if argument.is_Rational else unknown
+
+    def _number(self, meaning: Any) -> Any:
+        """The unknown that stands for an irrational number: it lies between two neighbouring multiples of 1e-12."""
+        self.complete = False
+        unknown = self._unknown(meaning)
+        with precision(128):
+            value = enclose_value(meaning, {}) * 10**12
+            below, above = int(mpmath.floor(value.a)), int(mpmath.ceil(value.b))
+        self._know(unknown > sympy.Rational(below, 10**12), unknown < sympy.Rational(above, 10**12))
         return unknown
 
     def _log_facts(self, argument: Any, value: Any) -> None:

@@ -57,7 +57,7 @@ class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, 
 
 
 _UNDERSTOOD = (
-    *(sympy.Symbol, sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
+    *(sympy.Symbol, sympy.Number, type(sympy.E), type(sympy.pi), sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
     *(sympy.Abs, sympy.Max, sympy.Min, derivative, sympy.Derivative, sympy.Sum, sympy.Product),
 )
 """Nothing else: the derivative of an integral or a limit, say, may have a value where the integral itself has none."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import decimal
 import sys
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given
@@ -554,3 +556,45 @@ def test_an_enclosure_leaves_out_only_what_a_premise_excludes():
     right = enclose("Within it.", x > sp.Rational(1, 3), {x: (0, 1)}, given=[x >= below])
     assert verdict(wrong, domain={x: CLOSED_UNIT}).status is Status.REFUTED
     assert verdict(right, domain={x: CLOSED_UNIT}).status is Status.ENCLOSED
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.True_, sp.true, 0.5, np.float32(0.5), sp.Float(0.5), sp.pi, "x", "nan", "1/0", float("inf"), 1j, None, [1]]
+)
+@pytest.mark.parametrize("step", [example, counterexample, enclose])
+def test_a_coordinate_is_an_exact_rational_number(step, value):
+    """A truth value is no 1 and a float no fraction, whoever makes them."""
+    where = {p: (0, value)} if step is enclose else {p: value}
+    with pytest.raises(ClaimError, match=r"the coordinate p = .* is no exact rational number"):
+        step("At a point.", p > 0, where)
+    with pytest.raises(ClaimError, match="the coordinate p = "):
+        Claim(id="t", statement="S.", domain={p: UNIT}, proof=[REFUTED], recorded="fails", witness={p: value})
+
+
+@pytest.mark.parametrize("value", [1, np.int64(1), Fraction(1), sp.Integer(1), decimal.Decimal("1.0"), "1", "2/2", "1.0"])
+def test_whole_numbers_and_fractions_of_every_kind_are_coordinates(value):
+    assert example("At a point.", p > 0, {p: value}).at == {"p": Fraction(1)}
+
+
+CONSTANTS = {
+    "pi": (sp.pi, "3.14159265358979323846", "3.14159265358979323847"),
+    "e": (sp.E, "2.71828182845904523536", "2.71828182845904523537"),
+    "the logarithm of 2": (sp.log(2), "0.69314718055994530941", "0.69314718055994530942"),
+    "1/e": (sp.exp(-1), "0.36787944117144232159", "0.36787944117144232160"),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_an_irrational_number_lies_between_the_decimals_that_are_known_of_it(name):
+    """Against published digits: what is true by 1e-11 is decided, and nothing that is false by less than any tolerance holds."""
+    number, low, high = CONSTANTS[name]
+    below, above, near = sp.Rational(low), sp.Rational(high), sp.Rational(1, 10**11)
+    assert verdict(decide("Less.", p * number < p * (above + near)), domain={p: UNIT}).outcome is Outcome.HOLDS
+    assert verdict(decide("More.", p * number > p * (below - near)), domain={p: UNIT}).outcome is Outcome.HOLDS
+    assert verdict(decide("Barely more.", p * number > p * above), domain={p: UNIT}).outcome is Outcome.FAILS
+    assert verdict(decide("Barely less.", p * number < p * below), domain={p: UNIT}).outcome is Outcome.FAILS
+    assert verdict(identity("Equal.", p * number, p * above), domain={p: UNIT}).outcome is Outcome.FAILS
+
+
+def test_a_constant_of_which_nothing_is_known_is_refused():
+    assert "EulerGamma is not understood" in verdict(decide("Less.", p * sp.EulerGamma < 1)).message

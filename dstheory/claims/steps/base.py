@@ -7,7 +7,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
+from numbers import Rational
 from typing import Any, ClassVar
 
 import sympy
@@ -259,7 +261,7 @@ def _listed(premises: Sequence[Any]) -> str:
 
 
 def parse_point(at: Mapping[Any, Any]) -> dict[str, Fraction]:
-    """A point given as {symbol or name: number or "1/2"}; floats are refused, since they are not what they look like.
+    """A point given as {symbol or name: number or "1/2"}; truth values and floats are refused: they are not what they look like.
 
     >>> parse_point({"p": "1/2", "gamma": 1})
     {'p': Fraction(1, 2), 'gamma': Fraction(1, 1)}
@@ -267,11 +269,13 @@ def parse_point(at: Mapping[Any, Any]) -> dict[str, Fraction]:
     out: dict[str, Fraction] = {}
     for key, value in at.items():
         name = name_of(key)
-        if isinstance(value, float):
-            raise ClaimError(f'the coordinate {name} = {value!r} is a float; write it exactly, for instance "1/3"')
         try:
-            number = value if isinstance(value, sympy.Rational) else Fraction(value)
-            out[name] = Fraction(int(number.numerator), int(number.denominator))
-        except (TypeError, ValueError, ZeroDivisionError, AttributeError):
-            raise ClaimError(f'the coordinate {name} = {value!r} is not a rational number such as "1/3"') from None
+            if isinstance(value, bool) or not isinstance(value, Rational | Decimal | str):
+                raise TypeError
+            out[name] = Fraction(value)
+        except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+            raise ClaimError(
+                f"the coordinate {name} = {reprlib.repr(value)} is no exact rational number; "
+                'write a whole number, a fraction, or a text such as "1/3"'
+            ) from None
     return out
