@@ -236,12 +236,13 @@ def bounded_energy() -> Iterator[Step]:
         where={"V_x": CLOSED_UNIT, "M_x": NONNEGATIVE},
     )
     yield from restricted_energy()
-    at_one = {Acc: chain.accuracy((True, False)), **energies(chain.accuracy((True, False)), chain.visits())}
+    accuracy = chain.accuracy((True, False))
+    at_one = energies(accuracy, chain.visits())
     yield identity(
         "In the minimal chain without discount it is `Acc(1 - Acc)` exactly,",
         e_s + e_C + e_W,
         Acc * (1 - Acc),
-        using=at_one,
+        using={Acc: accuracy, **at_one},
     )
     yield identity(
         "of which sampling has the share `a(1-b)/(1-q)`,",

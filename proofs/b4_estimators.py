@@ -109,13 +109,13 @@ def tilt_of_a_cap() -> Iterator[Step]:
         "`1/K` covary:",
         C,
         q * p * (1 - p) * (a + b - 1) / 2,
-        using=values,
+        using={C: values[C]},
     )
     yield identity(
         "The expected update, summed over all trajectories with `(R - E[R])/K` as coefficient, is `H grad Acc + grad Cov`.",
         update,
         [H * differentiate(values[A], logit) + differentiate(values[C], logit) for logit in M0.logits],
-        using=values,
+        using={A: values[A], H: values[H]},
     )
 
 
@@ -317,7 +317,7 @@ def gradient_gap() -> Iterator[Step]:
         Acc * u + (1 - Acc) * v,
         0,
         where=OUTCOME,
-        using=SCORES,
+        using={v: SCORES[v]},
     )
     yield identity(
         "and `grad Acc = E[1{correct} score] = Acc u`. Hence `grad Acc = Acc (1 - Acc)(u - v)`, for each stage and each "

@@ -104,11 +104,12 @@ C1 = Claim(
 def dilution() -> Iterator[Step]:
     """C2: the decision's share as a function of the ratio r, then r in lambda and in l_s."""
     _, right, meaning = named(setting(reduction="mean"), lookup("sft"))
+    decisions = {name: meaning[name] for name in (symbol("w_d"), *right)}
     yield identity(
         "The decision's coefficient is `1/(1 + r)`, `r = (l_s/l_d)^lambda`, on every turn,",
         [*right, right[0]],
         [*[l_d**lam / (l_s**lam + l_d**lam)] * len(right), 1 / (1 + (l_s / l_d) ** lam)],
-        using=meaning,
+        using=decisions,
     )
     yield decide(
         "strictly decreasing in `r`.",
@@ -143,7 +144,7 @@ def dilution() -> Iterator[Step]:
         "Without length weight nothing is diluted: at `lambda = 0` the share stays `1/2`.",
         right[0] < sp.Rational(1, 2),
         at={lam: 0, l_s: 100, l_d: 1},
-        using=meaning,
+        using={name: meaning[name] for name in (symbol("w_d"), right[0])},
     )
 
 
@@ -206,7 +207,7 @@ def filtered() -> Iterator[Step]:
         "Unlike demonstrations that are right first time (C3), it always has signal for resampling a wrong answer.",
         names[2] > 0,
         where=weights,
-        using=update,
+        using={names[2]: update[names[2]]},
     )
     reinforce = expected_update(setting(), lookup("reinforce"))
     yield identity(

@@ -132,7 +132,7 @@ C3_LOOSE = Claim(
 
 def shared_stop_bias() -> Iterator[Step]:
     """C3-shared: the bias learns from correct answers what it then does on wrong ones."""
-    likelihood, bias, moves = sp.symbols("J g_bias db/dt")
+    likelihood, moves = sp.symbols("J db/dt")
     seen = p_E * (a_E * log(a) + (1 - a_E) * log(1 - a)) + (1 - p_E) * ((1 - b_E) * log(1 - b) + b_E * log(b))
     yield identity(
         "A bias that is added to the stop logits of both answers raises `a` and lowers `b`: the derivative of the likelihood of "
@@ -142,8 +142,8 @@ def shared_stop_bias() -> Iterator[Step]:
         where={**DEMONSTRATIONS, "b": UNIT},
         using={likelihood: w_d * VISITS * seen, g_C: GRADIENT[g_C], g_W: GRADIENT[g_W]},
     )
-    only = {bias: (GRADIENT[g_C] - GRADIENT[g_W]).subs(p_E, 1)}
-    only[moves] = b * (1 - b) * (GRADIENT[g_W].subs(p_E, 1) - only[bias])
+    bias = (GRADIENT[g_C] - GRADIENT[g_W]).subs(p_E, 1)
+    only = {moves: b * (1 - b) * (GRADIENT[g_W].subs(p_E, 1) - bias)}
     yield identity(
         "If all demonstrated answers are right (`p_E = 1`), `theta_W`'s own part is zero (C3) and the bias's is `w_d (a_E - "
         "a)/a_E`. Along the gradient flow `b` falls at this speed,",

@@ -100,7 +100,7 @@ def estimators_as_losses() -> Iterator[Step]:
         Eq(g_s, 0),
         at={"p": "1/2", "a": "1/2", "b": "1/2", "w_C": 2, "w_W": 1, "beta": 1},
         where={"w_C w_W": POSITIVE},
-        using=update(setting(per_answer_lengths=True), estimator_loss("k1")),
+        using={g_s: update(setting(per_answer_lengths=True), estimator_loss("k1"))[g_s]},
     )
 
 
@@ -221,13 +221,13 @@ def at_rest() -> Iterator[Step]:
     )
     yield from only_there()
     uneven = setting(per_answer_lengths=True)
-    here = {name: value.subs(AT_REFERENCE, simultaneous=True) for name, value in update(uneven, lookup("kl")).items()}
+    here = update(uneven, lookup("kl"))[g_s].subs(AT_REFERENCE, simultaneous=True)
     yield counterexample(
         "The condition is needed: if the two answers weigh 2 and 1, the full gradient at the reference is not zero.",
         Eq(g_s, 0),
         at={"p_ref": "1/2", "a_ref": "1/2", "b_ref": "1/2", "w_C": 2, "w_W": 1, "w_d": 1, "beta": 1},
         where={"w_C w_W": POSITIVE},
-        using=here,
+        using={g_s: here},
     )
 
 

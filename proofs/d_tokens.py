@@ -109,7 +109,7 @@ def resampling() -> Iterator[Step]:
         ((_, rate),) = logit.rates
         energies.append(differentiate(value, logit) ** 2 / (state * rate))
     e_s, e_C, e_W, tokens = symbols("e_s e_C e_W e_tokens")
-    using = dict(zip((e_s, e_C, e_W), energies, strict=True)) | {tokens: beta**2 * n * S}
+    own = dict(zip((e_s, e_C, e_W), energies, strict=True))
     yield identity(
         "`J = -beta n K`. The logits of the penalised tokens have energy `beta^2 n S` (D3); the chain's own three logits have "
         "these, by differentiating `n`.",
@@ -119,14 +119,14 @@ def resampling() -> Iterator[Step]:
             beta**2 * n**3 * K**2 * p * a * (1 - a),
             beta**2 * n**3 * K**2 * (1 - p) * b * (1 - b),
         ],
-        using=using,
+        using=own,
     )
     yield identity(
         "In all `beta^2 (n S + q n^2 K^2)`: tokens of `n` answers vary independently, and the number of answers, of variance `q "
         "n^2`, multiplies the mean `K` of each.",
         tokens + e_s + e_C + e_W,
         beta**2 * (n * S + q * n**2 * K**2),
-        using=using,
+        using={**own, tokens: beta**2 * n * S},
     )
     length, k, s = symbols("L k s")
     share = symbols("share")

@@ -233,7 +233,7 @@ def direct_term() -> Iterator[Step]:
     frozen = visits * T_s * divergence(p, p_ref)
     frozen += on_correct * T_d * divergence(a, a_ref) + on_wrong * T_d * divergence(b, b_ref)
     expanded = (reward - frozen).subs({q: p * (1 - a) + (1 - p) * b})
-    using = {k: AT_OPTIMUM[k] for k in (q, N, N_1, V_R)}
+    using = {k: AT_OPTIMUM[k] for k in (q, N, V_R)}
     yield identity(
         "Reward plus direct term, with `M`, `M_C`, `M_W` the frozen visits to the sampling state, to correct and to wrong "
         "answers.",

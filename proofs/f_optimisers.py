@@ -297,7 +297,6 @@ INDEPENDENT = X**2 < S * D
 def shared_trunk() -> Iterator[Step]:
     """F4: the update w_s u + w_d v seen from v."""
     along, square, lost, cosine = sp.symbols("g.v |g|^2 lost cos^2")
-    names = {square: SQUARE, along: ALONG}
     u_1, u_2, v_1, v_2 = sp.symbols("u_1 u_2 v_1 v_2")
     gram = {S: u_1**2 + u_2**2, D: v_1**2 + v_2**2, X: u_1 * v_1 + u_2 * v_2}
     g_1, g_2 = w_s * u_1 + w_d * v_1, w_s * u_2 + w_d * v_2
@@ -351,7 +350,7 @@ def shared_trunk() -> Iterator[Step]:
         Equivalent(along > 0, w_s < w_d * D / -X),
         given=[X < 0],
         where=GRAM,
-        using=names,
+        using={along: ALONG},
     )
     yield counterexample(
         "The condition is needed: if `u` and `v` are parallel, nothing is lost at any weight.",

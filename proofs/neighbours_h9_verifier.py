@@ -194,7 +194,7 @@ def prompts_under_std() -> Iterator[Step]:
         "It is bounded: as `x` goes to 0 the weight of a perfect verifier grows without limit; with `r_1 > 0` and `x <= 1/2` it "
         "is at most `sqrt(2(1 - r_0 - r_1)/r_1)`.",
         Implies(And(r_1 > 0, x <= sp.Rational(1, 2)), w * r_1 <= 2 * (1 - r_0 - r_1)),
-        using=weights,
+        using={w: weights[w]},
     )
 
 

@@ -79,7 +79,7 @@ def what_frozen_states_leave_out() -> Iterator[Step]:
     yield decide(
         "Each divergence is positive unless the two distributions agree, so `C > 0` away from the reference:",
         And(Implies(p > p_ref, D_s > 0), Implies(p < p_ref, D_s > 0)),
-        using=KLS,
+        using={D_s: KLS[D_s]},
     )
     yield decide(
         "the full penalty pushes towards stopping, on right and on wrong answers, by `beta C` for each resample; losses with "
