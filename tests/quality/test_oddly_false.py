@@ -1,0 +1,281 @@
+"""Claims that are false in one place or by little, and true ones next to them: which holds, and that none of the others does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sympy as sp
+from sympy import (
+    Abs,
+    E,
+    Eq,
+    Heaviside,
+    Implies,
+    Integral,
+    Limit,
+    Max,
+    Min,
+    Mod,
+    Ne,
+    Piecewise,
+    Product,
+    Sum,
+    binomial,
+    ceiling,
+    exp,
+    factorial,
+    floor,
+    gamma,
+    im,
+    limit,
+    log,
+    oo,
+    pi,
+    re,
+    sqrt,
+    summation,
+    zoo,
+)  # fmt: skip
+from sympy import Rational as R
+
+from dstheory.claims import (
+    CLOSED_UNIT,
+    COUNT,
+    NONNEGATIVE,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Claim,
+    ClaimError,
+    Domain,
+    Outcome,
+    between,
+    check,
+    decide,
+    derivative,
+    enclose,
+    identity,
+)  # fmt: skip
+
+p, q, a, b, x, y, n, m, V, W, k = sp.symbols("p q a b x y n m V W k")
+H, e12 = R(1, 2), R(1, 10**12)
+U, U2, X, XY, N, Z = {p: UNIT}, {"p a": UNIT}, {x: REAL}, {"x y": REAL}, {n: COUNT}, Domain(integer=True)
+
+
+def false(domain: Any, *proof: Any, **fields: Any) -> Any:
+    """A claim by its domain and its steps, each built when it is checked."""
+    return domain, proof, fields
+
+
+true = false
+
+
+def outcome(domain: Any, proof: Any, fields: Any) -> Outcome:
+    """What a check says; error, if it is refused where it is written."""
+    try:
+        return check(Claim(id="c", statement="S.", domain=domain, proof=[step() for step in proof], **fields)).outcome
+    except ClaimError:
+        return Outcome.ERROR
+
+
+# fmt: off
+FALSE = [
+    # equality at one point only / all but one
+    false(U,lambda: identity("",p**2+R(1,4),p)),
+    false(U,lambda: decide("",Ne((3*p-1)*(p+1),0))),
+    false(U,lambda: decide("",p**2+R(1,4)>p)),
+    false(X,lambda: decide("",(x-sqrt(2))**2>0)),
+    false(X,lambda: decide("",(x**3-2)**2>0)),
+    false(X,lambda: decide("",Ne(x**4-10*x**2+1,0))),
+    false(XY,lambda: decide("",x**2+y**2>0)),
+    false(XY,lambda: decide("",Ne(x**2+y**2,0))),
+    false(X,lambda: decide("",(x-R(123457,1000003))**2>0)),
+    false(XY,lambda: decide("",(x-y)**2+(x+y-R(7,13))**2>0)),
+    false(U2,lambda: decide("",p**2+a**2>2*p*a)),
+    false(U2,lambda: decide("",(p+a)/2>sqrt(p*a))),
+    # off by 1e-12
+    false(U,lambda: identity("",(p+1)**2,p**2+2*p+1+e12)),
+    false(U,lambda: identity("",p*(1+e12),p)),
+    false(U,lambda: decide("",p<1-e12)),
+    false(U,lambda: decide("",p>e12)),
+    false(U,lambda: decide("",p*(1-p)<R(1,4)-e12)),
+    false(U,lambda: decide("",log(1+p)<=p-e12)),
+    false(U,lambda: decide("",exp(p)>=1+p+e12)),
+    false(U,lambda: identity("",log(2*p),log(p)+log(2)+e12)),
+    false(U,lambda: identity("",sqrt(p)**2,p+e12*p)),
+    false(U,lambda: decide("",p*pi<p*(pi-e12))),
+    false(U,lambda: identity("",p*E,p*R(271828182845904,10**14))),
+    false(U,lambda: decide("",Abs(p-H)>=e12)),
+    false(U,lambda: identity("",p*pi,p*(pi+e12))),
+    false(U,lambda: identity("",p*sqrt(2)*sqrt(3),p*sqrt(6)+p*e12)),
+    false(U,lambda: identity("",p*log(6),p*log(2)+p*log(3)-p*e12)),
+    false(X,lambda: enclose("",x*(1-x)<=R(1,4)-e12,{x:(0,1)})),
+    false(U,lambda: enclose("",log(p)<-e12,{p:("1/10","999999999999999/1000000000000000")})),
+    false(X,lambda: enclose("",exp(x)>1+x,{x:(-1,1)})),
+    # conditions that exclude the counterexample only by name
+    false({"p q":UNIT},lambda: decide("",Ne(p,H),given=[Ne(q,H)])),
+    false({"p q":UNIT},lambda: decide("",p**2+R(1,4)>p,given=[Ne(q,H)])),
+    false(U,lambda: decide("",Ne(p,H),given=[Ne(V,H)]),definitions={V:1-p+R(1,100)}),
+    false(U,lambda: decide("",p**2+R(1,4)>p,given=[Ne(V,R(1,3))]),definitions={V:p**2}),
+    false(U,lambda: decide("",Ne(p,R(1,3)),given=[Ne(p,R(1,4))])),
+    false({p:UNIT,n:COUNT},lambda: decide("",p*n>p*p*n*n,given=[Ne(n,5)])),
+    false(X,lambda: decide("",x**2>x,given=[Ne(x,0),Ne(x,1)])),
+    false(X,lambda: decide("",1/x<=1,given=[Ne(x,0),x<H])),
+    false(X,lambda: decide("",x*x>=x,where={"y":UNIT},given=[Ne(sp.Symbol("y"),H)])),
+    # nested Abs Max Min Piecewise
+    false(XY,lambda: decide("",Abs(x+y)>=Abs(x)+Abs(y))),
+    false(XY,lambda: identity("",Abs(Abs(x)-Abs(y)),Abs(x-y))),
+    false(X,lambda: identity("",Max(x,Min(-x,x)),x+Abs(x))),
+    false(X,lambda: decide("",Abs(Abs(Abs(x)-1)-1)<=1)),
+    false(XY,lambda: identity("",Max(x,y)*Min(x,y),Abs(x*y))),
+    false(X,lambda: decide("",Max(Min(x,1),-1)>=x)),
+    false(XY,lambda: identity("",Max(x,y),(x+y-Abs(x-y))/2)),
+    false(XY,lambda: decide("",Max(x**2,y**2)>x*y)),
+    false(X,lambda: identity("",Piecewise((x,x>0),(-x,True)),x)),
+    false(X,lambda: decide("",Piecewise((1,x>0),(0,True))>=H)),
+    false(XY,lambda: decide("",Min(x,Max(y,Min(x,y)))>=Min(x,y)+e12)),
+    false(X,lambda: identity("",Abs(x)**3,x**3)),
+    false(U,lambda: decide("",Max(p,1-p,H)>H)),
+    false(U,lambda: decide("",Min(p,Abs(p-H))<R(1,4))),
+    false(XY,lambda: decide("",Abs(Max(x,y)-Min(x,y))>Abs(x-y)/2)),
+    # floor, ceiling, Mod, sign, Heaviside
+    false(X, lambda: decide("",floor(x)>=x)),
+    false(X, lambda: decide("",ceiling(x)<=x)),
+    false(X, lambda: identity("",floor(x)+ceiling(x),2*x)),
+    false(X, lambda: decide("",Mod(x,1)>0)),
+    false(X, lambda: identity("",sp.sign(x)*x,x)),
+    false(X, lambda: identity("",Heaviside(x),1)),
+    false(X, lambda: identity("",x*Heaviside(x),x)),
+    false(X, lambda: decide("",sp.sign(x)**2>=1)),
+    false(X, lambda: identity("",floor(x+H),floor(x))),
+    false(X, lambda: identity("",Mod(2*x,2),Mod(x,1))),
+    false(X, lambda: identity("",re(x)+im(x),x*2)),
+    false(N,lambda: decide("",Mod(n,2)>0)),
+    false(N,lambda: identity("",floor(n/2)*2,n)),
+    # complex intermediate
+    false(X,lambda: identity("",sqrt(x)**2,x)),
+    false(X,lambda: identity("",log(x**2),2*log(x))),
+    false(X,lambda: identity("",(-x)**H*(-x)**H,x)),
+    false(X,lambda: identity("",exp(log(x)),x)),
+    false(X,lambda: identity("",sqrt(x**2),x)),
+    false(X,lambda: identity("",(x**2)**R(3,2),x**3)),
+    false(X,lambda: identity("",(x**3)**R(1,3),x)),
+    false({"x y":REAL},lambda: identity("",sqrt(x/y),sqrt(x)/sqrt(y),given=[x*y>0])),
+    false(X,lambda: decide("",sqrt(x-5)>=0,given=[x<4])),
+    false(U,lambda: identity("",sqrt(-p)*sqrt(-p),p)),
+    false(U,lambda: identity("",sqrt(p-1)**4,(p-1)*p)),
+    false(U,lambda: decide("",log(p-1)<0)),
+    false(U,lambda: decide("",Ne(p*(-1)**H,p))),
+    # integers, products, factorials, binomials
+    false(N,lambda: decide("",2**n>n**2)),
+    false(N,lambda: decide("",factorial(n)>n)),
+    false(N,lambda: identity("",binomial(n,2),n**2/2)),
+    false(N,lambda: identity("",binomial(n,n-1),n+1)),
+    false(N,lambda: identity("",binomial(-n,2),n*(n-1)/2)),
+    false({n:Z},lambda: identity("",(-1)**n,1)),
+    false({n:Z},lambda: decide("",n*(n-1)*(n-2)>=0)),
+    false(N,lambda: identity("",Product(k,(k,1,5))*n,119*n)),
+    false(N,lambda: identity("",Product(n+k,(k,1,3)),n**3+6*n**2+11*n+7)),
+    false(N,lambda: identity("",Sum(k**2,(k,1,n)),n**3/3)),
+    false(N,lambda: identity("",gamma(n+1),n)),
+    false({n:COUNT,p:UNIT},lambda: decide("",p**n<p)),
+    false({n:COUNT,p:UNIT},lambda: decide("",(1-p)**n>=1-p)),
+    false({n:COUNT,p:UNIT},lambda: decide("",(1+p)**n>1+n*p)),
+    false({"n m":COUNT},lambda: decide("",Ne(n**2+m**2,25))),
+    false({n:COUNT},lambda: decide("",Ne(n**2-n+41,n*0+1681))),
+    false({"n m":COUNT},lambda: decide("",Ne(n**2-2*m**2,1))),
+    false({n:COUNT},lambda: decide("",n/2>=1)),
+    false({n:COUNT},lambda: decide("",Ne(n*(n-97),0))),
+    # domains that are empty or touch
+    false({x:between(0,1,"[]")},lambda: decide("",x>0)),
+    false({x:between(0,1,"[]")},lambda: decide("",x<1)),
+    false({x:between(1,1,"[]")},lambda: decide("",x<1)),
+    false({x:between(0,1,"[]"),y:between(1,2,"[]")},lambda: decide("",x<y)),
+    false({x:between(0,1,"[]"),y:between(1,2,"[]")},lambda: decide("",Ne(x,y))),
+    false({n:Domain(None,None,integer=True)},lambda: decide("",n**2>0)),
+    false({x:REAL},lambda: decide("",x>0),assumptions=[x>=0,x<=0]),
+    false({x:REAL},lambda: decide("",x>0),assumptions=[x>1,x<1]),
+    false({x:REAL},lambda: decide("",x>5),assumptions=[x**2<0]),
+    false({n:COUNT},lambda: decide("",n>5),assumptions=[2*n>2,2*n<4]),
+    false({x:REAL},lambda: decide("",x>5),assumptions=[exp(x)<0]),
+    false({x:REAL},lambda: decide("",x>5),assumptions=[x<0,sqrt(x)>1]),
+    false(XY,lambda: decide("",x>y),assumptions=[x>y,y>x]),
+    false({x:REAL},lambda: decide("",x>5),assumptions=[Abs(x)<0]),
+    false({x:REAL},lambda: decide("",x*pi>7),assumptions=[x>pi,x<R(314,100)]),
+    # circular / shadowing
+    false(U,lambda: decide("",V>1),definitions={V:W,W:V}),
+    false(U,lambda: decide("",V>1),definitions={V:V}),
+    false(U2,lambda: decide("",p>1),definitions={p:2*a}),
+    false(U,lambda: decide("",V>1,using={V:2*p}),definitions={V:p}),
+    false(U,lambda: decide("",sp.Symbol("p",positive=True)>1)),
+    false(U,lambda: decide("",Sum(p,(p,2,3))>1)),
+    false(U,lambda: identity("",derivative(V,p),1),definitions={V:p**2}),
+    false(U,lambda: identity("",derivative(derivative(V,p),p),2*p),definitions={V:p**2}),
+    false(U,lambda: identity("",derivative(V*W,p),V*W),definitions={V:p**2,W:p}),
+    false(U,lambda: decide("",Sum(V,(k,1,3))>3),definitions={V:p}),
+    # limits, infinite sums
+    false(U,lambda: identity("",Limit(p*x,x,0),p)),
+    false(U,lambda: identity("",Sum(p**k,(k,0,oo)),1/(1-p))),
+    false(U,lambda: identity("",Integral(p,(p,0,1)),p)),
+    false(U,lambda: identity("",p*summation(1/k**2,(k,1,oo)),p*R(1644934,10**6))),
+    false(U,lambda: identity("",p*limit((1+1/k)**k,k,oo),p*R(27182818,10**7))),
+    false(U,lambda: identity("",Sum((-1)**k*p,(k,0,oo)),p/2)),
+    false(U,lambda: decide("",p<oo)),
+    false(U,lambda: decide("",p*zoo>1)),
+    # units
+    false({p:CLOSED_UNIT},lambda: decide("",p*(1-p)>0)),
+    false({"p a b":CLOSED_UNIT},lambda: decide("",p*a/(1-(p*(1-a)+(1-p)*b))<=1)),
+    false({"p a b":CLOSED_UNIT},lambda: decide("",p*a<=p*a*b)),
+    false({"p a":CLOSED_UNIT},lambda: decide("",p**a<=1)),
+    false({"p a":CLOSED_UNIT},lambda: decide("",p/(p+a)<=1)),
+    false({p:CLOSED_UNIT},lambda: decide("",log(p)<=0)),
+    false({p:NONNEGATIVE},lambda: decide("",(p**2+p)/p>=1)),
+    false({"p a b":UNIT},lambda: decide("",p*a/(1-p*(1-a)-(1-p)*b)>p)),
+    false({"p a b":UNIT},lambda: decide("",Implies(a+b>=1,p*a/(1-p*(1-a)-(1-p)*b)>p))),
+]
+# fmt: on
+
+TRUE = [
+    true(U, lambda: decide("", p * (1 - p) <= R(1, 4))),
+    true(U, lambda: identity("", (1 - p**5) / (1 - p), 1 + p + p**2 + p**3 + p**4)),
+    true(XY, lambda: decide("", Abs(x + y) <= Abs(x) + Abs(y))),
+    true(XY, lambda: decide("", Eq(Max(x, y) + Min(x, y), x + y))),
+    true(XY, lambda: decide("", Max(x, y) >= (x + y) / 2)),
+    true(X, lambda: decide("", Abs(Abs(x) - 1) <= Abs(x) + 1)),
+    true(X, lambda: decide("", x**4 - 10 * x**2 + 26 > 0)),
+    true(XY, lambda: decide("", x**2 + x * y + y**2 >= 0)),
+    true(U, lambda: decide("", log(p) <= p - 1)),
+    true(U, lambda: decide("", p * log(p) >= p - 1)),
+    true(X, lambda: decide("", exp(x) >= 1 + x)),
+    true(U, lambda: decide("", p * pi < R(22, 7))),
+    true(U, lambda: decide("", E * p < R(272, 100))),
+    true(U, lambda: decide("", p * log(2) < R(7, 10))),
+    true(U, lambda: decide("", p * (log(2) + log(3)) < p * R(18, 10))),
+    true(U, lambda: identity("", log(6 * p) - log(2 * p), log(3))),
+    true(U2, lambda: identity("", sqrt(p) * sqrt(p * a), p * sqrt(a))),
+    true({"p a": UNIT}, lambda: decide("", (p + a) / 2 >= sqrt(p * a))),
+    true({n: COUNT}, lambda: decide("", Ne(2 * n, 7))),
+    true({n: COUNT}, lambda: decide("", n**2 >= n)),
+    true({"n m": COUNT}, lambda: decide("", n * m + 1 >= n + m)),
+    true({n: Domain(integer=True)}, lambda: decide("", n * (n - 1) >= 0)),
+    true({n: COUNT}, lambda: identity("", Product(k, (k, 1, 5)) * n, 120 * n)),
+    true(U, lambda: identity("", derivative(derivative(V, p), p), 6 * p), definitions={V: p**3}),
+    true(U, lambda: identity("", Sum(p**k, (k, 0, 4)) * (1 - p), 1 - p**5)),
+    true({"p a b": UNIT}, lambda: decide("", p * a / (1 - p * (1 - a) - (1 - p) * b) < 1)),
+    true({"p a b": UNIT}, lambda: decide("", Implies(a + b > 1, p * a / (1 - p * (1 - a) - (1 - p) * b) > p))),
+    true({x: between(0, 1, "[]"), y: between(1, 2, "[]")}, lambda: decide("", x <= y)),
+    true(X, lambda: decide("", Implies(x**2 < 2, x < R(15, 10)))),
+    true({"x y": POSITIVE}, lambda: decide("", x / y + y / x >= 2)),
+]
+
+
+@pytest.mark.parametrize("claim", FALSE, ids=range(len(FALSE)))
+def test_what_is_false_somewhere_does_not_hold(claim):
+    """Two say x = x: SymPy has made it of sqrt(x)**2 and of exp(log(x)) before anything is checked, and the verdict shows it."""
+    assert outcome(*claim) in (Outcome.FAILS, Outcome.UNDECIDED, Outcome.ERROR, Outcome.DEFINITION)
+
+
+@pytest.mark.parametrize("claim", TRUE, ids=range(len(TRUE)))
+def test_what_is_true_holds(claim):
+    assert outcome(*claim) is Outcome.HOLDS
