@@ -20,15 +20,6 @@ from dstheory.errors import DomainError
 
 Number = int | Fraction
 
-_OPPOSITE = {
-    "positive": "nonpositive",
-    "nonpositive": "positive",
-    "negative": "nonnegative",
-    "nonnegative": "negative",
-    "zero": "nonzero",
-    "nonzero": "zero",
-}
-
 
 def _end_point(value: Any) -> Fraction | None:
     """An end point as a fraction; floats are refused, since they are not what they look like."""
@@ -107,15 +98,11 @@ class Domain:
         values = (value for value in _rationals_of_height(size) if self.contains(value))
         return tuple(sorted(values, key=lambda value: (abs(value), value < 0)))
 
-    def implies(self, assumption: str, value: bool = True) -> bool:
-        """Whether every member has (or lacks) a property of SymPy's assumption system, such as ``positive``."""
+    def implies(self, assumption: str) -> bool:
+        """Whether every member has a property of SymPy's assumption system, such as ``positive``."""
         low, high = self.lower, self.upper
         positive = low is not None and (low > 0 or (low == 0 and self.lower_open))
         negative = high is not None and (high < 0 or (high == 0 and self.upper_open))
-        if not value:
-            assumption = _OPPOSITE.get(assumption, assumption)
-            if assumption not in _OPPOSITE:
-                return False
         return {
             "real": True,
             "positive": positive,

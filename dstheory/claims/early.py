@@ -68,8 +68,26 @@ def watched_file() -> str:
 
 
 @contextmanager
-def watched(module: str) -> Iterator[None]:
-    """Note what is done with symbols inside the block, for the file of claims with this module; nothing for an empty name."""
+def watched(module: str | None = None) -> Iterator[None]:
+    """Watch what SymPy does with defined names inside a block of a script or notebook, as ``dstheory verify`` does in a file.
+
+    A claim that is made inside is not well posed if a name that it defines was differentiated there, say, as if it depended on
+    nothing. What was computed before the block is not seen. Blocks know nothing of each other.
+
+    Args:
+        module: That of a file of claims, for which the notes are kept; nothing is watched for an empty name. By default the block
+            stands for itself.
+
+    Example:
+        >>> from dstheory.claims import UNIT, Claim, check, decide
+        >>> with watched():
+        ...     p, V = sympy.symbols("p V")
+        ...     slope = decide("The slope: V.diff(p) in its place would be refused.", derivative(V, p) > p)
+        ...     claim = Claim(id="x", statement="...", domain={p: UNIT}, definitions={V: p**2}, proof=[slope])
+        >>> check(claim).status.value
+        'decided'
+    """
+    module = f"block {len(_notes)}" if module is None else module
     before = sys.getprofile()
     _running.append(module)
     _notes.setdefault(module, {})

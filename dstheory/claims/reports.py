@@ -207,7 +207,7 @@ def report_data(report: Report) -> dict[str, Any]:
     """Everything: each claim with its verdict and its steps, the seed, the time and the exit code."""
     claims = [
         {
-            **_public(entry.info),
+            **public(entry.info),
             "as_recorded": entry.as_recorded,
             **({"cached": True} if entry.cached else {}),
             "verdict": entry.verdict.as_dict(),
@@ -215,11 +215,6 @@ def report_data(report: Report) -> dict[str, Any]:
         for entry in report.entries
     ]
     return {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
-
-
-def list_data(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The descriptions of claims."""
-    return [_public(info) for info in claims]
 
 
 def junit_report(report: Report) -> str:
@@ -252,7 +247,8 @@ def junit_report(report: Report) -> str:
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
-def _public(info: Mapping[str, Any]) -> dict[str, Any]:
+def public(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a claim, without what only this run needs."""
     return {key: value for key, value in info.items() if key not in _PRIVATE}
 
 

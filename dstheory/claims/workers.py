@@ -190,9 +190,12 @@ def serve(parent: int, *, watched: bool = False) -> None:
             if path not in loaded:
                 _limit(_LOAD_LIMIT)
                 loaded[path] = load_claims(Path(path))
-            answer = _checked(loaded[path], request) if request["op"] == "check" else _described(loaded[path])
-            if watch is not None and request["op"] == "check":
-                answer["rests"] = watch.rests_on(Path(path))
+            if request["op"] == "list":
+                answer = {"claims": [claim.describe() for claim in loaded[path].values()]}
+            else:
+                answer = _checked(loaded[path], request)
+                if watch is not None:
+                    answer["rests"] = watch.rests_on(Path(path))
         except Exception as error:
             answer = {"error": str(error)}
         output.write({**answer, "neighbours": _has_neighbours(Path(request["path"]))})
@@ -241,10 +244,6 @@ def _has_neighbours(path: Path) -> bool:
 
     tops = [module for name, module in list(sys.modules.items()) if "." not in name and not name.startswith("_dstheory_claims_")]
     return path not in bundled_files() and any(map(beside, tops))
-
-
-def _described(claims: Mapping[str, Any]) -> Answer:
-    return {"claims": [claim.describe() for claim in claims.values()]}
 
 
 def _checked(claims: Mapping[str, Any], request: Request) -> Answer:

@@ -131,7 +131,10 @@ def command(
         raise click.UsageError(f"--list prints a table or JSON, not {style}")
     if exported and (listing or kernel):
         raise click.UsageError("--export goes with neither --list nor --kernel: give one of them")
-    compiler = _compiler(coqc) if kernel else ""
+    if kernel:
+        from dstheory.coq.check import find_coqc
+
+        coqc = find_coqc(coqc)
     try:
         if exported:
             return _export(list_claims(*names, *shown, groups=groups), exported[1], overwrite, as_json)
@@ -150,19 +153,13 @@ def command(
         raise click.UsageError("no claim is left to check: the names and the groups have none in common")
     said, refused = "", False
     if kernel:
-        report, said, refused = _confirmed(report, compiler, options["workers"])
+        report, said, refused = _confirmed(report, coqc, options["workers"])
     _print_report(report, style, said, whole=bool(shown), standalone=standalone)
     if report.damaged:
         echo(f"{options['cache']}: {counted(report.damaged, 'file')} not used: damaged, or no kept verdict", err=True)
     if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)
-
-
-def _compiler(name: str) -> str:
-    from dstheory.coq.check import find_coqc
-
-    return find_coqc(name)
 
 
 def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
@@ -244,7 +241,7 @@ def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
     from dstheory.cli.show import print_json
 
     if style == "json":
-        print_json({"claims": reports.list_data(claims)})
+        print_json({"claims": [reports.public(info) for info in claims]})
     else:
         _print_table(reports.list_table(claims))
 

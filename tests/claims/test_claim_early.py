@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 from claims.claim_files import warm_workers
 
-from dstheory.claims import early
+from dstheory.claims import UNIT, Claim, decide, derivative, early, watched
 from dstheory.claims.checking import check
 from dstheory.claims.runner import verify
 from dstheory.claims.sources import load_claims
@@ -158,6 +158,29 @@ def test_a_helper_of_the_file_is_watched_and_what_it_keeps_is_not_shared_with_th
 def test_names_of_one_file_are_no_concern_of_another(tmp_path):
     checked(tmp_path, 'Claim(id="c", statement="S.", domain={"p V": UNIT}, proof=[decide("", V.diff(p) < p)])', "first.py")
     assert checked(tmp_path, "claim(also)", "second.py").outcome == "holds"
+
+
+def in_a_script(slope):
+    """A claim as a script or notebook makes it, in a block that is watched."""
+    with watched():
+        steps = [decide("The slope.", slope(V) < 2 * p + 1), decide("It is positive.", V > 0)]
+        return Claim(id="c", statement="S.", domain={p: UNIT}, definitions={V: p**2}, proof=steps)
+
+
+def test_a_block_of_a_script_is_watched_as_a_file_is():
+    early_one, held = in_a_script(lambda v: v.diff(p)), in_a_script(lambda v: derivative(v, p))
+    verdict = check(early_one)
+    assert verdict.method == "not well posed"
+    assert "claim c defines V, but test_claim_early.py, line " in verdict.message
+    assert "applies diff to it" in verdict.message
+    assert check(held).outcome == "holds"  # what an earlier block did is no concern of it
+
+
+def test_a_proof_that_a_block_leaves_for_later_is_watched_when_it_is_built():
+    with watched():
+        proof = lambda: [decide("The slope.", V.diff(p) < p), decide("It is positive.", V > 0)]  # noqa: E731
+        claim = Claim(id="c", statement="S.", domain={p: UNIT}, definitions={V: p**2}, proof=proof)
+    assert "applies diff to it" in check(claim).message
 
 
 def test_the_profiler_of_the_user_is_put_back(tmp_path):

@@ -102,7 +102,8 @@ class Decision(FormulaStep):
     Args:
         words: What the step says, for the reader.
         formula: Relations between rational functions, joined by And, Or, Not, Implies, Equivalent. exp, log, real powers, Abs,
-            Max and Min are understood through elementary bounds, which may leave a formula undecided but never make it wrong.
+            Max, Min, pi and e are understood through elementary bounds, which may leave a formula undecided but never make it
+            wrong.
         given, where, using, lemma: See `Step`.
 
     Example:
