@@ -191,7 +191,7 @@ def serve(parent: int, *, watched: bool = False) -> None:
                 _limit(_LOAD_LIMIT)
                 loaded[path] = load_claims(Path(path))
             if request["op"] == "list":
-                answer = {"claims": [claim.describe() for claim in loaded[path].values()]}
+                answer: Answer = {"claims": [claim.describe() for claim in loaded[path].values()]}
             else:
                 answer = _checked(loaded[path], request)
                 if watch is not None:
