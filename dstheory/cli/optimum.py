@@ -16,6 +16,8 @@ from dstheory.cli.show import number, print_json, print_table
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dstheory.chain.exact import Solution
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.soft_optimum import Optimum
@@ -89,10 +91,15 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> None:
-    from dstheory.plots.results import rates_figure, rates_of
+    each = {"reference": _summary(before), "optimum": _summary(after)}
+    rates = {policy: {rate: found[rate] for rate in ("p", "a", "b", "accuracy")} for policy, found in each.items()}
 
-    rates = {"reference": rates_of(before), "optimum": rates_of(after)}
-    out = write_figure(options, "optimum", lambda: rates_figure(rates, title=name), rates)
+    def figure() -> Figure:
+        from dstheory.plots.results import rates_figure
+
+        return rates_figure(rates, title=name)
+
+    out = write_figure(options, "optimum", figure, rates)
     echo(f"figure: {out}", err=True)
 
 

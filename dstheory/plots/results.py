@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from dstheory.anatomy.surveys import Survey
 from dstheory.attribution import Attribution
-from dstheory.chain.exact import Solution, solve
+from dstheory.chain.exact import solve
 from dstheory.checks import Floats
 from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
@@ -48,28 +48,19 @@ def _(result: Survey, *, title: str = "") -> Figure:
 
 
 @picture.register
-def _(result: TrainResult, *, title: str = "") -> Figure:
-    return training_figure(result, title=title)
-
-
-@picture.register
 def _(result: Attribution, *, title: str = "") -> Figure:
     return attribution_figure({result.objective: result}, title=title)
 
 
 @picture.register
 def _(result: Optimum, *, title: str = "") -> Figure:
-    return rates_figure({"optimum": rates_of(solve(result.mdp, result.policy))}, title=title)
+    rates = solve(result.mdp, result.policy).rates()
+    return rates_figure({"optimum": {name: float(np.median(rates[name])) for name in (*RATES, "accuracy")}}, title=title)
 
 
-def rates_of(solution: Solution) -> dict[str, float]:
-    """Return p, a, b and the accuracy of a policy; of several runs the medians."""
-    found = {name: getattr(solution, name) for name in RATES} | {"accuracy": solution.mean_accuracy}
-    return {name: float(np.median(value)) for name, value in found.items()}
-
-
-def training_figure(result: TrainResult, *, title: str = "") -> Figure:
-    """Draw p, a, b and the accuracy over the steps; of several runs the median, and the middle 80 % shaded."""
+@picture.register
+def _(result: TrainResult, *, title: str = "") -> Figure:
+    # p, a, b and the accuracy over the steps.
     with framed(3.6, 2.6, title=title) as figure:
         axes = figure.subplots()
         step = result.log["step"]

@@ -82,11 +82,6 @@ def drawn_for(width: str, formats: tuple[str, ...]) -> Iterator[None]:
         _formats.reset(tokens[1])
 
 
-def figure_formats() -> tuple[str, ...]:
-    """Return the formats that figures are written in."""
-    return _formats.get()
-
-
 def in_column() -> bool:
     """Whether figures are drawn for one column: panels then stand below each other."""
     return _width.get() == "column"
@@ -281,7 +276,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     Returns:
         The paths written.
     """
-    paths = [stem.with_suffix(f".{kind}") for kind in figure_formats()]
+    paths = [stem.with_suffix(f".{kind}") for kind in _formats.get()]
     with matplotlib.rc_context(RC), one_warning_of_glyphs():
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)  # once, for all files; with an engine every file would be laid out again
