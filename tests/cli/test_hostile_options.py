@@ -73,12 +73,17 @@ def folder(dstheory: Callable[..., Outcome], tmp_path: Path, checkpoint: bytes) 
     return tmp_path
 
 
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 QUICK = {"simulate": ["--steps", "0"]}  # which is refused once the chain is made
 
 
 def attempt(
     dstheory: Callable[..., Outcome], folder: Path, path: str, flag: str, value: str, base: dict[str, list[str]] = BASE
 ) -> None:
+    before = _contents(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # they become sentences
         warnings.filterwarnings("error", ".* encountered in ")  # but for NumPy's
@@ -91,6 +96,7 @@ def attempt(
     if ran.code:
         assert len(re.findall("^[Ee]rror: .", ran.err, flags=re.MULTILINE)) == 1, what
         assert ran.err.count("\n", ran.err.lower().index("error: ")) == 1, what
+        assert _contents(folder) == before, f"{what}: refused, but something was written"
     assert not (folder / "executed").exists(), what
     assert not list(folder.glob("**/.partial-*")), what
 
