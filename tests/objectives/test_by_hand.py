@@ -35,6 +35,7 @@ from dstheory.objectives import (
     WeightedSum,
 )
 from dstheory.objectives.expectation import exponential
+from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import Positive
 from dstheory.objectives.responses import response_lengths
 from dstheory.objectives.weights import token_probabilities
@@ -213,3 +214,26 @@ def test_sums_over_multisets_keep_a_decision_that_is_rare() -> None:
         brief, whole = (objective.gradient(solve(mdp, policy)).decide for policy in (here, turns))
         assert 0 < np.abs(brief).max() < 1e-16
         np.testing.assert_allclose(brief, whole.sum(axis=0, keepdims=True), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [K1Reward, ReverseKL])
+def test_an_impossible_answer_takes_no_digits_beside_the_reference(kind: type[K1Reward | ReverseKL]) -> None:
+    """An answer that neither policy gives leaves the divergence as it is.
+
+    The decisions are those of the reference: only the divergence of the turns that follow, 1e-18, speaks for one of them.
+    """
+
+    def gradient(n: int) -> StageGradient:
+        answers, decisions = np.array([0.3, -0.4, 0.9, -np.inf][:n]), np.array([0.2, -0.5, 0.1, 0.4][:n])
+        moved = answers + 1e-9 * np.array([1.0, -2.0, 0.7, 0.0][:n])
+        mdp = TwoStageMDP(
+            correct=[[1, 0, 1, 0][:n]], n_answers=[n], gamma=1.0, max_turns=3,
+            sample_length=[[3, 7, 5, 4][:n]], decision_length=2.0,
+        )  # fmt: skip
+        reference = Policy.tabular(answers[None, None], decisions[None, None])
+        return kind(reference, beta=0.5).gradient(solve(mdp, Policy.tabular(moved[None, None], decisions[None, None])))
+
+    without, beside = gradient(3), gradient(4)
+    np.testing.assert_allclose(beside.sample[..., :3], without.sample, rtol=1e-11)
+    np.testing.assert_allclose(beside.decide[..., :3], without.decide, rtol=1e-11)
+    assert beside.sample[..., 3] == beside.decide[..., 3] == 0.0

@@ -78,6 +78,8 @@ def test_values_and_slopes_are_those_of_the_papers(name: str) -> None:
         m, c, r = (zero if curve is None else -BETA * curve.fall(at) for curve, at in parts)
         expected = [by_hand(name, mpf(w), mpf(l)), *slopes(name, mpf(w), mpf(l))]
         np.testing.assert_allclose(np.array([value, m + c, r - m]), np.array(expected, dtype=float), rtol=1e-11, atol=1e-13)
+        falls = np.concatenate(loss.falls(np.array([BETA * w]), np.array([BETA * l])))
+        np.testing.assert_allclose(-BETA * falls, np.array(expected[1:], dtype=float), rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -33,6 +33,7 @@ from dstheory.objectives import (
     SCoRePerAttempt,
     build,
 )
+from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.parts import PerToken
 
 BETA = 0.3
@@ -193,3 +194,13 @@ def test_gradients_that_cancel_in_shared_parameters_are_no_gradient() -> None:
     policy = Policy.linear(Features(sample, decide, offset, 1.7 * offset), np.array([0.0]))
     split = attribute(Reinforce(), solve(alike, policy))
     assert float(split.gradient.sample) == float(split.gradient.decide) == 0.0
+
+
+def test_the_terms_of_a_sum_do_not_cancel() -> None:
+    """Where masses cancel, the size of what they are made of stays: it tells how many digits are left."""
+    one = CoefficientMass(np.array([[[2.0, -3.0]]]), np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
+    other = CoefficientMass(-one.sample, one.stop, one.resample, sample_size=np.array([[[5.0, 7.0]]]))
+    both = one + other
+    assert both.sample.tolist() == [[[0.0, 0.0]]]
+    assert both.terms.tolist() == [[[7.0, 10.0]]]
+    assert (other + one).scaled(-2.0).terms.tolist() == [[[14.0, 20.0]]]

@@ -36,9 +36,10 @@ SETTINGS = [
 
 @pytest.fixture(params=["numpy", "compiled"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Small tables go through NumPy; here they are also sent through the loops meant for large ones."""
+    """Small tables go through NumPy, as one block; here they are also sent through what is meant for large ones."""
     if request.param == "compiled":
         monkeypatch.setattr("dstheory.tokens.rows.COMPILED_FROM", 0)
+        monkeypatch.setattr("dstheory.tokens.factored._BLOCK", 1)
     return request.param
 
 
