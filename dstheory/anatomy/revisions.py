@@ -171,7 +171,7 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
     lasts = episodes.final_correct
     first, last = (_share(values, episodes.problem, level) for values in (firsts, lasts))
     kept, mended = (_after(steps, which, level) for which in (True, False))
-    difference = _pooled_difference(steps, kept, mended, level)
+    difference = _pooled_difference(steps, kept, mended)
     tests = _tests(episodes, steps)
     within = _within(steps, level)
     afresh, markov, why = _verdicts(tests, difference, within)
@@ -239,20 +239,16 @@ def _within(steps: _Steps, level: float) -> Estimate:
     return replace(half, value=2 * half.value - 1, low=2 * half.low - 1, high=2 * half.high - 1)
 
 
-def _pooled_difference(steps: _Steps, kept: Estimate, mended: Estimate, level: float) -> Estimate:
-    if kept.value is None or mended.value is None:
-        return Estimate.missing(kept.reason or mended.reason, level=level, low=-1.0)
-    moved = []
-    for right, rate in ((True, kept.value), (False, mended.value)):
-        those = steps.before == right
-        moved.append(np.bincount(steps.problem, weights=np.where(those, steps.after - rate, 0.0)))
-    return rate_difference(kept, mended, correlation_of(moved[0], moved[1]))
+def _pooled_difference(steps: _Steps, kept: Estimate, mended: Estimate) -> Estimate:
+    rests = (np.where(steps.before == right, steps.after - (rate.value or 0.0), 0.0)
+             for right, rate in ((True, kept), (False, mended)))  # fmt: skip
+    return rate_difference(kept, mended, correlation_of(*(np.bincount(steps.problem, weights=rest) for rest in rests)))
 
 
 def _gain(episodes: Episodes, last: Estimate, first: Estimate) -> Estimate:
-    pairs = ((episodes.final_correct, last), (episodes.correct[episodes.offsets[:-1]], first))
-    moved = [np.bincount(episodes.problem, weights=values - (rate.value or 0.0)) for values, rate in pairs]
-    return rate_difference(last, first, correlation_of(moved[0], moved[1]))
+    rests = (values - (rate.value or 0.0) for values, rate in
+             ((episodes.final_correct, last), (episodes.correct[episodes.offsets[:-1]], first)))  # fmt: skip
+    return rate_difference(last, first, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
 
 
 def _limit(kept: Estimate, mended: Estimate) -> float | None:
