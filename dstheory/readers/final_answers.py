@@ -38,6 +38,11 @@ _PIECE = re.compile(
     rf"|(?P<number>{_NUMBER})",
     re.DOTALL,
 )
+_AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
+_NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
+_SIGNS = re.compile(r"[$%°]|\\[%$]")
+_SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
+_QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?")
 _PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
 _SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
@@ -177,8 +182,9 @@ def _unwrapped(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text without typography: for comparing words."""
-    spaced = " ".join(_PROSE.sub(r"\1", text).split())
-    return re.sub(r"(?<!\d) | (?!\d)", "", spaced).strip("$.").replace("{,}", ",").casefold()  # 1 1/2 is not 11/2
+    words = _PROSE.sub(r"\1", text).split()
+    plain = words[0] if len(words) == 1 else _NOT_BETWEEN_DIGITS.sub("", " ".join(words))  # 1 1/2 is not 11/2
+    return plain.strip("$.").replace("{,}", ",").casefold()
 
 
 def _letter(text: str) -> str:
@@ -192,17 +198,17 @@ def _letter(text: str) -> str:
 
 def _with_slashes(text: str) -> str:
     """Return a text with LaTeX's fractions of whole numbers as 1/2, and after a number as in 1 1/2."""
-    return _FRACTION.sub(r"\1/\2", re.sub(r"(?<=\d)\s*(?=\\[dt]?frac)", " ", text))
+    return _FRACTION.sub(r"\1/\2", _AFTER_A_NUMBER.sub(" ", text)) if "frac" in text else text
 
 
 def _number(text: str) -> Fraction | None:
-    plain = re.sub(r"[$%°]|\\[%$]", "", _with_slashes(text)).strip().rstrip(".")
+    plain = _SIGNS.sub("", _with_slashes(text)).strip().rstrip(".")
     mixed = _MIXED.fullmatch(plain)
     if mixed and 0 < int(mixed[3]) < int(mixed[4]):
         size = int(mixed[2]) + Fraction(int(mixed[3]), int(mixed[4]))
         return -size if mixed[1] == "-" else size
-    plain = re.sub(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})", "", plain).replace("\\", "")
-    if not re.fullmatch(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?", plain):
+    plain = _SPACING.sub("", plain).replace("\\", "")
+    if not _QUOTIENT.fullmatch(plain):
         return None
     top, _, bottom = plain.partition("/")
     if bottom and int(bottom) == 0:
