@@ -183,7 +183,8 @@ def solve_dataset(
                 raise DSTheoryError(f"{source} has other files than when it was begun: nothing was written; start again")
         total = _total([found[number] for number in range(len(parts))])
         if directory is not None:
-            asked_for = {"source": str(source), "objective": objective, **settings}
+            how = {"optimal": optimal, "workers": workers, "scheduler": scheduler, "chain": dict(asked.chain)}
+            asked_for = {"source": str(source), "objective": objective, **how, **settings}
             seconds = round(time.monotonic() - began, 3)
             write_manifest(directory, {"command": "solve_dataset", "parameters": asked_for, "seed": 0, "wall_seconds": seconds})
     return total

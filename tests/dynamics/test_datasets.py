@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 
 import numpy as np
@@ -123,6 +125,17 @@ def test_the_result_does_not_depend_on_the_number_of_workers(data):
     assert repr(one) == repr(two)
     assert float(one.energy.sample) == float(two.energy.sample)
     assert float(one.gradient.decide) == float(two.gradient.decide)
+
+
+def test_the_manifest_has_every_argument(data, tmp_path):
+    """With what it says, the same numbers are computed again."""
+    folder, _ = data
+    chosen = {"objective": "reinforce + kl-direct", "optimal": True, "chain": {"gamma": 0.5, "max_turns": 3}, **KL}
+    found = solve_dataset(folder, out=tmp_path / "out", **chosen)
+    said = json.loads((tmp_path / "out" / "run.json").read_text())["parameters"]
+    arguments = set(inspect.signature(solve_dataset).parameters)
+    assert said.keys() == (arguments | KL.keys()) - {"settings", "blocks", "out", "overwrite", "progress"}
+    assert repr(solve_dataset(**said)) == repr(found) != repr(solve_dataset(folder, **{**chosen, "chain": None}))
 
 
 def test_files_of_another_schema_are_refused_before_anything_is_computed(data, monkeypatch):
