@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import reprlib
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -145,6 +146,27 @@ def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int
     if not exact or number < low:
         raise ChainError(f"{what} is {reprlib.repr(value)}: must be a whole number >= {low}{otherwise}")
     return number
+
+
+def numbers_only(record: Any) -> None:
+    """Raise ChainError for a setting that has a number as its default and is given as a boolean, a text or a complex number.
+
+    Python counts with True as with 1, so that a switch in the place of a number would go unseen.
+
+    >>> from dstheory.objectives import NFT
+    >>> NFT(floor=True)
+    Traceback (most recent call last):
+        ...
+    dstheory.errors.ChainError: floor is True: must be a number, not of type bool; give 1.0 for the default
+    """
+    for field in dataclasses.fields(record):
+        if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
+            value = getattr(record, field.name)
+            if np.asarray(value).dtype.kind in "bcSU":
+                raise ChainError(
+                    f"{field.name} is {reprlib.repr(value)}: must be a number, not of type {type(value).__name__}; "
+                    f"give {field.default} for the default"
+                )
 
 
 def reject(

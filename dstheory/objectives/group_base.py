@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, numbers_only
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.compositions import representatives
@@ -150,6 +150,7 @@ class GroupObjective(ResponseObjective):
     """Whether the weight of a ratio depends on the sign of the credit."""
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         if self.normalise_by is not None and not isinstance(getattr(type(self), "normaliser"), property):  # noqa: B009
             object.__setattr__(self, "normaliser", normaliser_named(self.normalise_by))
         self.credit.check_group(self.group_size)

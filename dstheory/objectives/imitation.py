@@ -30,7 +30,7 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, reject, whole_number
+from dstheory.checks import Floats, numbers_only, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards, range_of_lengths
@@ -233,6 +233,9 @@ class SFT(_LogLikelihood):
 
     name = "sft"
 
+    def __post_init__(self) -> None:
+        numbers_only(self)
+
     def token_weight(self, solution: Solution) -> TokenWeight:
         """Return the stage weights."""
         check_runs(solution, length_weight=np.shape(self.length_weight))
@@ -257,6 +260,7 @@ class _OfBatches(_Imitation):
     accumulate: Literal["mean", "sum"] = field(default="mean", kw_only=True)
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         whole_number(self.micro_batches, "micro_batches", low=1)
         if self.accumulate not in ("mean", "sum"):
             raise ChainError(f"accumulate is {self.accumulate!r}: must be 'mean' or 'sum'")

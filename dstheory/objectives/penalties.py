@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, float_array
+from dstheory.checks import Floats, float_array, numbers_only
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.denominators import on_lengths
@@ -141,6 +141,7 @@ class _KL(_Penalty):
     beta: ArrayLike = 0.1
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         check_strength(self.beta, "beta", "a penalty has no negative strength")
 
     @property
@@ -509,6 +510,7 @@ class EntropyBonus(_Penalty):
     name = "entropy"
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         check_strength(self.alpha, "alpha", "use 0 for none")
 
     @property

@@ -25,7 +25,7 @@ import numpy as np
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, Ints
+from dstheory.checks import Floats, Ints, numbers_only
 from dstheory.errors import InfiniteDivergenceError
 from dstheory.objectives.base import Measure, Objective
 from dstheory.objectives.expectation.compositions import representatives
@@ -75,6 +75,7 @@ class DPO(Objective):
     name = "dpo"
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         self.of_pairs  # checks the settings  # noqa: B018
 
     @property

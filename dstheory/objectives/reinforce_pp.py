@@ -24,7 +24,7 @@ from dstheory.chain.bellman import Values
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, compact, reject
+from dstheory.checks import Floats, compact, numbers_only, reject
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.denominators import mean_tokens
 from dstheory.objectives.expectation.grouping import Grouping
@@ -71,6 +71,7 @@ class ReinforcePlusPlus(Objective):
     name = "reinforce-pp"
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         check_penalty(self.name, self.beta, self.reference)
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:

@@ -30,7 +30,7 @@ import numpy as np
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, numbers_only
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
@@ -178,6 +178,7 @@ class _SCoRe(Objective):
     alpha: float = 10.0
 
     def __post_init__(self) -> None:
+        numbers_only(self)
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
             raise ChainError(f"alpha is {self.alpha}: must be finite and >= 0, how much progress is paid; 0 pays attempts alone")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 
 import numpy as np
 import pytest
+from objectives.instances import INSTANCES
+from strategies import make_case
 
 import dstheory.objectives as room
 from dstheory import Policy, TwoStageMDP, solve
@@ -166,3 +169,15 @@ def test_aliases_resolve_to_what_is_computed() -> None:
     assert lookup("verl:grpo") is room.DAPOBatch
     with pytest.raises(DSTheoryError, match=r"there is no objective 'trl:gpro': did you mean .*trl:grpo"):
         lookup("trl:gpro")
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_what_is_no_number_is_refused_in_the_place_of_one(name: str) -> None:
+    """True would count as 1, and a text would end in a traceback: every setting that is a number by default."""
+    case = make_case(1, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective = INSTANCES[name][0](case)
+    for field in dataclasses.fields(objective):  # type: ignore[arg-type]
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            for value in (True, np.True_, "1", b"1", 1 + 0j, np.array([True])):
+                with pytest.raises(ChainError, match=f"{field.name} is .*: must be a number, not of type"):
+                    dataclasses.replace(objective, **{field.name: value})  # type: ignore[type-var]
