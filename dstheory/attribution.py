@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -422,12 +423,14 @@ def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
     For a policy that is linear in its parameters F is that stage's block in parameter space, so restricting a policy can only
     lower its energy. Warns :class:`InfiniteEnergyWarning` where a gradient pushes an action of probability zero.
     """
-    policy, info = solution.policy, fisher_information(solution)
+    policy = solution.policy
     if policy.features is None:
+        info = fisher_information(solution)
         energies = _diagonal_energy(g.sample, info.sample), _diagonal_energy(g.decide, info.decide)
     else:
         by_sample, by_decide = _pulled_back(g, policy.features)
-        energies = _form_energy(by_sample, info.sample), _form_energy(by_decide, info.decide)
+        of_sample, of_decide = _inverses(solution)
+        energies = _form_energy(by_sample, *of_sample), _form_energy(by_decide, *of_decide)
     if not (np.isfinite(energies[0]).all() and np.isfinite(energies[1]).all()):
         warnings.warn(
             "the gradient pushes an action that the policy takes with probability 0: its Fisher energy is infinite there",
@@ -489,9 +492,21 @@ def scaled_inverse(fisher: Floats) -> tuple[Floats, Floats, Floats]:
     return scale, scaled, np.linalg.pinv(scaled, rcond=1e-12, hermitian=True)
 
 
-def _form_energy(g: Floats, fisher: Floats) -> Floats:
-    """Return g^T F^+ g."""
-    scale, scaled_f, inverse = scaled_inverse(fisher)
+_Inverse = tuple[Floats, Floats, Floats]
+_known_inverses: WeakKeyDictionary[Solution, tuple[_Inverse, _Inverse]] = WeakKeyDictionary()
+
+
+def _inverses(solution: Solution) -> tuple[_Inverse, _Inverse]:
+    """Return :func:`scaled_inverse` of both stages, computed once for all objectives on a chain under a policy."""
+    found = _known_inverses.get(solution)
+    if found is None:
+        info = fisher_information(solution)
+        found = _known_inverses[solution] = scaled_inverse(info.sample), scaled_inverse(info.decide)
+    return found
+
+
+def _form_energy(g: Floats, scale: Floats, scaled_f: Floats, inverse: Floats) -> Floats:
+    """Return g^T F^+ g, from what :func:`scaled_inverse` finds of F."""
     scaled_g = g * scale
     solved = np.einsum("...pq,...q->...p", inverse, scaled_g)
     with np.errstate(over="ignore"):  # what leaves the floats is infinite, as outside the range

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 
 import numpy as np
@@ -12,7 +13,7 @@ from objectives.instances import CLASSIC
 from oracle import Tables, paths
 from strategies import Case, cases, make_case
 
-from dstheory import Features, Policy, Solution, TwoStageMDP, attribute, solve
+from dstheory import Features, Policy, Solution, TwoStageMDP, attribute, attribution, solve
 from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy, without_rounding
 from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect
 
@@ -375,3 +376,20 @@ def test_what_a_subclass_says_of_its_gradient_and_of_its_terms_is_believed(name:
     assert usual.decide.any()
     assert not own.sample.any()
     assert not own.decide.any()
+
+
+def test_the_inverse_of_the_fisher_information_is_found_once_per_solution_and_goes_with_it(monkeypatch) -> None:
+    inverted: list[np.ndarray] = []
+    invert = attribution.scaled_inverse
+    monkeypatch.setattr(attribution, "scaled_inverse", lambda fisher: inverted.append(fisher) or invert(fisher))
+    one, other = (solve(TwoStageMDP.minimal(gamma=1.0), policy) for policy in (HERE, THERE))
+    before = len(attribution._known_inverses)
+    first, second = (attribute(Reinforce(), solution).energy for solution in (one, other))
+    again = attribute(Reinforce(), one).energy
+    assert len(inverted) == 4  # of two stages each
+    assert again.sample == first.sample
+    assert second.sample != first.sample
+    assert len(attribution._known_inverses) == before + 2
+    del one, other
+    gc.collect()
+    assert len(attribution._known_inverses) <= before
