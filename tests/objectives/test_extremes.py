@@ -229,6 +229,7 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "grpo, engine, many": (0.12, _CHANCE),
     "dr-grpo, per turn": (0.2, "baseline_per='turn': responses of more than 100,000 turns"),
     "grpo, whole ratio": (0.03, "gradient of grpo"),
+    "dapo-batch, many, cut off": (0.02, "mean tokens of responses that are not truncated"),
     "dapo-batch, endless groups of few prompts": (0.05, f"{_CHANCE}"),
     "dapo-batch, endless groups of few prompts, mixed": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
     "dapo-batch, endless groups of few prompts, left": (0.12, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
@@ -247,6 +248,9 @@ MAY_LACK_DIGITS: dict[str, float] = {
     "dr-grpo-1": 0.06, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.06, "dapo-4": 0.05, "dapo-batch-2": 0.05,
     "k1-reward, beside grpo": 0.2, "grpo, dual clip": 0.1, "gspo-1": 0.08, "gspo-2": 0.06,
     "cispo-1": 0.06, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
+    "grpo, engine, many": 0.16, "grpo, engine off policy": 0.2, "dapo-batch, cool": 0.08, "grpo, whole ratio": 0.12,
+    "dapo-batch, rewards by turns, off policy": 0.12, "grpo, deviation of the batch": 0.1, "dr-grpo, deviation of the batch": 0.1,
+    **{f"dpo, {loss}": 0.2 for loss in LOSSES},
 }  # fmt: skip
 
 
