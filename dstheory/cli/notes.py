@@ -97,12 +97,19 @@ def _terms(objective: Objective) -> tuple[Objective, ...]:
     return objective.terms if isinstance(objective, WeightedSum) else (objective,)
 
 
+def _named(expression: str) -> list[str]:
+    """Return the objectives that an expression names: none where it is one of the four conditions, whose names are no sums."""
+    from dstheory.about import parse
+    from dstheory.dynamics.conditions import CONDITIONS
+
+    return [] if expression in CONDITIONS else [name for _, name in parse(expression)]
+
+
 def _names(built: Sequence[tuple[str, Objective]]) -> list[str]:
     """Say what a library's name computes."""
-    from dstheory.about import parse
     from dstheory.objectives import ALIASES
 
-    names = [name.lower().replace("_", "-") for expression, _ in built for _, name in parse(expression)]
+    names = [name.lower().replace("_", "-") for expression, _ in built for name in _named(expression)]
     known = [(name, ALIASES[name]) for name in names if name in ALIASES]
     return [f"{name} is {alias.objective}: {alias.computed} ({alias.source})" for name, alias in known]
 
@@ -134,10 +141,12 @@ def _not_using(option: str, expression: str, objective: Objective) -> dict[str, 
     """Return the terms of an expression that do not use an option, and why; none where a name's setting is all that is fixed."""
     import numpy as np
 
-    from dstheory.about import parse
     from dstheory.objectives.registry import lookup, unused
 
-    names, terms = [name for _, name in parse(expression)], _terms(objective)
+    names, terms = _named(expression), _terms(objective)
+    if not names:
+        takes = any(_SETTINGS[option] in getattr(term, "__dataclass_fields__", {}) for term in terms)
+        return {} if takes else {expression: f"has no {option.replace('_', '-')}"}
     if option in ("reference", "expert"):
         uses = {name: _takes(option, lookup(name)) for name in names}
         found = {name: f"has no {option}" for name in names if not uses[name]}

@@ -130,6 +130,23 @@ def test_a_sweep_builds_objectives_as_simulate_does(dstheory, options) -> None:
         assert float(data.accuracy.sel(length_weight=0.3)[0]) == pytest.approx(said["after"]["accuracy"], rel=1e-9)
 
 
+def test_conditions_stand_beside_objectives_in_both_commands(dstheory) -> None:
+    """They were refused by `simulate` where an option of objectives was given, since their names are no sums."""
+    names = ("reward", "reward + KL", "SFT, covers mistakes", "grpo")
+    more = ("--steps", 5, "--beta", 0.3, "--std", "none", *(part for name in names for part in ("--objective", name)))
+    ran = dstheory("simulate", *more, "--length-weight", 0.3, "--out", "one", "--json")
+    assert ran.code == 0, ran.err
+    said = " ".join(ran.err.split())
+    assert "--beta 0.3 is not used by reward, SFT, covers mistakes, which have no beta" in said
+    assert "--std none is not used by reward, reward + KL, SFT, covers mistakes, which have no std" in said
+    assert "--length-weight 0.3 is not used by reward, grpo, which have no length-weight" in said
+    dstheory("sweep", "--of", "simulate", *more, "--grid", "length_weight=0.3,0.9", "--out", "out")
+    with xr.open_dataset("out/history.nc") as data:
+        for row in ran.result["conditions"]:
+            mine = data.accuracy.sel(length_weight=0.3, objective=row["condition"])
+            assert float(mine) == pytest.approx(row["after"]["accuracy"], rel=1e-12)
+
+
 def test_a_chain_from_a_file(dstheory) -> None:
     chain = Path(__file__).resolve().parents[2] / "examples" / "three_prompts.json"
     example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")
