@@ -25,7 +25,7 @@ from dstheory.cli.explained import (
     ways_caption,
 )  # fmt: skip
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import mdp_option, model_option, parameter_options, seed_option
+from dstheory.cli.options import mdp_option, model_option, parameter_options, said_once, seed_option
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
@@ -55,13 +55,14 @@ _CHAIN = parameter_options(
 
 @click.command(name="explain", epilog=EPILOG)
 @click.argument("file", metavar="FILE|TRAINER")
-@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...", callback=said_once)
 @trainer_option
 @click.option("--against", default=None, metavar="FILE|TRAINER", help="Compare with another configuration.")
 @click.option(
     "--with",
     "changes",
     multiple=True,
+    callback=said_once,
     metavar="KEY=VALUE",
     help="Change a setting of the other one (repeatable); without --against it is the same file.",
 )

@@ -11,6 +11,8 @@ import click
 from dstheory.cli import completion
 from dstheory.cli.numbers import Numbers, Ruled, Whole
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
+from dstheory.readers.messages import shown
+from dstheory.texts import printable
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes
@@ -111,6 +113,21 @@ training_options = applied(
         seed_option("Seed of the random starts."),
     ]
 )  # fmt: skip
+
+
+def said_once(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what an option says of names, as pairs or as texts ``NAME=VALUE``; of one name it must not say two things.
+
+    Raises:
+        click.BadParameter: it does.
+    """
+    said: dict[str, str] = {}
+    for entry in value:
+        name, text = (entry.lstrip("-+").partition("=")[::2]) if isinstance(entry, str) else entry
+        if said.setdefault(name, text) != text:
+            both = f"as {shown(said[name])} and as {shown(text)}"
+            raise click.BadParameter(f"{printable(name)} is given twice, {both}: leave one of them out", ctx, param)
+    return value
 
 
 def given_options(ctx: click.Context) -> frozenset[str]:

@@ -17,7 +17,7 @@ from dstheory.cli.configured import heading, lacking, place_from, said_of, train
 from dstheory.cli.echo import json_option, say
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
-from dstheory.cli.options import given_options, model_options, module_option, objective_options, objectives_option
+from dstheory.cli.options import given_options, model_options, module_option, objective_options, objectives_option, said_once
 from dstheory.cli.problem import Problem, objective_from, problem_from
 from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
@@ -55,7 +55,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 
 @click.command(name="signal", epilog=EPILOG)
 @click.argument("file", required=False, metavar="[FILE|TRAINER]")
-@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...", callback=said_once)
 @trainer_option
 @config_option
 @model_options

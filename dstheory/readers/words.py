@@ -55,7 +55,7 @@ class Verdicts:
         """Read rules as they stand on a command line: ``C=true,I=false``, or ``score>=1``.
 
         Raises:
-            RecordError: a rule is neither, or another stands beside the one for numbers.
+            RecordError: a rule is neither, another stands beside the one for numbers, or a word is said to be both.
         """
         words: dict[str, bool] = {}
         each = [part for text in rules for part in text.split(",")]
@@ -69,7 +69,7 @@ class Verdicts:
             word, sign, value = rule.rpartition("=")
             if not sign or not word.strip() or value.strip().lower() not in _BOOLEANS:
                 raise RecordError(f"--correct {shown(rule)} is no rule: write WORD=true, WORD=false, or KEY>=NUMBER")
-            words[word.strip()] = _BOOLEANS[value.strip().lower()]
+            _put(words, word.strip(), _BOOLEANS[value.strip().lower()], "--correct")
         return cls(words)
 
     def __call__(self, value: Any) -> bool | None:
@@ -182,16 +182,24 @@ def parse_decisions(rules: Iterable[str]) -> dict[str, str]:
     """Read what decisions are called: ``continue=resample,stop=stop``.
 
     Raises:
-        RecordError: a rule is not WORD=DECISION.
+        RecordError: a rule is not WORD=DECISION, or a word is said to mean two things.
 
     Example:
         >>> parse_decisions(["continue=resample,stop=stop"])
         {'continue': 'resample', 'stop': 'stop'}
     """
-    words = {}
+    words: dict[str, str] = {}
     for rule in (part for text in rules for part in text.split(",")):
         word, sign, meaning = rule.rpartition("=")
         if not sign or not word.strip() or meaning.strip() not in DECISIONS:
             raise RecordError(f"--decision {shown(rule)} is no rule: write WORD=resample, WORD=stop or WORD=submit")
-        words[word.strip()] = meaning.strip()
+        word = word.strip()
+        _put(words, word.lower() if word.lower() in ("true", "false") else word, meaning.strip(), "--decision")
     return words
+
+
+def _put(words: dict[str, Any], word: str, meaning: Any, option: str) -> None:
+    """Add what a word means; raise RecordError where it was said to mean something else."""
+    if words.setdefault(word, meaning) != meaning:
+        both = " and ".join(str(one).lower() for one in (words[word], meaning))
+        raise RecordError(f"{option} says two things of {shown(word)}, {both}: leave one of them out")

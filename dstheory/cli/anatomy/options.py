@@ -12,7 +12,7 @@ import click
 
 from dstheory.cli.echo import say
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import workers_options
+from dstheory.cli.options import said_once, workers_options
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
 
@@ -55,13 +55,13 @@ _OPTIONS = [
                  default="auto", show_default=True,
                  help="What a record is, where no format says it: one attempt (rollouts, or attempts of an episode in a table), "
                  "an episode, a conversation, a text."),
-    click.option("--field", "fields", type=Renamed("cap=max_attempts"), multiple=True,
+    click.option("--field", "fields", type=Renamed("cap=max_attempts"), multiple=True, callback=said_once,
                  help="Where a part of a record stands, e.g. cap=max_attempts, gold=extra.gold, correct=score[]; repeatable."),
     click.option("--correct", metavar="RULE", multiple=True,
                  help="Which values are right: C=true,I=false, or 'score>=1'."),
     click.option("--decision", metavar="WORD=DECISION", multiple=True,
                  help="What decisions are called: continue=resample,stop=stop."),
-    click.option("--where", type=Renamed("filter=none"), multiple=True,
+    click.option("--where", type=Renamed("filter=none"), multiple=True, callback=said_once,
                  help="Read only records that hold this, e.g. filter=strict-match; repeatable."),
     click.option("--turns", metavar="PLACE,PLACE", default="",
                  help="What says whether the answers given in turn are right, where nobody decided between them: "
