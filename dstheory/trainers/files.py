@@ -183,9 +183,24 @@ def _limited(entries: Iterator[KeyValue], name: str) -> Iterator[KeyValue]:
         yield entry
 
 
+def _refuse_again(seen: dict[str, bool], key: str, nested: bool, where: str) -> None:
+    """Refuse a key that is given twice and holds keys: programs read the last one alone, in which those of the first are not set.
+
+    Args:
+        seen: the keys before it at the same place, and whether they hold keys; it is added to them.
+        key: the key.
+        nested: whether it holds keys.
+        where: its place in the file.
+    """
+    if key in seen and (nested or seen[key]):
+        raise FileFormatError(f"{where}: {shown(key)} is given twice, and keys are in it: put them all under one")
+    seen[key] = nested
+
+
 def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[KeyValue]:
     if depth > DEEPEST_CONFIGURATION:
         raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
+    seen: dict[str, bool] = {}
     own = {key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)}
     for key, value in node.value:
         line = key.start_mark.line + 1
@@ -198,7 +213,9 @@ def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterato
         if not isinstance(key, yaml.ScalarNode):
             raise FileFormatError(f"{name}, line {line}: a key is a list or a mapping: give it a name")
         full = f"{above}{key.value}"
-        if isinstance(value, yaml.MappingNode) and value.value:
+        nested = isinstance(value, yaml.MappingNode) and bool(value.value)
+        _refuse_again(seen, key.value, nested, f"{name}, line {line}")
+        if nested:
             yield from _nodes(value, f"{full}.", name, depth + 1)
         else:
             yield KeyValue(full, _value(value, name), line)
@@ -221,28 +238,42 @@ def _value(node: yaml.Node, name: str) -> Any:
     return None
 
 
+class _Object(dict[str, Any]):
+    """A JSON object that knows its keys in the order of the text, those that stand there twice too."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
 def _json(text: str, name: str) -> Source:
     try:
-        document = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits))
+        document = json.loads(
+            text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits), object_pairs_hook=_Object
+        )
     except RecursionError as error:
         raise FileFormatError(f"{name} is nested too deeply: a configuration has a few levels") from error
     except ValueError as error:
         line = getattr(error, "lineno", None)
         raise FileFormatError(f"{name}{'' if line is None else f', line {line}'}: no JSON ({error}): correct it") from error
-    if not isinstance(document, dict):
+    if not isinstance(document, _Object):
         raise FileFormatError(f"{name} is no JSON object of keys and values: give the configuration itself")
 
     after = 0  # keys stand in the order in which they are walked
 
-    def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[KeyValue]:
+    def walk(table: _Object, above: str, depth: int) -> Iterator[KeyValue]:
         nonlocal after
-        for key, value in table.items():
+        seen: dict[str, bool] = {}
+        for key, value in table.pairs:
             found = re.compile(re.escape(json.dumps(key)) + r"\s*:").search(text, after)
             after = after if found is None else found.end()
-            if isinstance(value, dict) and value and depth < DEEPEST_CONFIGURATION:
+            line = None if found is None else text.count("\n", 0, found.start()) + 1
+            nested = isinstance(value, _Object) and bool(value) and depth < DEEPEST_CONFIGURATION
+            _refuse_again(seen, key, nested, name if line is None else f"{name}, line {line}")
+            if nested:
                 yield from walk(value, f"{above}{key}.", depth + 1)
             else:
-                yield KeyValue(f"{above}{key}", value, None if found is None else text.count("\n", 0, found.start()) + 1)
+                yield KeyValue(f"{above}{key}", value, line)
 
     return Source(name, tuple(_limited(walk(document, "", 0), name)))
 

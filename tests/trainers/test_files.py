@@ -113,6 +113,17 @@ def test_a_key_of_json_stands_on_its_own_line(tmp_path: Path) -> None:
     assert found(read(tmp_path, "a.json", text)) == [("a.b", 1, 1), ("c", "b", 2), ("d", '"b": 2', 3), ("b", 3, 4)]
 
 
+@pytest.mark.parametrize(("name", "text"), [
+    ("a.yaml", "beta: 0.1\nloss_type: grpo\nnum_generations: 8\nbeta: 0.2\n"),
+    ("a.json", '{"beta": 0.1,\n "loss_type": "grpo",\n "num_generations": 8,\n "beta": 0.2}'),
+])  # fmt: skip
+def test_a_repeated_key_is_said(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    configuration = configuration_of(tmp_path / name, trainer="trl:grpo")
+    assert configuration.training.beta == 0.2
+    assert "beta is set twice, to 0.1 in line 1 and to 0.2 in line 4: the last one holds" in configuration.warnings
+
+
 @pytest.mark.parametrize(
     ("word", "value"),
     [("007", 7), ("-1e-3", -0.001), (".5", 0.5), ("inf", float("inf")), ("1_000", "1_000"), ("0x10", "0x10"), ("1+1", "1+1")],
@@ -133,6 +144,9 @@ HOSTILE = {
     "list.yaml": ("- 1\n", "is no YAML mapping"),
     "empty.yaml": ("", "is no YAML mapping"),
     "deep.json": ('{"a":' * 20_000, "nested too deeply"),
+    "twice.json": ('{"a": {"b": 1},\n "a": {"c": 2}}', "twice.json, line 2: 'a' is given twice, and keys are in it"),
+    "first.json": ('{"a": {"b": 1},\n "a": 2}', "line 2: 'a' is given twice"),
+    "twice.yaml": ("a:\n  b: 1\na:\n  c: 2\n", "twice.yaml, line 3: 'a' is given twice, and keys are in it"),
     "list.json": ("[1]", "is no JSON object"),
     "broken.json": ('{\n"a": }', "broken.json, line 2: no JSON"),
     "quotes.sh": ("\npython grpo.py --a 'b", "quotes.sh, line 2: no shell command"),
