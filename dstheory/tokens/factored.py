@@ -105,7 +105,7 @@ class FactoredPass(TokenPass):
         same_kind(self.sampler, reference, "reference")
         rho = self.chain.prompt_weight
         kl, variance, gradient = penalty(self.sampler.blocks[0], reference.blocks[0], coefficient, rho, keep=keep)
-        refuse_infinite(kl, coefficient != 0.0, slice(None))
+        refuse_infinite(kl, slice(None))
         local = TokenGradient(None if gradient is None else (gradient,), coefficient**2 * variance)
         return TokenPenalty((coefficient * kl).sum(axis=1), (kl,), local, reference.blocks, coefficient)
 

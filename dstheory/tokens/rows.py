@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Bools, Floats, float_array, frozen, readonly, reject
+from dstheory.checks import Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 
 COMPILED_FROM = 1 << 18  # entries; below, NumPy takes milliseconds and no compiler is waited for
@@ -279,15 +279,18 @@ def _compiled(
     return first.reshape(shape), second.reshape(shape), gradient
 
 
-def refuse_infinite(divergence: Floats, met: Bools, place: int | slice) -> None:
-    """Raise InfiniteDivergenceError if a row that is met, (prompts, ...), has an infinite divergence."""
-    bad = met & ~np.isfinite(divergence)
+def refuse_infinite(divergence: Floats, place: int | slice) -> None:
+    """Raise InfiniteDivergenceError if a row has an infinite divergence; that of rows that are never met is 0.
+
+    Rows are (prompts, ...) of one position, and (prompts, positions, ...) of a slice of them.
+    """
+    bad = ~np.isfinite(divergence)
     if bad.any():
-        what = f"position {place}" if isinstance(place, int) else "a later position" if place.start else "some position"
-        prompt = int(np.argwhere(bad)[0][0])
+        prompt, *rest = (int(i) for i in np.argwhere(bad)[0])
+        position = place if isinstance(place, int) else rest[0] + (place.start or 0)
         raise InfiniteDivergenceError(
-            f"the reference gives probability 0 to a token (prompt {prompt}, {what}) that the policy draws: the divergence is "
-            "infinite; give the reference some mass there"
+            f"the reference gives probability 0 to a token (prompt {prompt}, position {position}) that the policy draws: the "
+            "divergence is infinite; give the reference some mass there"
         )
 
 

@@ -149,9 +149,8 @@ class TokenPass(ABC):
         expected, divergence = np.zeros(self.chain.n_prompts), []
         for place, rows, ref, reach in zip(self.sampler.places, self.sampler.blocks, reference.blocks, self.reach, strict=True):
             c = _beside(coefficient[:, place], reach)
-            kl, met = row_divergence(rows, ref), (reach > 0.0) & (c != 0.0)
-            refuse_infinite(kl, met, place)
-            divergence.append(np.where(met, kl, 0.0))
+            divergence.append(np.where((reach > 0.0) & (c != 0.0), row_divergence(rows, ref), 0.0))
+            refuse_infinite(divergence[-1], place)
             expected += _per_prompt(c * reach * divergence[-1])
         return TokenPenalty(expected, tuple(divergence), None, reference.blocks, coefficient)
 

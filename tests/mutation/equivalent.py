@@ -102,4 +102,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "objectives/trajectory_penalties.py",
         "found = one_pass(whitened_gradient, solution, self.reference, beta, none, (one, one), shift=[[0.0]])  ->  1.0",
     ): "what is paid for every response alike is a baseline, which moves nothing",
+    (
+        "symbolic/objectives/reward.py",
+        "scale=lambda s: [[1 / symbol(\"Lbar\")]],  ->  1 * symbol('Lbar')",
+    ): "formulas keep it in front, and the rest is divided by it",
 }

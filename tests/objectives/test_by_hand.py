@@ -85,7 +85,7 @@ def test_whitening_over_the_tokens_of_all_responses() -> None:
 
 def test_k1_in_the_loss_has_no_scalar_but_zero_unless_lengths_divide_it() -> None:
     s = solve(LOPSIDED, HERE)
-    assert K1Loss(THERE, beta=0.3).value(s) == 0.0
+    assert K1Loss(THERE, beta=0.3).value(s) == K1Loss(THERE, beta=0.0).value(s) == 0.0
     t = enumerate_trajectories(LOPSIDED, HERE)
     expected = -0.3 * float((t.weight / response_lengths(s, t)).sum())
     assert float(K1Loss(THERE, beta=0.3, normaliser="response-tokens").value(s)) == pytest.approx(expected, rel=1e-11)

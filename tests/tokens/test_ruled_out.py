@@ -62,6 +62,20 @@ def test_a_first_token_of_weight_zero_may_be_ruled_out() -> None:
     assert 0 < result.energy.by_position[0] < np.inf
 
 
+def test_a_token_of_weight_zero_may_be_ruled_out_where_tokens_are_independent() -> None:
+    def factored(*rows: list[float]) -> TokenPolicy:
+        return TokenPolicy(Factored.from_logits(np.log(np.array([rows]))), stop=0.5)
+
+    with np.errstate(divide="ignore"):
+        pi, ref = factored([0.5, 0.5], [0.5, 0.5]), factored([1.0, 0.0], [0.25, 0.75])
+    with pytest.raises(InfiniteDivergenceError, match=r"prompt 0, position 0"):
+        token_kl(CHAIN, pi, ref, beta=1.0)
+    result = token_kl(CHAIN, pi, ref, token_weight=[0.0, 1.0])
+    np.testing.assert_allclose(result.value, -0.5 * np.log(4 / 3), rtol=1e-14)
+    np.testing.assert_allclose(result.energy.by_position, [0.0, 0.25 * np.log(3) ** 2], rtol=1e-14)
+    np.testing.assert_allclose(result.tokens[0], [[[0.0, 0.0], 0.25 * np.log(3) * np.array([-1.0, 1.0])]], rtol=1e-14)
+
+
 def test_demonstrations_from_rows_that_the_policy_never_reaches() -> None:
     """They pull the first token without bound; where the row after it is already the expert's, that row is not pulled at all."""
     pi, expert = markov([1.0, 0.0], [0.5, 0.5], [0.3, 0.7]), markov([0.5, 0.5], [0.25, 0.75], [0.3, 0.7])
