@@ -88,9 +88,8 @@ class Distillation(_AtStates, K2Loss):
             return super().per_token(solution)
         if taught:
             ratios = log_ratios(solution.policy, self.reference, self.generated(solution), called="teacher")
-            with np.errstate(over="ignore"):
-                answer, stop, resample = (self._fall(up) * np.exp(up) for up in ratios)
-            return TokenWeight(answer, stop, resample).times(TokenWeight(_ONE, _ONE, _ONE))
+            answer, stop, resample = map(self._fall, ratios)
+            return TokenWeight.exponential(ratios, self.reference).times(TokenWeight(answer, stop, resample))
         found, pairs = [], log_pairs(solution.policy, self.reference)
         for (_, log_p, log_q), up in zip(pairs, solution.policy.log_ratios(self.reference), strict=True):
             found.append(self._fall(np.where(log_p == -np.inf, 0.0, np.where(log_q == -np.inf, np.inf, up))))
