@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dstheory.cli.echo import say
@@ -60,7 +61,13 @@ def reference_words(problem: Problem, options: dict[str, Any]) -> str:
 
 
 def notes(
-    built: Sequence[tuple[str, Objective]], problem: Problem, options: dict[str, Any], *, at_start: bool = True
+    built: Sequence[tuple[str, Objective]],
+    problem: Problem,
+    options: Mapping[str, Any],
+    *,
+    at_start: bool = True,
+    named: bool = True,
+    swept: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[str]:
     """Return one line for each thing that the numbers of these objectives, or their differences, depend on unseen.
 
@@ -69,10 +76,25 @@ def notes(
         problem: the chain, and which options were given.
         options: all options.
         at_start: the numbers are those of the start, where a KL to the start is 0.
+        named: the objectives are what the user named. Else they are the four conditions, whose names say what they use: only
+            what none of them uses is said.
+        swept: the parameters that vary, by the option that would set them.
     """
-    lines = [*_names(built), *_unused(built, problem, options), *_rewards(built, problem), *_normalisers(built), *_sft(built),
-             *(_vanishing(built, problem) if at_start else [])]  # fmt: skip
+    flags = {name: f"--{name.replace('_', '-')}{_value(options[name])}" for name in problem.given & _SETTINGS.keys()}
+    flags |= {name: f"--grid {', '.join(swept[name])}" for name in swept.keys() & _SETTINGS.keys()}
+    lines = _unused(built, flags, by_all=not named)
+    if named:
+        lines = [*_names(built), *lines, *_rewards(built, problem, swept), *_normalisers(built), *_sft(built, swept),
+                 *(_vanishing(built, problem) if at_start else [])]  # fmt: skip
     return list(dict.fromkeys(lines))
+
+
+def _value(value: Any) -> str:
+    """Return what stands behind an option: nothing of a flag."""
+    if isinstance(value, bool):
+        return ""
+    numbers = value if isinstance(value, tuple) else (value,)
+    return " " + ",".join(f"{x:g}" if isinstance(x, float) else str(x) for x in numbers)
 
 
 def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
@@ -114,18 +136,17 @@ def _names(built: Sequence[tuple[str, Objective]]) -> list[str]:
     return [f"{name} is {alias.objective}: {alias.computed} ({alias.source})" for name, alias in known]
 
 
-def _unused(built: Sequence[tuple[str, Objective]], problem: Problem, options: dict[str, Any]) -> list[str]:
-    """Say which objectives do not use an option that was given."""
+def _unused(built: Sequence[tuple[str, Objective]], flags: Mapping[str, str], *, by_all: bool) -> list[str]:
+    """Say which objectives do not use an option that was given, or with ``by_all`` only what none of them uses."""
     lines = []
-    for option in sorted(problem.given & _SETTINGS.keys()):
+    for option, flag in sorted(flags.items()):
+        each = [_not_using(option, expression, objective) for expression, objective in built]
+        if by_all and not all(each):
+            continue
         why: dict[str, list[str]] = {}
-        for expression, objective in built:
-            for name, reason in _not_using(option, expression, objective).items():
+        for found in each:
+            for name, reason in found.items():
                 why.setdefault(reason, []).append(name)
-        value, flag = options[option], f"--{option.replace('_', '-')}"
-        if not isinstance(value, bool):
-            numbers = value if isinstance(value, tuple) else (value,)
-            flag = f"{flag} {','.join(f'{x:g}' if isinstance(x, float) else str(x) for x in numbers)}"
         lines += [f"{flag} is not used by {_which(list(dict.fromkeys(names)), reason)}" for reason, names in why.items()]
     return lines
 
@@ -167,7 +188,7 @@ def _takes(option: str, cls: type[Objective]) -> bool:
     return _SETTINGS[option] in fields
 
 
-def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
+def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem, swept: Mapping[str, Sequence[str]]) -> list[str]:
     """Say which objectives do not read the chain's own rewards and discount, where these are not plain accuracy."""
     import numpy as np
 
@@ -185,8 +206,9 @@ def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[s
         who = ", ".join(dict.fromkeys(names["correct"]))
         lines.append(f"R = 1 for a correct answer, without discount, whatever the chain pays: {who}")
     if names["nothing"] and problem.own_rewards:
-        option, who = problem.own_rewards[0].replace("_", "-"), ", ".join(dict.fromkeys(names["nothing"]))
-        lines.append(f"--{option} is not read by {who}: no reward")
+        option, who = problem.own_rewards[0], ", ".join(dict.fromkeys(names["nothing"]))
+        flag = f"--grid {', '.join(swept[option])}" if option in swept else f"--{option.replace('_', '-')}"
+        lines.append(f"{flag} is not read by {who}: no reward")
     return lines
 
 
@@ -215,7 +237,7 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
     return lines
 
 
-def _sft(built: Sequence[tuple[str, Objective]]) -> list[str]:
+def _sft(built: Sequence[tuple[str, Objective]], swept: Mapping[str, Sequence[str]]) -> list[str]:
     """Say why stage-weighted SFT and what libraries compute give opposite verdicts in one table."""
     import numpy as np
 
@@ -224,9 +246,9 @@ def _sft(built: Sequence[tuple[str, Objective]]) -> list[str]:
     plain = [t.name for t in terms if t.name.startswith("sft-")]
     if not weighted or not plain:
         return []
-    weight = float(np.max(np.asarray(getattr(weighted[0], "length_weight", 0.0))))
+    weight = "lambda" if "length_weight" in swept else f"{np.max(np.asarray(getattr(weighted[0], 'length_weight', 0.0))):g}"
     return [
-        f"sft weighs a whole stage by length^{weight:g}, as arXiv 2601.01580 does, so that its coefficients differ between "
+        f"sft weighs a whole stage by length^{weight}, as arXiv 2601.01580 does, so that its coefficients differ between "
         f"stages (claim C1); {', '.join(dict.fromkeys(plain))} give all tokens of a demonstration one coefficient, as libraries "
         "do (claim O1-sft)"
     ]

@@ -235,6 +235,7 @@ class Sweep(TypedDict):
     seed: int
     seconds: float
     out: str
+    notes: Sequence[str]
 
 
 # ---------------------------------------------------------------------- derive, verify, explain, reproduce, examples

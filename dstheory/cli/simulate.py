@@ -60,10 +60,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     runs, steps = options["runs"], options["steps"]
     names = options["objectives"] or CONDITIONS
     conditions = {name: objective_from(name, problem, options) for name in names}
-    if options["objectives"]:
-        for line in notes(list(conditions.items()), problem, options, at_start=False):
-            say(line, err=True)
-    elif options["beta"] is None:
+    for line in notes(list(conditions.items()), problem, options, at_start=False, named=bool(options["objectives"])):
+        say(line, err=True)
+    if not options["objectives"] and options["beta"] is None:
         options["beta"] = PARAMETERS["beta"].default
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
     announce_compilation(steps * runs, problem.mdp.correct.size)

@@ -16,7 +16,7 @@ from dstheory.cli.config import config_option
 from dstheory.cli.echo import json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory
-from dstheory.cli.notes import chain_words
+from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
     given_options,
@@ -27,9 +27,9 @@ from dstheory.cli.options import (
     training_options,
     workers_options,
 )
-from dstheory.cli.problem import chain_from
+from dstheory.cli.problem import Problem, chain_from
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
-from dstheory.dynamics.parameters import PARAMETERS
+from dstheory.dynamics.parameters import PARAMETERS, TOGETHER
 from dstheory.texts import counted
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
     settings = counted(plan.grid.size, "setting")
+    said = _notes(ctx, plan, options) if plan.of == "simulate" else []
+    for line in said:
+        say(line, err=True)
     say(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
@@ -125,7 +128,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         )
     if formats_asked():
         _draw(plan, data, out)
-    found = _found(plan, data, counts, out, time.monotonic() - began)
+    found = {**_found(plan, data, counts, out, time.monotonic() - began), "notes": said}
     if options["as_json"]:
         print_json(found)
     else:
@@ -170,6 +173,27 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:
             log_every=options["log_every"],
             max_size=options["max_size"],
         )
+
+
+def _notes(ctx: click.Context, plan: SweepPlan, options: dict[str, Any]) -> list[str]:
+    """Return what `simulate` says of these objectives and of the options given, the swept parameters among them."""
+    from dstheory.dynamics.conditions import CONDITIONS
+    from dstheory.dynamics.problem import objective_at, problem_at
+
+    swept: dict[str, list[str]] = {}
+    for axis in plan.grid.axes:
+        option = next((name for name, row in TOGETHER.items() if axis.name in row.parts), axis.name)
+        swept.setdefault(option, []).append(axis.name)
+    # One setting, in which what is swept has an effect: strengths are not 0, and the discount is not 1.
+    one = {axis.name: axis.values[0] for axis in plan.grid.axes}
+    one |= {axis.name: (min if axis.name == "gamma" else max)(axis.values) for axis in plan.grid.batched}
+    settings = {**plan.fixed, **one}
+    parts = problem_at(plan.chain, settings)
+    names = next(axis.values for axis in plan.grid.axes if axis.name == "objective")
+    built = [(name, objective_at(name, parts, settings, rewards=plan.own_rewards)) for name in names]
+    given = given_options(ctx) | swept.keys()
+    problem = Problem(*parts, plan.chain.name, given if plan.own_rewards else given - {"resample_cost"})
+    return notes(built, problem, options, at_start=False, named=tuple(names) != CONDITIONS, swept=swept)
 
 
 def _unused(base: Path, plan: SweepPlan) -> Path:

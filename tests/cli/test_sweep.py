@@ -147,6 +147,31 @@ def test_conditions_stand_beside_objectives_in_both_commands(dstheory) -> None:
             assert float(mine) == pytest.approx(row["after"]["accuracy"], rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--objective", "reinforce", "--grid", "beta=0.01,0.1"), "--grid beta is not used by reinforce, which has no beta"),
+        (("--grid", "alpha=0,1"), "--grid alpha is not used by reward, reward + KL, SFT, covers mistakes, SFT"),
+        (("--objective", "sft", "--grid", "reference_p=0.3,0.4", "--grid", "beta=0,0.1"),
+         "--grid reference_p is not used by sft, which has no reference"),
+        (("--objective", "rloo", "--grid", "reward_resample_wrong=0,0.1", "--objective", "sft", "--max-turns", 2),
+         "--grid reward_resample_wrong is not read by sft: no reward"),
+        (("--objective", "sft", "--grid", "beta=0,0.1", "--std", "none"), "--std none is not used by sft, which has no std"),
+        (("--objective", "grpo", "--grid", "gamma=0.9,1"), "R = 1 for a correct answer, without discount, whatever"),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_on_an_objective_is_said(dstheory, options, said) -> None:
+    ran = dstheory("sweep", "--of", "simulate", "--steps", 2, *options, "--json")
+    assert ran.code == 0, ran.err
+    assert said in " ".join(ran.err.split())
+    assert any(said in line for line in ran.result["notes"])
+
+
+def test_nothing_is_said_of_what_some_condition_uses(dstheory) -> None:
+    for grid in ("beta=0,0.1", "expert_b=0.5,0.6", "reduction=sum,mean", "reference_a=0.2,0.3", "gamma=0.5,0.6"):
+        assert dstheory("sweep", "--of", "simulate", "--steps", 2, "--grid", grid, "--json").result["notes"] == []
+
+
 def test_a_chain_from_a_file(dstheory) -> None:
     chain = Path(__file__).resolve().parents[2] / "examples" / "three_prompts.json"
     example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")
