@@ -137,11 +137,9 @@ def configuration_of(
             raise UnknownNameError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
         source, found, why = Source(name, ()), known[name], "the defaults alone"
     else:
-        source = read_source(Path(what))
-        if trainer is not None:
-            found, why = known[trainer.strip().lower()], "--trainer"
-        else:
-            found, why = _recognised(source, given, list(known.values()))
+        chosen = list(known.values()) if trainer is None else [known[trainer.strip().lower()]]
+        source = read_source(Path(what), [one for each in chosen for one in each.classes])
+        found, why = _recognised(source, given, chosen) if trainer is None else (chosen[0], "--trainer")
     return _resolve(source, given, found, why, prompts)
 
 
@@ -180,7 +178,7 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     """Return the trainer of a file, and by what it was found."""
     words, entries = source.text, [*source.entries, *given]
     scores = {t.id: _fit(t, entries) for t in trainers}
-    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries]
+    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
     started = [(t, p) for t in trainers for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
     named = [(t, p) for t, p in started if t in fitting]
     for t, p in started:

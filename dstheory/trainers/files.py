@@ -1,8 +1,8 @@
 """Files of configurations: keys, values and lines from YAML, JSON, Python and shell scripts. Nothing in them is evaluated.
 
 YAML is read by PyYAML's safe loader from its nodes, which know their lines; aliases, which may stand for more than memory holds,
-are counted where they are used. Of Python the calls of configuration classes are read, and of them the arguments, and what is
-later assigned to their attributes, where these are literals. Of shell scripts the words are read: ``--key value``,
+are counted where they are used. Of Python the call of a trainer's configuration class is read, and of it the arguments, and what
+is later assigned to its attributes, where these are literals. Of shell scripts the words are read: ``--key value``,
 ``--key=value`` and ``key=value``; a variable stands for what the script itself sets it to, as text.
 """
 
@@ -12,8 +12,9 @@ import ast
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Source:
     Attributes:
         name: of the file, as messages call it.
         entries: in the order of the file.
-        text: words by which a program may be recognised: of a script its words, of Python the classes called.
+        text: words by which a program may be recognised: of a script its words, of Python the class called.
         unread: what looks like a setting but has a value that nobody but the shell or Python knows, with its line.
     """
 
@@ -62,12 +63,16 @@ class Source:
     unread: tuple[KeyValue, ...] = ()
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, classes: Collection[str] = ()) -> Source:
     """Return what a file sets.
+
+    Args:
+        path: the file.
+        classes: names of the classes one of which a Python file must call, once: what others are called with is not read.
 
     Raises:
         DSTheoryError: it cannot be read.
-        FileFormatError: it is none of the four syntaxes, or too large.
+        FileFormatError: it is none of the four syntaxes, too large, or Python that calls none of the classes, or several.
     """
     try:
         data = read_whole(path, "a configuration is a few pages of text")
@@ -89,7 +94,8 @@ def read_source(path: Path) -> Source:
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{printable(name)} is no UTF-8 text (byte {error.start}): give the configuration") from error
     readers: dict[str, Callable[[str, str], Source]] = {
-        ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": _python, ".sh": _shell, ".bash": _shell, ".txt": _shell,
+        ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": partial(_python, classes=classes),
+        ".sh": _shell, ".bash": _shell, ".txt": _shell,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -281,17 +287,16 @@ def _json(text: str, name: str) -> Source:
 # ---------------------------------------------------------------------- Python
 
 
-def _python(text: str, name: str) -> Source:
+def _python(text: str, name: str, classes: Collection[str]) -> Source:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise FileFormatError(f"{name}{where}: no Python ({type(error).__name__}): correct it, or give YAML") from error
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node).endswith("Config")]
+    call, called = _configuration_call(tree, name, classes)
     assignments = [(target, node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
-    made = set(calls)
-    configs = {target.id for target, value in assignments if isinstance(target, ast.Name) and value in made}
-    said = [one for call in calls for keyword in call.keywords for one in _arguments(keyword)]
+    configs = {target.id for target, value in assignments if isinstance(target, ast.Name) and value is call}
+    said = [one for keyword in call.keywords for one in _arguments(keyword)]
     said += [(target.attr, value) for target, value in assignments if isinstance(target, ast.Attribute)
              and isinstance(target.value, ast.Name) and target.value.id in configs]  # fmt: skip
     entries: list[KeyValue] = []
@@ -304,8 +309,27 @@ def _python(text: str, name: str) -> Source:
             entry, literal = KeyValue(key, ast.unparse(value)[:60], value.lineno), False
         if known.setdefault(key, literal) == literal:
             (entries if literal else unread).append(entry)
-    words = " ".join(_called(call) for call in calls if call.keywords)
-    return Source(name, tuple(reversed(entries)), words, tuple(reversed(unread)))
+    return Source(name, tuple(reversed(entries)), called, tuple(reversed(unread)))
+
+
+def _configuration_call(tree: ast.Module, name: str, classes: Collection[str]) -> tuple[ast.Call, str]:
+    """Return the one call of a class, also where it was imported under another name, and the class's own name."""
+    imports = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    own = {alias.asname: alias.name for alias in imports if alias.asname}
+    calls = [(node, own.get(_called(node), _called(node))) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = sorted(((call, called) for call, called in calls if called in classes), key=lambda one: one[0].lineno)
+    if not found:
+        which = " or ".join(sorted(classes)) or "class of this trainer"
+        raise FileFormatError(
+            f"{name} calls no {which}: of Python only the arguments of a trainer's configuration class are read; give YAML, JSON "
+            "or a script"
+        )
+    if len(found) > 1:
+        where = " and ".join(f"{called} in line {call.lineno}" for call, called in found[:2])
+        several = len({called for _, called in found}) > 1
+        remedy = "say whose is meant with --trainer" if several else "give a file that calls it once"
+        raise FileFormatError(f"{name} calls {where}, and one configuration is read: {remedy}")
+    return found[0]
 
 
 def _called(call: ast.Call) -> str:

@@ -14,7 +14,7 @@ from dstheory.trainers.files import Source, read_source, scalar
 def read(tmp_path: Path, name: str, text: str) -> Source:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    return read_source(path)
+    return read_source(path, ["GRPOConfig"])
 
 
 def found(source: Source) -> list[tuple[str, object, int | None]]:
@@ -106,6 +106,52 @@ def test_python_sets_keys_in_more_than_one_way(tmp_path: Path) -> None:
     configuration = configuration_of(tmp_path / "b.py")
     assert configuration.training.beta == 0.3
     assert any("**more is not evaluated, and may set any key" in line for line in configuration.warnings)
+
+
+OTHERS = """\
+from trl import GRPOConfig as Settings, SFTConfig
+from peft import LoraConfig
+lora = LoraConfig(r=16, beta=0.5)
+drawn = GenerationConfig(temperature=0.7, top_p=0.9)
+args = Settings(beta=0.04, loss_type="dapo")
+lora.beta = 0.9
+args.epsilon = 0.3
+shown = ModelConfig(num_generations=2)
+"""
+
+
+def test_only_the_configuration_class_of_a_trainer_sets_its_keys(tmp_path: Path) -> None:
+    """What the model is drawn or adapted with is no setting of the trainer, though keys have the same names."""
+    assert found(read(tmp_path, "a.py", OTHERS)) == [("beta", 0.04, 5), ("loss_type", "dapo", 5), ("epsilon", 0.3, 7)]
+    configuration = configuration_of(tmp_path / "a.py")
+    assert (configuration.trainer.id, configuration.value("temperature"), configuration.value("beta")) == ("trl:grpo", 1.0, 0.04)
+
+
+def test_a_class_says_whose_configuration_it_is(tmp_path: Path) -> None:
+    """Also where nothing that it is called with enters the objective."""
+    (tmp_path / "a.py").write_text("import trl\nargs = trl.RLOOConfig(output_dir='x', learning_rate=1e-6)\n", encoding="utf-8")
+    assert configuration_of(tmp_path / "a.py").recognised_by == "recognised by RLOOConfig"
+
+
+def test_one_of_several_configurations_is_not_chosen_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(OTHERS + "first = SFTConfig(loss_type='dft')\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"a\.py calls GRPOConfig in line 5 and SFTConfig in line 9, .* --trainer"):
+        configuration_of(path)
+    assert configuration_of(path, trainer="trl:grpo").value("loss_type") == "dapo"
+    assert configuration_of(path, trainer="trl:sft").value("loss_type") == "dft"
+    path.write_text(OTHERS + "again = Settings(beta=0.1)\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"GRPOConfig in line 5 and GRPOConfig in line 9, .* a file that calls it once"):
+        configuration_of(path, trainer="trl:grpo")
+
+
+@pytest.mark.parametrize("trainer", [None, "trl:grpo", "verl:ppo"])
+def test_a_class_that_is_of_no_trainer_known_is_no_configuration(tmp_path: Path, trainer: str | None) -> None:
+    """Its arguments were read as those of another, and without them the defaults were shown."""
+    path = tmp_path / "a.py"
+    path.write_text("args = PPOConfig(temperature=0.7, num_generations=8, loss_type='dapo')\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"a\.py calls no .*; give YAML, JSON or a script"):
+        configuration_of(path, trainer=trainer)
 
 
 def test_a_key_of_json_stands_on_its_own_line(tmp_path: Path) -> None:

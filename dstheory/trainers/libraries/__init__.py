@@ -98,6 +98,11 @@ class Trainer:
     beside: frozenset[str]
     rules: tuple[KeyRule, ...]
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by whose arguments a Python file sets the keys."""
+        return tuple(program for program in self.programs if program.endswith("Config"))
+
     def is_beside(self, name: str) -> bool:
         """Return whether a key is known to have no part in the objective."""
         if name in self.beside:
