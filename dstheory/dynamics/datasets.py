@@ -36,13 +36,14 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
-from dstheory.dynamics.parameters import value_at
+from dstheory.dynamics.parameters import FIELDS, value_at
 from dstheory.dynamics.problem import objective_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.errors import DSTheoryError, FileFormatError, WorkerDiedError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.fused import FusedTerms, applies, fused_gradient
 from dstheory.objectives.mass import StageGradient
+from dstheory.objectives.registry import unused
 from dstheory.readers.atomic import results_directory
 from dstheory.readers.chains import ChainFile, read_chain
 from dstheory.readers.results import write_manifest
@@ -144,8 +145,8 @@ def solve_dataset(
 
     Raises:
         DSTheoryError: files of different schemas, a file that changes while it is read, a prompt in two files, weights of
-            prompts, an objective in which prompts meet, the optimum of one with factors, a block whose workers die (others are
-            computed again).
+            prompts, an objective in which prompts meet, a setting that it does not have, the optimum of one with factors, a block
+            whose workers die (others are computed again).
 
     >>> def make(number):
     ...     mdp = TwoStageMDP.minimal(gamma=0.9 + 0.01 * number)
@@ -162,6 +163,9 @@ def solve_dataset(
         raise DSTheoryError("blocks says how many blocks a function makes: give it with a function, and only then")
     if optimal and any(factor != 1 for factor, _ in parse(objective)):
         raise DSTheoryError(f"{objective} has factors, and the optimum is of reward minus beta times the KL: give beta instead")
+    if made and chain:
+        raise DSTheoryError("chain stands in place of what files say: a function makes its own chains, leave it out")
+    _refuse_unused(objective, settings, optimal)
     if made and out is not None:
         raise DSTheoryError("out has the gradient of files, named as they are: a function has none, leave it out")
     folder = None if out is None else results_directory(out, overwrite=overwrite)
@@ -188,6 +192,19 @@ def solve_dataset(
             seconds = round(time.monotonic() - began, 3)
             write_manifest(directory, {"command": "solve_dataset", "parameters": asked_for, "seed": 0, "wall_seconds": seconds})
     return total
+
+
+def _refuse_unused(objective: str, settings: Mapping[str, Any], optimal: bool) -> None:
+    """Refuse settings that change nothing: misspelled ones, those of other objectives, and those of the chain."""
+    terms = parse(objective)
+    used = {name for name, field in FIELDS.items() if len(unused(objective, field)) < len(terms)}
+    used |= {"beta", "length_weight", "reduction"} if optimal else set()
+    for name in settings:
+        if name not in used:
+            raise DSTheoryError(
+                f"{objective} has no {name}: its settings are {', '.join(sorted(used)) or 'none'}; what a chain pays "
+                "stands in its files, and gamma, discount_per and max_turns may be given by chain"
+            )
 
 
 def _solutions(

@@ -138,6 +138,27 @@ def test_the_manifest_has_every_argument(data, tmp_path):
     assert repr(solve_dataset(**said)) == repr(found) != repr(solve_dataset(folder, **{**chosen, "chain": None}))
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lenght_weight": 0.0}, "kl-direct has no lenght_weight: its settings are beta, length_weight, reduction; what a chain"),
+        ({"gamma": 0.5}, "kl-direct has no gamma: .*, and gamma, discount_per and max_turns may be given by chain"),
+        ({"alpha": 0.5}, "kl-direct has no alpha"),
+        ({"objective": "reinforce", "beta": 0.1}, "reinforce has no beta: its settings are none"),
+    ],
+)
+def test_settings_that_would_change_nothing_are_refused(data, settings, message):
+    """They were passed over, with the numbers of the defaults."""
+    with pytest.raises(DSTheoryError, match=message):
+        solve_dataset(data[0], **{"objective": "reinforce + kl-direct", **settings})
+    assert solve_dataset(data[0], objective="reinforce", optimal=True, beta=0.2).optimum is not None
+
+
+def test_a_chain_in_place_of_what_a_function_makes_is_refused():
+    with pytest.raises(DSTheoryError, match="a function makes its own chains"):
+        solve_dataset(lambda _: None, blocks=1, chain={"gamma": 0.5})
+
+
 def test_files_of_another_schema_are_refused_before_anything_is_computed(data, monkeypatch):
     folder, _ = data
     table = parquet.read_table(folder / "part-1.parquet").drop_columns(["sample_length"])
