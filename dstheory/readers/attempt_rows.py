@@ -21,7 +21,7 @@ from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
-from dstheory.readers.tables import ArrowTable, asked_of, column_of, csv_header, explained, read_csv, read_parquet
+from dstheory.readers.tables import NO_VALUE, ArrowTable, asked_of, column_of, csv_header, explained, read_csv, read_parquet
 from dstheory.readers.turns import FIXED_NOTE, decided
 from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
@@ -30,7 +30,6 @@ RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
 _TRUE = ("true", "True", "TRUE", "1", "1.0", "yes")
 _FALSE = ("false", "False", "FALSE", "0", "0.0", "no")
-_NO_VALUE = ["", "NA", "NaN", "nan", "null", "None"]
 
 
 def wanted_columns(names: FieldNames) -> set[str]:
@@ -60,7 +59,7 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
         asked = asked_of(present, wanted, path)
         # Identifiers stay as written ("007"), each text once; of other columns Arrow finds the types.
         texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem)}
-        table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=_NO_VALUE, column_types=texts,
+        table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, column_types=texts,
                          include_columns=asked or present)  # fmt: skip
         if any(pa.types.is_binary(column.type) for column in table.columns.values()):
             check_utf8(path, str(path))

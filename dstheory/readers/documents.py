@@ -22,7 +22,7 @@ from dstheory.readers.streams import (
     limit,
     size_text,
 )
-from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
+from dstheory.readers.tables import NO_VALUE, ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
 
 HEAD = 20  # records by which a file is recognised
 _ROWS = 8192  # of a table, at once
@@ -173,7 +173,8 @@ def csv_rows(path: Path) -> Documents:
 
         start, asked, texts = 0, asked_of(present, columns, path), dict.fromkeys(names, pa.string())
         with explained(path, text=True):
-            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, include_columns=asked, column_types=texts)
+            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, include_columns=asked,
+                             column_types=texts)  # fmt: skip
         for batch in pa.table(table.columns).to_batches(max_chunksize=_ROWS):
             yield _Lines(table, start, batch.num_rows), batch.to_pylist()
             start += batch.num_rows
@@ -204,6 +205,8 @@ class _Lines(Sequence[int]):
 
 def _cell(text: str) -> Any:
     """Return what a cell of a CSV file holds, as Arrow would find it; what begins with a 0 as no number does is a name."""
+    if text in NO_VALUE:
+        return None
     if text[:1] == "0" and text[1:2].isdigit():
         return text
     if text.lower() in ("true", "false"):
@@ -211,4 +214,4 @@ def _cell(text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        return text or None
+        return text

@@ -191,7 +191,21 @@ class Layout:
         places = [*_places(self.names), *self.where, *self.same, *(self.format.one_value if self.format else ())]
         if self.turns is not None:
             places += [*self.turns.places, *([self.turns.final] if self.turns.final else [])]
-        return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
+        return _columns(places)
+
+    @property
+    def as_written(self) -> set[str]:
+        """The columns of a table whose cells are compared by what is written in them: 007 is another name than 7.
+
+        Those that name a record or a problem, and those that choose records, but for those that are read for their values.
+        """
+        names = self.names
+        values = [names.decision, names.cap, names.round, names.decision_score, *self.same]
+        if self.turns is not None:
+            values += [*self.turns.places, self.turns.final or names.correct]
+        chosen = [*self.where, *(self.format.one_value if self.format else ())]
+        found = {*_columns([names.id, names.problem]), *set(_columns(chosen)).difference(_columns(values))}
+        return found.difference(_columns([names.correct]))
 
     def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
         """Yield parts whose records have everything under the names of this layout.
@@ -245,16 +259,21 @@ def _places(names: FieldNames) -> list[str]:
     return [getattr(names, one.name) for one in fields(names) if one.name != "extra"] + list(names.labels.values())
 
 
+def _columns(places: Iterable[str]) -> list[str]:
+    """Return the columns of a table in which places are."""
+    return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
+
+
 def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iterator[Records]:
     """Yield the records that hold what they must, and what is no record."""
-    places = {Place.of(key): text for key, text in where.items()}
+    places = {Place.of(key): _written(text) for key, text in where.items()}
     others: dict[str, None] = {}
     found = False
     for numbers, rows in parts:
         kept = []
         for i, row in enumerate(rows):
             held = {place: text_or_none(place.get(row)) for place in places} if isinstance(row, dict) else places
-            other = next((place for place, text in places.items() if held[place] != text), None)
+            other = next((place for place, text in places.items() if _written(held[place]) != text), None)
             if other is None:
                 kept.append(i)
             elif len(others) < _NAMED:
@@ -264,6 +283,11 @@ def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iter
     if not found:
         asked = " and ".join(f"{key}={text}" for key, text in where.items())
         raise RecordError(f"{file}: no record has {asked}: there are {', '.join(others) or 'none'}")
+
+
+def _written(text: str | None) -> str | None:
+    """Return a text as texts are compared: true and false have one name each however they are spelt."""
+    return text.lower() if text is not None and text.lower() in ("true", "false") else text
 
 
 def _see(place: Place, row: Mapping[str, Any], seen: set[str], file: str) -> None:

@@ -20,7 +20,7 @@ from dstheory.readers.gold import GoldAnswers, Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
-from dstheory.readers.paths import Place, keys_of
+from dstheory.readers.paths import keys_of
 from dstheory.readers.problems import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading
 from dstheory.readers.records import NOBODY, Fault, Records
@@ -364,7 +364,7 @@ class Opened(NamedTuple):
         check = texts.check(names, checker) if layout.turns is not None and checker else None
         also = [str(self.gold.key.steps[0])] if self.gold is not None else []
         ask = self.question if reading.questions is not None else ""
-        naming = {*also, *(str(Place.of(place).steps[0]) for place in (names.id, names.problem))} - {names.correct}
+        naming = {*also, *layout.as_written} - {names.correct}
         parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])], naming)
         if reading.questions is not None and ask:
             parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))

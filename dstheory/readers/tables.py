@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 24  # bytes parsed at a time; also the longest row
 _LONGEST_HEADER = 1 << 20
+NO_VALUE = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+            "NULL", "NaN", "None", "n/a", "nan", "null")  # fmt: skip
+"""What an empty cell of a log may hold: the words of pandas."""
 
 
 @dataclass(eq=False)

@@ -191,6 +191,57 @@ def test_a_name_in_a_table_stays_as_it_is_written(tmp_path: Path) -> None:
         assert read_log(file, gold=gold).episodes.correct.tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@pytest.mark.parametrize(("cells", "asked", "found"), [
+    (["007", "7", "07"], "007", [0]),
+    (["007", "7", "07"], "7", [1]),
+    (["1.10", "1.1", "1.100"], "1.10", [0]),
+    (["1e3", "1000", "1000.0"], "1e3", [0]),
+    (["1e3", "1000", "1000.0"], "1000", [1]),
+    (["True", "False", "TRUE"], "True", [0, 2]),
+    (["True", "False", "TRUE"], "true", [0, 2]),
+    (["", "a", "NA"], "a", [1]),
+    (["2026-01-01", "2026-01-02", "2026-01-01"], "2026-01-01", [0, 2]),
+])  # fmt: skip
+def test_cells_that_choose_records_are_compared_as_they_are_written(
+    tmp_path: Path, suffix: str, cells: list[str], asked: str, found: list[int]
+) -> None:
+    file, comma = tmp_path / f"log.{suffix}", "," if suffix == "csv" else "\t"
+    for head, after in (("problem,correct,split", ["1"] * 3), ("id,decision,correct,split", ["stop,1"] * 3)):
+        rows = [f"p{i},{more},{cell}" for i, (cell, more) in enumerate(zip(cells, after, strict=True))]
+        file.write_text("\n".join([head, *rows, ""]).replace(",", comma))
+        for reader in ("auto", "rollouts") if head.startswith("problem") else ("auto",):
+            assert read_log(file, reader=reader, where={"split": asked}).episodes.problem_ids == tuple(f"p{i}" for i in found)
+        with pytest.raises(RecordError, match="no record has split=b: there are split="):
+            read_log(file, where={"split": "b"})
+
+
+def test_a_column_that_chooses_and_is_read_for_its_values_is_still_read(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("problem,correct\na,1\nb,0\nc,1\n")
+    assert read_log(file, where={"correct": "1"}).episodes.problem_ids == ("a", "c")
+    file.write_text("id,correct,decision,cap\na,0,go,2\na,1,end,2\nb,1,end,3\n")
+    assert read_log(file, decision="go=resample,end=stop", where={"cap": "2"}).episodes.attempts.tolist() == [2]
+
+
+EMPTY = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "n/a", "#N/A", "-nan"]
+
+
+@pytest.mark.parametrize("word", [*EMPTY, "none", "NONE", "Null", "-", "0", "x"])
+def test_a_cell_is_empty_however_a_table_is_read(tmp_path: Path, word: str) -> None:
+    """The words are those of pandas, by which most such tables are written."""
+    file = tmp_path / "log.csv"
+    empty = bool(pd.read_csv(io.StringIO(f'a,b\n1,"{word}"\n'))["b"].isna().all())
+    for decision, rule in (("stop", ()), ("end", "end=stop")):  # the table itself, and its rows in other words
+        file.write_text(f"id,problem,task,correct,decision\nq,{word},{word},1,{decision}\nr,x,y,0,{decision}\n")
+        episodes = read_log(file, decision=rule).episodes
+        assert episodes.problem_ids == (("q", "x") if empty else tuple(dict.fromkeys([word, "x"])))
+        assert episodes.column("task").names == (("y", "(not given)") if empty else (word, "y"))
+    file.write_text(f"problem,correct,split\na,1,{word}\nb,0,some\n")
+    with pytest.raises(RecordError, match=re.escape(f"there are split={'(nothing)' if empty else word}, split=some")):
+        read_log(file, reader="rollouts", where={"split": "other"})
+
+
 def test_lines_are_a_table(tmp_path: Path) -> None:
     cells = [("a", 0, "resample"), ("a", 1, "stop"), ("b", 1, "stop")]
     rows = [dict(zip(("id", "correct", "decision"), row, strict=True)) for row in cells]
