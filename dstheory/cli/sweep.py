@@ -21,6 +21,7 @@ from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
     given_options,
     model_options,
+    module_option,
     objective_options,
     refuse_settings,
     settings_from,
@@ -96,6 +97,7 @@ class _Size(click.ParamType[Any]):
 @model_options
 @objective_options
 @training_options
+@module_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:

@@ -170,6 +170,10 @@ def _make(cls: type[Objective], settings: Mapping[str, Any], require: Callable[[
 GROUP = "dstheory.objectives"
 
 
+_FILES: dict[str, Path] = {}
+"""Users' files, by the names of the objectives that they register."""
+
+
 def load_module(path: str | Path) -> None:
     """Import a Python file that registers objectives; importing the same file again does nothing.
 
@@ -181,10 +185,17 @@ def load_module(path: str | Path) -> None:
         raise DSTheoryError(f"{path} is not a Python file: give the file in which your objective is registered")
     if module_name("objectives", file) in sys.modules:
         return
+    before = set(REGISTRY)
     try:
         import_file("objectives", file)
     except Exception as error:
         raise DSTheoryError(f"{path} does not import: {type(error).__name__}: {error}") from error
+    _FILES.update(dict.fromkeys(REGISTRY.keys() - before, file))
+
+
+def files_of(expression: str) -> list[Path]:
+    """Return the files that :func:`load_module` read and that register objectives of an expression."""
+    return [_FILES[key] for _, name in parse(expression) if (key := _key(name)) in _FILES]
 
 
 @functools.cache

@@ -172,6 +172,22 @@ def test_nothing_is_said_of_what_some_condition_uses(dstheory) -> None:
         assert dstheory("sweep", "--of", "simulate", "--steps", 2, "--grid", grid, "--json").result["notes"] == []
 
 
+def test_objectives_of_ones_own_are_trained_in_every_process(dstheory, own_objectives, tmp_path) -> None:
+    example = (Path(__file__).resolve().parents[2] / "examples" / "my_objective.py").read_text()
+    mine = tmp_path / "swept.py"
+    mine.write_text(example.replace("priced-attempts", "swept-attempts"))
+    more = ("--module", mine, "--objective", "2*swept-attempts + entropy", "--steps", 8)
+    said = dstheory("simulate", *more, "--optimizer", "adam", "--out", "one", "--json").result["conditions"]
+    options = ("sweep", "--of", "simulate", *more, "--grid", "optimizer=sgd,adam", "--chunk", 1)
+    ran = dstheory(*options, "--workers", 2, "--out", "two")
+    assert ran.code == 0, ran.err
+    with xr.open_dataset("two/history.nc") as data:
+        assert float(data.accuracy.sel(optimizer="adam")[0]) == pytest.approx(said[0]["after"]["accuracy"], rel=1e-12)
+    assert "nothing was computed" in dstheory(*options, "--out", "two").out
+    mine.write_text(mine.read_text() + "\n")
+    assert "a file that registers objectives has changed since. Nothing was computed" in dstheory(*options, "--out", "two").err
+
+
 def test_a_chain_from_a_file(dstheory) -> None:
     chain = Path(__file__).resolve().parents[2] / "examples" / "three_prompts.json"
     example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")

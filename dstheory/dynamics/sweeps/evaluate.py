@@ -29,6 +29,7 @@ from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, S
 from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective
+from dstheory.objectives.registry import load_module
 
 _CHECKED = 100  # combinations that are tried before the work begins
 Numbers = dict[str, Floats]
@@ -52,6 +53,8 @@ def check(plan: SweepPlan) -> None:
 
 def evaluated(plan: SweepPlan, batches: Sequence[SettingsBatch]) -> dict[str, Any]:
     """Return ``status`` and all variables of consecutive batches, end to end."""
+    for path in plan.modules:  # this may be another process than that which has read them
+        load_module(path)
     parts = [evaluate(plan, batch) for batch in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -321,6 +321,7 @@ class SweepPlan:
         chain: where settings are tried.
         runs: number of random starts (the first is the start itself).
         log_every: in training, keep p, a, b and accuracy of every so many steps too; 0 for the end only.
+        modules: files of the user that register objectives, which every process imports.
     """
 
     of: Of
@@ -329,6 +330,7 @@ class SweepPlan:
     chain: Chain = field(default_factory=Chain)
     runs: int = 1
     log_every: int = 0
+    modules: tuple[str, ...] = ()
 
     @property
     def variables(self) -> dict[str, Variable]:

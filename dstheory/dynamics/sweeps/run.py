@@ -32,6 +32,7 @@ from dstheory.dynamics.sweeps.plan import RUN, Axis, Grid, SettingsBatch, SweepP
 from dstheory.dynamics.sweeps.result import finished, labelled, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
+from dstheory.objectives.registry import files_of
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.readers.atomic import refuse_directory
 from dstheory.workers import check_workers, computed
@@ -70,7 +71,8 @@ def sweep(
         of: ``"optimum"`` (:func:`dstheory.dynamics.optimum`) or ``"simulate"`` (:func:`dstheory.dynamics.compare`).
         mdp, start, reference: a chain of one's own; without it M0 is made of p, a, b, gamma, answer_length, ...
             The start defaults to uniform, the reference to the start.
-        objectives: what to train (``of="simulate"``), as expressions; default the four conditions of `simulate`.
+        objectives: what to train (``of="simulate"``), as expressions; default the four conditions of `simulate`. Those of your
+            own come from files read by :func:`dstheory.objectives.load_module`, which workers read too.
         runs: random starts per setting, the first being the start itself; they make a dimension ``run``.
         log_every: keep p, a, b and accuracy of every so many training steps too, as ``p_history`` and so on with a dimension
             ``step``; 0 keeps the end only.
@@ -134,6 +136,7 @@ def plan_sweep(
     if of not in ("optimum", "simulate"):
         raise DSTheoryError(f"of is {of!r}: must be 'optimum' or 'simulate'")
     minimal = chain is None or chain.mdp is None
+    modules: tuple[str, ...] = ()
     axes = list(parse_grid(grid, of, minimal=minimal).axes)
     swept = {axis.name for axis in axes}
     values = _fixed(fixed, swept, of, minimal)
@@ -146,6 +149,7 @@ def plan_sweep(
         elif objectives:
             raise DSTheoryError("objectives are both given and swept: do one of the two")
         compared = next(axis.values for axis in axes if axis.name == "objective")
+        modules = tuple(sorted({str(file) for name in compared if name not in CONDITIONS for file in files_of(name)}))
         if not set(compared) <= set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
             given = {lookup_parameter(key, of, minimal=minimal).name for key in fixed}
             values = {name: value for name, value in values.items() if not PARAMETERS[name].own or name in given}
@@ -155,7 +159,7 @@ def plan_sweep(
             raise DSTheoryError("log_every needs one number of steps, and steps is swept: leave one of them out")
     elif objectives or runs != 1 or log_every:
         raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
-    plan = SweepPlan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every)
+    plan = SweepPlan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every, modules)
     _refuse_large(plan, max_size)
     check(plan)
     return plan

@@ -34,7 +34,7 @@ _LISTED = 1000  # values of a longer axis are told apart by a hash
 
 
 def configuration(plan: SweepPlan) -> dict[str, Any]:
-    """Return what makes two sweeps the same, as JSON: version, kind, chain, random starts, fixed parameters, grid."""
+    """Return what makes two sweeps the same, as JSON: version, kind, chain, users' files, random starts, what is fixed, grid."""
     chain = plan.chain
     found: dict[str, Any] = {
         "version": __version__,
@@ -49,6 +49,8 @@ def configuration(plan: SweepPlan) -> dict[str, Any]:
     if chain.mdp is not None:
         policies = [policy.__reduce__()[1][:2] for policy in (chain.start, chain.reference) if policy is not None]
         found["content"] = _digest([chain.mdp._fields(), *policies])
+    if plan.modules:
+        found["modules"] = [_digest(read_whole(Path(file))) for file in plan.modules]
     result: dict[str, Any] = json.loads(json.dumps(to_jsonable(found, nonfinite="text")))
     return result
 
@@ -83,6 +85,8 @@ def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]
             words.append(f"{name} is {a} there, {b} here" if a != b else f"{name} has {a} on both sides, but other ones between")
     if not words and theirs.get("content") != ours.get("content"):
         words.append(f"the chain {ours.get('chain')} has changed since")
+    if not words and theirs.get("modules") != ours.get("modules"):
+        words.append("a file that registers objectives has changed since")
     if not words and theirs.get("order") != ours.get("order"):
         a, b = (", ".join(side.get("order", [])) for side in (theirs, ours))
         words.append(f"the order of the grids is {a} there, {b} here")
