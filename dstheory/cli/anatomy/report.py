@@ -64,7 +64,7 @@ class _Report(click.Command):
     context_class = _Context
 
 
-@click.command(name="anatomy", cls=_Report, epilog=EPILOG)
+@click.command(name="anatomy", cls=_Report, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @log_options
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Measure each label of this field apart: task, difficulty, or any key of the records.")  # fmt: skip
