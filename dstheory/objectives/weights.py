@@ -9,6 +9,8 @@ Source: derived here; clipping arXiv 1707.06347, asymmetric arXiv 2503.14476, tr
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -209,12 +211,13 @@ class TokenWeight:
         answer, stop, resample = (np.broadcast_to(w, (*w.shape[:-3], *shape))[..., *at] for w in weights)
         return answer, np.where(t.stop, stop, resample)
 
-    def shares(self, taken: Policy, decided: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the probability of every answer, of answering and stopping, and of answering and resampling, times the weights.
+    def shares(self, taken: Policy, decided: Floats, credits_: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+        """Return the probability of every answer, of answering and stopping, and of answering and resampling, weighted.
 
         Args:
             taken: the policy that acts.
             decided: (T', 1, 1) 0 at turns without a decision.
+            credits_: what each is multiplied by, beside its weight: it may make a number again of what is none.
 
         Raises:
             ChainError: a product is larger than the largest floating-point number.
@@ -223,23 +226,25 @@ class TokenWeight:
         logs = taken.log_sample, taken.log_sample + taken.log_stop, taken.log_sample + taken.log_resample
         drawn = (np.ones(()), decided, decided)
         found = []
-        for what, log, b, w, there in zip(("the answer", "stop", "resample"), logs, beyond, self.each, drawn, strict=True):
+        each = zip(("the answer", "stop", "resample"), logs, beyond, self.each, credits_, drawn, strict=True)
+        for what, log, b, w, credit, there in each:
             with np.errstate(over="ignore", invalid="ignore"):
-                share = np.where((there > 0) & (w != 0.0), probability_times(log + b, w), 0.0)
+                share = np.where((there > 0) & (w != 0.0) & (credit != 0.0), probability_times(log + b, w, credit), 0.0)
             reject(~np.isfinite(share), share, f"probability of {what} times its ratio", "must be finite",
                    "the two policies are too far apart there", axes=("turn", "prompt", "answer"))  # fmt: skip
             found.append(share)
         return found[0], found[1], found[2]
 
 
-def probability_times(log: Floats, weight: Floats) -> Floats:
-    """Return exp(log) times a weight, which may make a number again of what is none."""
-    product = np.exp(log) * weight
+def probability_times(log: Floats, *weights: Floats) -> Floats:
+    """Return exp(log) times weights, which may make a number again of what is none."""
+    product = functools.reduce(operator.mul, weights, np.exp(log))
     rare = log < _RARE
     if not rare.any():
         return np.asarray(product)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(rare, np.sign(weight) * np.exp(log + np.log(np.abs(weight))), product)
+        signs = functools.reduce(operator.mul, map(np.sign, weights))
+        return np.where(rare, signs * np.exp(log + sum(np.log(np.abs(weight)) for weight in weights)), product)
 
 
 def _what_is_left(weight: Floats, half: Floats, beyond: Floats) -> Floats:

@@ -403,7 +403,7 @@ def response_reweighted(
     drawn, met = np.ones(()), pol.decided
     pairs = zip(logs, beyond, weight.each, (answer, ends, resample), (drawn, met, met), strict=True)
     with np.errstate(over="ignore", invalid="ignore"):  # the other one is then taken
-        far = CoefficientMass(*(rho * probability_times(log + b, there * w * of) for log, b, w, of, there in pairs))
+        far = CoefficientMass(*(rho * probability_times(log + b, there * w, of) for log, b, w, of, there in pairs))
         apart = apart - shared(apart)
         own = probability_times(policy.log_sample, v * found.sample)
         moved = probability_times(policy.log_sample, shared(answer - found.sample) * apart)
@@ -425,8 +425,8 @@ def response_reweighted(
         stop, again = np.where(decided, stop, far.stop), np.where(decided, 0.0, far.resample)
         # Where one of the policy's decisions is no number by itself, the row is found whole: it is what the other one's mass is.
         if (np.minimum(u, s) < LEAST_CHANCE).any():
-            ended = rho * met * probability_times(logs[1] + beyond[1] + policy.log_resample, weight.stop * ends)
-            went_on = rho * met * probability_times(logs[2] + beyond[2] + policy.log_stop, weight.resample * resample)
+            ended = rho * met * probability_times(logs[1] + beyond[1] + policy.log_resample, weight.stop, ends)
+            went_on = rho * met * probability_times(logs[2] + beyond[2] + policy.log_stop, weight.resample, resample)
             row, terms = near_of(policy.log_stop + policy.log_resample)
             row = np.where(terms < np.abs(ended) + np.abs(went_on), row, ended - went_on)
             stop, again = (np.where(rare < LEAST_CHANCE, whole, np.where(other < LEAST_CHANCE, 0.0, table))
@@ -577,10 +577,9 @@ def _mass(
         each = rho * s.both
         stop, resample = each * stop, each * resample
         return CoefficientMass((stop + resample).sum(axis=0), (stop * pol.decided).sum(axis=0), resample.sum(axis=0))
-    # Weights that are no numbers by themselves meet the probabilities of their actions first.
-    of_answer, of_stop, of_resample = weight.shares(solution.policy, pol.decided)
-    answer, stop, resample = ((s.decay * at).sum(axis=0) for at in (stop + resample, at_stop, at_resample))
-    return CoefficientMass(rho * of_answer * answer, rho * of_stop * stop, rho * of_resample * resample)
+    # Weights, and probabilities, that are no numbers by themselves meet what they are multiplied by first.
+    credits_ = [(s.decay * at).sum(axis=0) for at in (stop + resample, at_stop, at_resample)]
+    return CoefficientMass(*(rho * share for share in weight.shares(solution.policy, pol.decided, credits_)))
 
 
 def _coefficients(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
