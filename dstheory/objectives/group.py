@@ -18,10 +18,11 @@ Source: Williams (1992); RLOO arXiv 2402.14740; the length-weighted baseline :ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
@@ -130,14 +131,18 @@ class ReinforceBaseline(_MeanReward):
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return R - b over the normaliser."""
-        credit = self.less_baseline(under, outcome)
+        paid, usual = outcome.reward, np.zeros(())
+        if outcome.values is None:
+            paid, usual = paid.beyond_usual(under)
+        credit = self.less_baseline(under, replace(outcome, reward=paid), usual)
         once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
         f = once.constant  # (J, *runs, X)
         otherwise = None if credit.otherwise is None else f * credit.otherwise
-        return (Term(EffectiveCredit(once.t, f * credit.constant, f * credit.slope, otherwise)),)
+        each = EffectiveCredit(once.t, f * credit.constant, f * credit.slope, otherwise)
+        return (Term(each, None, None if paid is outcome.reward else paid),)
 
-    def less_baseline(self, under: Solution, outcome: ResponseReward) -> EffectiveCredit:
-        """Return R - b, as a credit of one node without length."""
+    def less_baseline(self, under: Solution, outcome: ResponseReward, usual: ArrayLike = 0.0) -> EffectiveCredit:
+        """Return R - b, as a credit of one node without length, of the outcome's reward, which is what exceeds the usual one."""
         low, high = outcome.values or (0.0, 1.0)
         none, scale = np.zeros(1), high - low
         group = group_moments(under, outcome, none, self.grouping)
@@ -145,16 +150,17 @@ class ReinforceBaseline(_MeanReward):
         if self.baseline == "opo":
             share = mean_of_lengths_and_rewards(under, outcome) / under.expected_tokens
         if not isinstance(self.baseline, str):
-            failure, success = (np.full_like(share, value - self.baseline) for value in (low, high))
+            away = np.asarray(usual) - self.baseline
+            failure, success = (np.full_like(share, value + away) for value in (low, high))
         elif outcome.values is None:
-            return EffectiveCredit(none, -scale * share, np.full_like(share, scale))
+            failure = -share
         else:
             rest = group.wrong
             if self.baseline == "opo":
                 rest = mean_of_lengths_and_rewards(under, outcome, "failures") / under.expected_tokens
             failure, success = -scale * share, scale * rest
         if outcome.values is None:
-            return EffectiveCredit(none, failure, success - failure)
+            return EffectiveCredit(none, failure, np.ones_like(failure))
         return EffectiveCredit.of_two(none, failure, success)
 
 

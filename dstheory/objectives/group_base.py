@@ -346,9 +346,9 @@ class GroupObjective(ResponseObjective):
             terms = [Term(each, weight, table) for table, each in found]
         else:
             paid, from_mean = outcome.reward, outcome.values is None and type(credit) in (GroupMean, LeaveOneOut)
-            if from_mean and self.mask_truncated == "none" and not grouping.mixed:  # which groups are is told by the rewards
-                paid = outcome.reward.beyond_usual(under)
-            each = effective_credit(credit, normaliser, grouping, under, replace(outcome, reward=paid), part)
+            if from_mean and self.mask_truncated == "none":
+                paid, _ = outcome.reward.beyond_usual(under)
+            each = effective_credit(credit, normaliser, grouping, under, outcome, part, paid=paid)
             terms = [Term(each, weight, None if paid is outcome.reward else paid)]
         if scale is not None:
             terms = [Term(term.credit.scaled(scale), weight, term.reward) for term in terms]

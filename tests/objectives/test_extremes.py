@@ -199,6 +199,9 @@ BY_RESPONSE |= {
 BY_RESPONSE["dpo, smoothed"] = lambda c: DPO(c.reference, beta=0.2, smoothing=0.25)
 LABELS |= BY_RESPONSE
 
+LABELS["reinforce-baseline, paid, less one"] = lambda c: ReinforceBaseline(baseline=1.0, outcome="return", prompts=2,
+                                                                           normalise_by="batch-tokens")  # fmt: skip
+
 # Sums over whole responses: their chains are smaller.
 OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1", *BY_RESPONSE}
 
@@ -399,7 +402,8 @@ def test_right_or_refused(label: str) -> None:
 # also off policy; chances that are no numbers, times credits that make them some; pairs of which one
 # response is nearly certain; rows of decisions of which one is no number, though the row is; weights by a token's own probability
 # that are nearly alike, beside an expert who is nearly the policy; batches of which one group is left; ratios and importance
-# that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves.
+# that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves;
+# chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -435,6 +439,9 @@ def test_right_or_refused(label: str) -> None:
         ("distill, taught, reverse", 160),
         ("distill, taught, reverse", 254),
         ("distill, taught, between", 160),
+        ("k3-loss, beside mixed groups", 1074),
+        ("reinforce-baseline, paid, of the batch", 860),
+        ("reinforce-baseline, paid, less one", 893),
     ],
 )
 def test_right(label: str, seed: int) -> None:
@@ -482,6 +489,15 @@ def test_groups_that_must_be_mixed_know_their_rewards_where_these_hardly_differ(
     share = all_of.decide / found.decide  # of groups that are mixed: only these have credits
     assert 0.0 < share.min() < 1e-6 if size == 3 else share.min() == pytest.approx(1.0)
     np.testing.assert_allclose(share, share[0, 0, 0], rtol=1e-6)
+
+
+def test_groups_without_end_that_must_be_mixed_know_returns_that_hardly_differ() -> None:
+    """All of them are mixed, so that none is drawn again: nothing changes, though nearly every response is paid the same."""
+    case = extreme_case(860)
+    solution = solve(case.mdp, case.policy)
+    drawn, kept = (DAPO(group_size=inf, outcome="return", std=False, normalise_by="response-tokens", dynamic_sampling=again)
+                   for again in (True, False))  # fmt: skip
+    np.testing.assert_allclose(drawn.gradient(solution).sample, kept.gradient(solution).sample, rtol=1e-12)
 
 
 @pytest.mark.slow

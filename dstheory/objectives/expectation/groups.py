@@ -26,6 +26,7 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -84,6 +85,7 @@ def effective_credit(
     outcome: ResponseReward,
     part: Part = everything,
     known: Tilted | None = None,
+    paid: RewardTable | None = None,
 ) -> EffectiveCredit:
     """Return the effective credit f(R, L) of a response of each prompt: N times its coefficient, averaged over the others.
 
@@ -95,6 +97,7 @@ def effective_credit(
         outcome: the reward.
         part: applied to each credit before it is averaged (its positive or its negative part).
         known: the chances of both rewards, if known already.
+        paid: the reward that R is, if it is the outcome's less one number per prompt; which groups are mixed, the outcome tells.
 
     Raises:
         ChainError: the group is too small for the credit, or rewards of more than two values meet a credit that is not affine:
@@ -106,6 +109,7 @@ def effective_credit(
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
         return EffectiveCredit(t, constant, np.zeros_like(constant))
+    outcome = outcome if paid is None else replace(outcome, reward=paid)
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if outcome.values is not None and credit is not None:

@@ -62,25 +62,28 @@ class RewardTable:
             self.stop, self.resample, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between
         )
 
-    def beyond_usual(self, solution: Solution) -> RewardTable:
+    def beyond_usual(self, solution: Solution) -> tuple[RewardTable, Floats]:
         r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a thousandth of that or less.
 
         A credit that is measured from a mean is the same, and keeps the digits of what little differs. With c that number,
-        stopping pays :math:`c / \gamma_w` less, and resampling :math:`c / \gamma_w - \gamma_b c`: c in all, whatever the turns.
+        which is returned as well, (*runs, X), or 0, stopping pays :math:`c / \gamma_w` less, and resampling
+        :math:`c / \gamma_w - \gamma_b c`: c in all, whatever the turns.
         """
         gw, gb = (np.asarray(g)[..., None, None, None] for g in (self.gamma_within, self.gamma_between))
         if not (gw > 0).all():
-            return self
+            return self, np.zeros(())
         usual = self.values(solution).value[..., 0, :]
         usual = np.where(self.variance(solution) < (_NEARLY * usual) ** 2, usual, 0.0)
         if not usual.any():
-            return self
+            return self, np.zeros(())
         # A payment that is the mean but for rounding leaves exactly 0.
         usual = usual[..., None, :, None]
         pays = np.broadcast_to(gw * self.stop, np.broadcast_shapes(self.stop.shape, gw.shape, usual.shape))
         near = np.where(np.abs(pays - usual) <= _SAME * np.abs(usual), pays, -np.inf).max(axis=(-3, -1), keepdims=True)
-        less = np.where(np.isfinite(near), near, usual) / gw
-        return replace(self, stop=self.stop - less, resample=self.resample - less * ((1.0 - gw) + gw * (1.0 - gb)))
+        usual = np.where(np.isfinite(near), near, usual)
+        less = usual / gw
+        paid = replace(self, stop=self.stop - less, resample=self.resample - less * ((1.0 - gw) + gw * (1.0 - gb)))
+        return paid, usual[..., 0, :, 0]
 
     def values(self, solution: Solution) -> Values:
         """Return the values of the chain that pays this reward."""
