@@ -38,6 +38,7 @@ from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerToken, Raw, SignedMatch, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
+from dstheory.objectives.rounding import unlike
 from dstheory.objectives.token_parts import clip_weight, truncate_weight
 from dstheory.objectives.weights import TokenWeight, log_token_ratios, token_ratios
 
@@ -128,17 +129,17 @@ class PPOClip(GroupObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the advantages times the clipped ratio, over the tokens of the batch."""
         low, high = outcome.values or (0.0, 1.0)
-        advantage = TokenWeight(*outcome.reward.contrast(under).advantages(under.unrolled)).scaled(np.asarray(high - low))
+        found = outcome.reward.contrast(under)
+        if self.sampler is not None:  # advantages, and ratios, may be alike to their last digit, and weighted by unlike chances
+            found = replace(found, sample=unlike(found.sample))
+        advantage = TokenWeight(*found.advantages(under.unrolled)).scaled(np.asarray(high - low))
         weight = advantage
         if self.sampler is not None:
             ratio = token_ratios(solution.policy, self.sampler, solution)
             bounds = {"low": self.clip_low, "high": self.clip_high, "dual": self.dual_clip}
-            weight = TokenWeight(
-                advantage.sample * clip_weight(ratio.sample, advantage.sample, **bounds),
-                advantage.stop * clip_weight(ratio.stop, advantage.stop, **bounds),
-                advantage.resample * clip_weight(ratio.resample, advantage.resample, **bounds),
-                ratio.beyond,  # a ratio that is kept is kept whole
-            )
+            pairs = enumerate(zip(ratio.each, advantage.each, strict=True), start=1)
+            sample, stop, resample = (a * unlike(clip_weight(rho, a, **bounds), i) for i, (rho, a) in pairs)
+            weight = TokenWeight(sample, stop, resample, ratio.beyond)  # a ratio that is kept is kept whole
         return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
 
 

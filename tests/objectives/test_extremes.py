@@ -202,6 +202,8 @@ LABELS |= BY_RESPONSE
 LABELS["reinforce-baseline, paid, less one"] = lambda c: ReinforceBaseline(baseline=1.0, outcome="return", prompts=2,
                                                                            normalise_by="batch-tokens")  # fmt: skip
 
+LABELS["ppo-clip, near"] = lambda c: PPOClip(sampler=c.reference)
+
 # Sums over whole responses: their chains are smaller.
 OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1", *BY_RESPONSE}
 
@@ -459,8 +461,18 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
     np.testing.assert_allclose(left.decide / summed.decide, np.broadcast_to(share[:, None], (1, 3, 2)), rtol=1e-12)
 
 
-# Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it.
-@pytest.mark.parametrize(("label", "seed"), [("dapo-4", 311), ("grpo-1", 1457), ("reinforce-pp-1", 320)])
+# Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
+# ratios that are alike but for their last digits, and rounded alike in all directions, and so advantages.
+@pytest.mark.parametrize(
+    ("label", "seed"),
+    [
+        ("dapo-4", 311),
+        ("grpo-1", 1457),
+        ("reinforce-pp-1", 320),
+        ("ppo-clip, dual clip", 2031),
+        ("ppo-clip, near", 824),
+    ],
+)
 def test_not_wrong(label: str, seed: int) -> None:
     assert look(LABELS[label], extreme_case(seed)).kind == "needlessly refused"
 
