@@ -43,7 +43,7 @@ from dstheory.errors import DSTheoryError, FileFormatError, WorkerDiedError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.fused import FusedTerms, applies, fused_gradient
 from dstheory.objectives.mass import StageGradient
-from dstheory.objectives.registry import unused
+from dstheory.objectives.registry import lookup, unused
 from dstheory.readers.atomic import results_directory
 from dstheory.readers.chains import ChainFile, read_chain
 from dstheory.readers.results import write_manifest
@@ -161,8 +161,10 @@ def solve_dataset(
     made = callable(source)
     if made != (blocks is not None):
         raise DSTheoryError("blocks says how many blocks a function makes: give it with a function, and only then")
-    if optimal and any(factor != 1 for factor, _ in parse(objective)):
-        raise DSTheoryError(f"{objective} has factors, and the optimum is of reward minus beta times the KL: give beta instead")
+    factors, kinds = zip(*((factor, lookup(name)) for factor, name in parse(objective)), strict=True)
+    if optimal and (set(factors) != {1.0} or len(set(kinds)) < len(kinds)):
+        what = "one term twice" if set(factors) == {1.0} else "factors"
+        raise DSTheoryError(f"{objective} has {what}, and the optimum is of reward minus beta times the KL: give beta instead")
     if made and chain:
         raise DSTheoryError("chain stands in place of what files say: a function makes its own chains, leave it out")
     _refuse_unused(objective, settings, optimal)

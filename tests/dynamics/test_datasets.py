@@ -83,6 +83,8 @@ def test_the_optimum_is_that_of_the_penalty_asked_for(data):
         assert found.optimum == pytest.approx(float(best.mean_value), rel=1e-12)
     with pytest.raises(DSTheoryError, match=r"reinforce \+ 2\*kl-direct has factors, and the optimum .*: give beta instead"):
         solve_dataset(folder, objective="reinforce + 2*kl-direct", optimal=True)
+    with pytest.raises(DSTheoryError, match=r"has one term twice, and the optimum is of reward minus beta times the KL"):
+        solve_dataset(folder, objective="reinforce + kl-direct + KL_direct", optimal=True)
 
 
 @pytest.mark.parametrize("paid", [False, True])
