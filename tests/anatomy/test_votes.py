@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dstheory.anatomy import Episodes, judge_votes, read_log, survey
 from dstheory.cli.anatomy.document import document
 from dstheory.cli.anatomy.page import html_report
-from dstheory.cli.anatomy.report import command
+from dstheory.cli.main import cli
 from dstheory.errors import RecordError
 
 SHARES = np.array([0.45, 0.35, 0.2])  # of the answers "r" (right), "v" and "w"
@@ -98,5 +98,5 @@ def test_they_are_shown_in_table_json_and_report(tmp_path: Path) -> None:
     assert "the agreement of 4 samples as the decision" in html_report(found, ())
     votes = found.to_dict()["groups"][0]["one_shot"]["votes"]
     assert (votes["k"], votes["rule"]["samples"]) == (4, 60)
-    ran = CliRunner().invoke(command, [str(path), "--votes", "1"])
+    ran = CliRunner().invoke(cli, ["anatomy", str(path), "--votes", "1"])
     assert (ran.exit_code, "--votes" in ran.output) == (2, True)
