@@ -294,9 +294,9 @@ def _python(text: str, name: str, classes: Collection[str]) -> Source:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise FileFormatError(f"{name}{where}: no Python ({type(error).__name__}): correct it, or give YAML") from error
     call, called = _configuration_call(tree, name, classes)
-    assignments = [(target, node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+    assignments = list(_assignments(tree))
     configs = {target.id for target, value in assignments if isinstance(target, ast.Name) and value is call}
-    said = [one for keyword in call.keywords for one in _arguments(keyword)]
+    said: list[tuple[str, ast.expr | ast.stmt]] = [one for keyword in call.keywords for one in _arguments(keyword)]
     said += [(target.attr, value) for target, value in assignments if isinstance(target, ast.Attribute)
              and isinstance(target.value, ast.Name) and target.value.id in configs]  # fmt: skip
     entries: list[KeyValue] = []
@@ -330,6 +330,15 @@ def _configuration_call(tree: ast.Module, name: str, classes: Collection[str]) -
         remedy = "say whose is meant with --trainer" if several else "give a file that calls it once"
         raise FileFormatError(f"{name} calls {where}, and one configuration is read: {remedy}")
     return found[0]
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr | ast.stmt]]:
+    """Yield what is assigned to and its value, line by line; of ``c.beta *= 2`` the whole, which is no literal."""
+    kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+    for node in sorted((node for node in ast.walk(tree) if isinstance(node, kinds)), key=lambda node: node.lineno):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if node.value is not None:
+                yield target, node if isinstance(node, ast.AugAssign) else node.value
 
 
 def _called(call: ast.Call) -> str:

@@ -108,6 +108,14 @@ def test_python_sets_keys_in_more_than_one_way(tmp_path: Path) -> None:
     assert any("**more is not evaluated, and may set any key" in line for line in configuration.warnings)
 
 
+def test_python_sets_keys_line_by_line(tmp_path: Path) -> None:
+    """A branch does not hold over a line after it, a type may stand beside a name, and what is computed is said."""
+    text = "c: GRPOConfig = GRPOConfig(beta=0.1, epsilon=0.2)\nif debug:\n    c.beta = 0.2\nc.beta = 0.3\nc.epsilon *= 2\n"
+    source = read(tmp_path, "a.py", text + "c.loss_type: str = 'dapo'\nc.delta: float\n")
+    assert found(source) == [("beta", 0.1, 1), ("beta", 0.2, 3), ("beta", 0.3, 4), ("loss_type", "dapo", 6)]
+    assert [(e.key, e.value, e.line) for e in source.unread] == [("epsilon", "c.epsilon *= 2", 5)]
+
+
 OTHERS = """\
 from trl import GRPOConfig as Settings, SFTConfig
 from peft import LoraConfig
