@@ -98,7 +98,7 @@ def objective_at(
         settings: values of parameters; what they do not name has its default, an objective's own where it has one.
         runs: (number of settings,), or () where settings are numbers.
         rewards: name of the parameter that changes what the chain pays, if one was given: every objective that can then reads
-            the chain's returns (group objectives compare them).
+            the chain's returns (group objectives compare them, unless an outcome is set).
         only: settings that count beside reference and demonstrations; default all. A table of all objectives shows each at its
             own defaults.
 
@@ -125,7 +125,7 @@ def objective_at(
         if "reward_weights" in fields:
             raise DSTheoryError("reward_functions has weights in it: leave reward_weights out")
         fields["reward_functions"], fields["reward_weights"] = reward_terms(text)
-    given = {**fields, "reference": reference} | ({"outcome": "return"} if rewards else {})
+    given = ({"outcome": "return"} if rewards else {}) | fields | {"reference": reference}
     kinds = [lookup(name) for name in names]
     if not any(kind is Distillation or "demonstrations" in getattr(kind, "__dataclass_fields__", {}) for kind in kinds):
         return build(expression, given)

@@ -172,6 +172,20 @@ def test_nothing_is_said_of_what_some_condition_uses(dstheory) -> None:
         assert dstheory("sweep", "--of", "simulate", "--steps", 2, "--grid", grid, "--json").result["notes"] == []
 
 
+def test_an_outcome_that_was_asked_for_is_compared_whatever_is_paid(dstheory) -> None:
+    """Returns took its place where a price or rewards were given, so that a sweep over it was constant."""
+    more = ("--objective", "grpo", "--group-size", "inf", "--max-turns", 2, "--steps", 200)
+    dstheory("sweep", "--of", "simulate", *more, "--resample-cost", 0.3, "--grid", "outcome=correct,return", "--out", "out")
+    unpaid, paid = (
+        dstheory("simulate", *more, *price, "--out", f"one-{len(price)}", "--json").result["conditions"][0]["after"]["accuracy"]
+        for price in ((), ("--resample-cost", 0.3))
+    )
+    with xr.open_dataset("out/history.nc") as data:
+        assert float(data.accuracy.sel(outcome="correct")[0]) == pytest.approx(unpaid, rel=1e-12)
+        assert float(data.accuracy.sel(outcome="return")[0]) == pytest.approx(paid, rel=1e-12)
+    assert abs(paid - unpaid) > 1e-4, (paid, unpaid)
+
+
 def test_objectives_of_ones_own_are_trained_in_every_process(dstheory, own_objectives, tmp_path) -> None:
     example = (Path(__file__).resolve().parents[2] / "examples" / "my_objective.py").read_text()
     mine = tmp_path / "swept.py"
