@@ -8,16 +8,19 @@ Source: arXiv 2306.13649.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
+from dstheory.objectives.fused import applies
 from dstheory.objectives.parts import Normaliser
 from dstheory.objectives.penalties import K2Loss, _AtStates
 from dstheory.objectives.registry import register
@@ -88,12 +91,37 @@ class Distillation(_AtStates, K2Loss):
             return super().per_token(solution)
         if taught:
             ratios = log_ratios(solution.policy, self.reference, self.generated(solution), called="teacher")
-            answer, stop, resample = map(self._fall, ratios)
-            return TokenWeight.exponential(ratios, self.reference).times(TokenWeight(answer, stop, resample))
-        found, pairs = [], log_pairs(solution.policy, self.reference)
-        for (_, log_p, log_q), up in zip(pairs, solution.policy.log_ratios(self.reference), strict=True):
-            found.append(self._fall(np.where(log_p == -np.inf, 0.0, np.where(log_q == -np.inf, np.inf, up))))
-        return TokenWeight(found[0], found[1], found[2])
+        else:
+            pairs = zip(log_pairs(solution.policy, self.reference), solution.policy.log_ratios(self.reference), strict=True)
+            answer, stop, resample = (
+                np.where(p == -np.inf, 0.0, np.where(q == -np.inf, np.inf, up)) for (_, p, q), up in pairs
+            )
+            ratios = answer, stop, resample
+        answer, stop, resample = map(self._fall, ratios)
+        falls = TokenWeight(answer, stop, resample)
+        found = TokenWeight.exponential(ratios, self.reference).times(falls) if taught else falls
+        return found if applies(solution) else replace(found, own=(falls.each, self._apart(solution.policy, ratios, falls)))
+
+    def _apart(self, policy: Policy, ratios: Sequence[Floats], falls: TokenWeight) -> tuple[Floats, ...]:
+        """Return the falls less their limit (1 - b) log(1 - b) at states where the likeliest action is nearer to that than to 0.
+
+        What actions are beyond it is then known to all digits: those that the teacher all but rules out fall nearly alike.
+        """
+        b = self.interpolation
+        if b == 1.0:
+            return falls.each
+        beyond = tuple(np.asarray((1.0 - b) * np.logaddexp(0.0, np.log(b) - np.log1p(-b) - up)) for up in ratios)
+
+        def at_likeliest(each: Sequence[Floats]) -> tuple[Floats, Floats]:
+            answer, stop, resample = each
+            answer = np.where(policy.likeliest, answer, 0.0).sum(axis=-1, keepdims=True)
+            return np.asarray(answer), np.where(policy.stop_logits > 0, stop, resample)
+
+        answers, decisions = (
+            over < np.abs(fall) for over, fall in zip(at_likeliest(beyond), at_likeliest(falls.each), strict=True)
+        )
+        each = zip((answers, decisions, decisions), beyond, falls.each, strict=True)
+        return tuple(np.where(near, over, fall) for near, over, fall in each)
 
     def _fall(self, up: Floats) -> Floats:
         """Return (1 - b) log(m/pi), or log(q/pi), of log(pi/q), infinite where the teacher rules an action out."""

@@ -170,7 +170,12 @@ class TokenWeight:
 
     def scaled(self, factor: Floats) -> TokenWeight:
         """Return the weights times an array that broadcasts."""
-        return TokenWeight(factor * self.sample, factor * self.stop, factor * self.resample, self.beyond)
+        answer, stop, resample = (factor * weight for weight in self.each)
+        own = None
+        if self.own is not None:
+            weights, apart = (tuple(factor * table for table in tables) for tables in self.own)
+            own = weights, apart
+        return TokenWeight(answer, stop, resample, self.beyond, own)
 
     def times(self, other: TokenWeight) -> TokenWeight:
         """Return the products with other weights.

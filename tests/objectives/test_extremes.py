@@ -405,7 +405,8 @@ def test_right_or_refused(label: str) -> None:
 # response is nearly certain; rows of decisions of which one is no number, though the row is; weights by a token's own probability
 # that are nearly alike, beside an expert who is nearly the policy; batches of which one group is left; ratios and importance
 # that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves;
-# chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest.
+# chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
+# answers that a teacher all but rules out, alike.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -441,6 +442,9 @@ def test_right_or_refused(label: str) -> None:
         ("distill, taught, reverse", 160),
         ("distill, taught, reverse", 254),
         ("distill, taught, between", 160),
+        ("distill, taught, between", 193),
+        ("distill, taught, between", 481),
+        ("distill, between", 501),
         ("k3-loss, beside mixed groups", 1074),
         ("reinforce-baseline, paid, of the batch", 860),
         ("reinforce-baseline, paid, less one", 893),
