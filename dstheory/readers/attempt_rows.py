@@ -57,8 +57,8 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
         delimiter = "\t" if ".tsv" in path.name.lower() else ","
         present = csv_header(path, str(path), delimiter)
         asked = asked_of(present, wanted, path)
-        # Identifiers stay as written ("007"), each text once; of other columns Arrow finds the types.
-        texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem)}
+        # Identifiers and labels stay as written ("007"), each text once; of other columns Arrow finds the types.
+        texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem, *names.labels.values())}
         table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, column_types=texts,
                          include_columns=asked or present)  # fmt: skip
         if any(pa.types.is_binary(column.type) for column in table.columns.values()):

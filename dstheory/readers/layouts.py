@@ -197,15 +197,15 @@ class Layout:
     def as_written(self) -> set[str]:
         """The columns of a table whose cells are compared by what is written in them: 007 is another name than 7.
 
-        Those that name a record or a problem, and those that choose records, but for those that are read for their values.
+        Those that name a record or a problem, labels, and those that choose records; but none that is read for its value.
         """
         names = self.names
         values = [names.decision, names.cap, names.round, names.decision_score, *self.same]
         if self.turns is not None:
             values += [*self.turns.places, self.turns.final or names.correct]
         chosen = [*self.where, *(self.format.one_value if self.format else ())]
-        found = {*_columns([names.id, names.problem]), *set(_columns(chosen)).difference(_columns(values))}
-        return found.difference(_columns([names.correct]))
+        named = _columns([names.id, names.problem, *names.labels.values()])
+        return {*named, *set(_columns(chosen)).difference(_columns(values))}.difference(_columns([names.correct]))
 
     def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
         """Yield parts whose records have everything under the names of this layout.

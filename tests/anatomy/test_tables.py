@@ -160,3 +160,15 @@ def test_ids_stay_as_written(tmp_path: Path) -> None:
     whole = tmp_path / "a.parquet"
     pd.DataFrame({"id": [7, 7], "correct": [False, True], "decision": ["resample", "stop"]}).to_parquet(whole)
     assert read_log(whole).episodes.problem_ids == ("7",)
+
+
+@pytest.mark.parametrize("header", ["id,attempt,correct,decision", "problem,rollout,correct,decision"])
+def test_labels_of_a_csv_log_stay_as_they_are_written(header: str, tmp_path) -> None:
+    """Version 1.10 is another model than 1.1, also where an option names the label."""
+    path = tmp_path / "log.csv"
+    rows = [("007", "1.10", "1e3"), ("7", "1.1", "1000"), ("007", "1.10", "1e3"), ("7", "1.1", "True")]
+    path.write_text(f"{header},task,model,mark\n" + "".join(f"{i},1,{i % 2},stop,{t},{m},{k}\n" for i, (t, m, k) in enumerate(rows)))
+    episodes = read_log(path, labels=["mark"]).episodes
+    assert {name: list(episodes.by(name)) for name in ("task", "model", "mark")} == {
+        "task": ["007", "7"], "model": ["1.10", "1.1"], "mark": ["1e3", "1000", "True"]
+    }  # fmt: skip
