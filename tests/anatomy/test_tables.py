@@ -167,7 +167,8 @@ def test_labels_of_a_csv_log_stay_as_they_are_written(header: str, tmp_path) -> 
     """Version 1.10 is another model than 1.1, also where an option names the label."""
     path = tmp_path / "log.csv"
     rows = [("007", "1.10", "1e3"), ("7", "1.1", "1000"), ("007", "1.10", "1e3"), ("7", "1.1", "True")]
-    path.write_text(f"{header},task,model,mark\n" + "".join(f"{i},1,{i % 2},stop,{t},{m},{k}\n" for i, (t, m, k) in enumerate(rows)))
+    lines = [f"{i},1,{i % 2},stop,{','.join(labels)}" for i, labels in enumerate(rows)]
+    path.write_text("\n".join([f"{header},task,model,mark", *lines, ""]))
     episodes = read_log(path, labels=["mark"]).episodes
     assert {name: list(episodes.by(name)) for name in ("task", "model", "mark")} == {
         "task": ["007", "7"], "model": ["1.10", "1.1"], "mark": ["1e3", "1000", "True"]
