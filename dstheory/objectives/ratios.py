@@ -129,12 +129,9 @@ class PPOClip(GroupObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the advantages times the clipped ratio, over the tokens of the batch."""
         low, high = outcome.values or (0.0, 1.0)
-        found = outcome.reward.contrast(under)
-        if self.sampler is not None:  # advantages, and ratios, may be alike to their last digit, and weighted by unlike chances
-            found = replace(found, sample=unlike(found.sample))
-        advantage = TokenWeight(*found.advantages(under.unrolled)).scaled(np.asarray(high - low))
+        advantage = TokenWeight(*outcome.reward.contrast(under).advantages(under.unrolled)).scaled(np.asarray(high - low))
         weight = advantage
-        if self.sampler is not None:
+        if self.sampler is not None:  # ratios may be alike to their last digit, and weighted by unlike chances
             ratio = token_ratios(solution.policy, self.sampler, solution)
             bounds = {"low": self.clip_low, "high": self.clip_high, "dual": self.dual_clip}
             pairs = enumerate(zip(ratio.each, advantage.each, strict=True), start=1)

@@ -466,7 +466,7 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
 
 
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
-# ratios that are alike but for their last digits, and rounded alike in all directions, and so advantages.
+# ratios that are alike but for their last digits, and rounded alike in all directions.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -474,7 +474,8 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("grpo-1", 1457),
         ("reinforce-pp-1", 320),
         ("ppo-clip, dual clip", 2031),
-        ("ppo-clip, near", 824),
+        ("ppo-clip, near", 434),
+        ("ppo-clip, near", 447),
     ],
 )
 def test_not_wrong(label: str, seed: int) -> None:
