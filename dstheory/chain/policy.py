@@ -38,8 +38,12 @@ def sigmoid(u: Floats) -> Floats:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
     [0.0, 0.5, 1.0]
     """
-    e = np.exp(-np.abs(u))
-    return np.where(u >= 0, 1.0, e) / (1.0 + e)
+    e = np.asarray(np.abs(u), dtype=np.float64)
+    np.exp(np.negative(e, out=e), out=e)  # in place: on large tables new memory takes most of the time
+    found = np.where(u >= 0, 1.0, e)
+    e += 1.0
+    found /= e
+    return found[()]
 
 
 def log_sigmoid(u: Floats) -> Floats:

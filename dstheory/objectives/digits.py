@@ -10,7 +10,8 @@ Large tables of compiled loops, which state their own error (:mod:`dstheory.obje
 where the directions of rounding cannot be set.
 
 Source: W. Kahan, "How futile are mindless assessments of roundoff in floating-point computation?" (2006), which finds no such
-scheme without gaps, and this one the most useful: rounding that goes wrong alike in all directions stays unseen.
+scheme without gaps, and this one the most useful: rounding that goes wrong alike in all directions stays unseen. Of thousands of
+chains at the edges of floating point, it did in a few rows, most of them smaller than 1e-150.
 """
 
 from __future__ import annotations
