@@ -11,7 +11,6 @@ import click
 from dstheory.cli import completion
 from dstheory.cli.numbers import Numbers, Ruled, Whole
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
-from dstheory.readers.messages import shown
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def said_once(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]
     for entry in value:
         name, text = (entry.lstrip("-+").partition("=")[::2]) if isinstance(entry, str) else entry
         if said.setdefault(name, text) != text:
+            from dstheory.readers.messages import shown
+
             both = f"as {shown(said[name])} and as {shown(text)}"
             raise click.BadParameter(f"{printable(name)} is given twice, {both}: leave one of them out", ctx, param)
     return value
