@@ -13,7 +13,7 @@ Source: derived here.
 
 from __future__ import annotations
 
-from math import inf
+from math import comb, inf
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,10 @@ from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.mass import CoefficientMass, contrast_mass
 from dstheory.objectives.parts import ConstantLength, PerResponse
 
-_MOST_TURNS = 100_000
-_LEFT_OUT = 1e-17  # of the expected number of turns
+_FEW = 40  # members of a group
+_LONG = 0.2  # -log q, above which turns are added up one by one
+_LEFT_OUT = 1e-20  # a chance
+_MOST_TERMS = 20
 
 
 def check_per_turn(objective: Any, others: list[str]) -> None:
@@ -55,14 +57,56 @@ def check_per_turn(objective: Any, others: list[str]) -> None:
 def turn_weights(reached: Floats, size: float) -> Floats:
     """Return E[1 - 1/n], n - 1 ~ Bin(G - 1, r), for turns that others reach with probability r.
 
-    >>> turn_weights(np.array([1.0, 0.5]), 2).tolist()
-    [0.5, 0.25]
+    >>> turn_weights(np.array([1.0, 0.5, 1e-200]), 2).tolist()
+    [0.5, 0.25, 5e-201]
     """
     if size == inf:
         return np.ones_like(reached)
+    rare = size * reached < 1.0
+    r = np.where(rare, 1.0, np.minimum(reached, 1.0))
     with np.errstate(divide="ignore"):
-        someone = -np.expm1(size * np.log1p(-np.minimum(reached, 1.0)))
-    return np.asarray(1.0 - np.divide(someone, size * reached, out=np.ones_like(reached), where=reached > 0))
+        often = 1.0 + np.expm1(size * np.log1p(-r)) / (size * r)
+    # Of turns that are hardly reached that is 1 - 1 + ..., so the rest is summed: (G - 1) r/2 - (G - 1)(G - 2) r^2/6 + ...
+    r = np.where(rare, reached, 0.0)
+    term = total = 0.5 * (size - 1.0) * r
+    for j in range(2, _MOST_TERMS):
+        term = term * ((j - size) / (j + 1.0) * r)
+        total = total + term
+    return np.asarray(np.where(rare, total, often))
+
+
+def weighted_visits(visits: Floats, size: float) -> Floats:
+    r"""Return the sum of :math:`q^k E[1 - 1/n_k]` over all turns k of a chain without a cap; it reaches turn k with :math:`q^k`.
+
+    With M the turns of the longest of G responses it is :math:`1/(1 - q) - E[M]/G`. Of n responses,
+
+    .. math:: E[M_n] = \frac{1}{1 - q^n} \Big( 1 + \sum_{i=1}^{n-1} \binom{n}{i} q^i (1 - q)^{n-i} E[M_i] \Big),
+
+    i of them going on after the first turn. Of many long ones it is :math:`H_G/s + 1/2` with :math:`s = -\log q`, by the formula
+    of Euler and Maclaurin, whose further terms are below :math:`e^{-\pi^2/s}`.
+
+    Args:
+        visits: 1/(1 - q), the expected number of turns.
+        size: G, finite.
+
+    >>> weighted_visits(np.array([1.0, 2.0, 1e12]), 2).tolist()  # 1/(1 - q^2)/2
+    [0.5, 0.6666666666666667, 250000000000.125]
+    """
+    n = int(size)
+    with np.errstate(divide="ignore"):
+        log_q = np.log1p(-1.0 / np.maximum(visits, 1.0))  # rounding may leave less than one visit
+    if n <= _FEW:
+        longest = [np.zeros_like(visits)]
+        for m in range(1, n + 1):
+            more = (float(comb(m, i)) * np.exp(i * log_q) * visits ** (i - m) * longest[i] for i in range(1, m))
+            longest.append(sum(more, start=np.ones_like(visits)) / -np.expm1(m * log_q))
+        return visits - longest[n] / size
+    long = -log_q < _LONG
+    found = np.where(long, visits - ((1.0 / np.arange(1.0, n + 1.0)).sum() / -log_q + 0.5) / size, 0.0)
+    reached = np.where(long, 0.0, 1.0)
+    while (reached > _LEFT_OUT).any():
+        found, reached = found + reached * turn_weights(reached, size), reached * np.exp(log_q)
+    return found
 
 
 def _factor(objective: Any) -> float:
@@ -74,19 +118,11 @@ def per_turn_mass(objective: Any, solution: Solution) -> CoefficientMass:
     """Return the mass, up to a number that actions share: visits of each turn times its weight, and the contrast of the reward.
 
     Raises:
-        ChainError: rewards that are not paid at the end, or finite groups without a cap, and more than a hundred thousand turns.
+        ChainError: rewards that are not paid at the end.
     """
     outcome, visits = _paid_at_the_end(objective, solution), solution.finite_visits
-    if solution.capped or objective.group_size == inf:
-        weighted = visits * turn_weights(visits, objective.group_size)
-    else:  # turn k is reached with probability q^k
-        again = (solution.unrolled.sample * solution.unrolled.resample).sum(axis=-1)
-        weighted, reached, k = np.zeros_like(visits), np.ones_like(visits), 0
-        while (reached * visits > _LEFT_OUT * visits).any() and again.any():
-            weighted, reached, k = weighted + reached * turn_weights(reached, objective.group_size), reached * again, k + 1
-            if k > _MOST_TURNS:
-                raise ChainError(f"baseline_per='turn': responses of more than {_MOST_TURNS:,} turns; set max_turns")
-        weighted = weighted if again.any() else turn_weights(reached, objective.group_size)
+    by_turn = solution.capped or objective.group_size == inf  # without a cap, a group without end weighs all turns by 1
+    weighted = visits * turn_weights(visits, objective.group_size) if by_turn else weighted_visits(visits, objective.group_size)
     low, high = outcome.values or (0.0, 1.0)
     return contrast_mass(solution, weighted, outcome.reward.contrast(solution)).scaled((high - low) * _factor(objective))
 

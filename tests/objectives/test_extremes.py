@@ -232,7 +232,6 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "dapo-batch, left of many": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-batch, endless, left": (0.12, f"{_MIXED}|{_ANSWER}"),
     "grpo, engine, many": (0.12, _CHANCE),
-    "dr-grpo, per turn": (0.2, "baseline_per='turn': responses of more than 100,000 turns"),
     "grpo, whole ratio": (0.03, "gradient of grpo"),
     "dapo-batch, many, cut off": (0.02, "mean tokens of responses that are not truncated"),
     "dapo-batch, endless groups of few prompts": (0.05, f"{_CHANCE}"),
@@ -406,7 +405,7 @@ def test_right_or_refused(label: str) -> None:
 # that are nearly alike, beside an expert who is nearly the policy; batches of which one group is left; ratios and importance
 # that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves;
 # chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
-# answers that a teacher all but rules out, alike.
+# answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -448,6 +447,8 @@ def test_right_or_refused(label: str) -> None:
         ("k3-loss, beside mixed groups", 1074),
         ("reinforce-baseline, paid, of the batch", 860),
         ("reinforce-baseline, paid, less one", 893),
+        ("dr-grpo, per turn", 311),
+        ("dr-grpo, per turn", 442),
     ],
 )
 def test_right(label: str, seed: int) -> None:
