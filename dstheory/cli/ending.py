@@ -82,7 +82,7 @@ def _code_of(command: Callable[[], Any]) -> int:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         usage = f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n" if context else ""
-        _say(f"{usage}Error: {error.format_message()}")
+        _say(f"{usage}Error: {_with_nearest_first(error)}")
         return error.exit_code
     except DSTheoryError as error:
         return _failed(str(error), code=2 if isinstance(error, UnknownNameError) else 1)
@@ -102,6 +102,15 @@ def _code_of(command: Callable[[], Any]) -> int:
         return _failed("a name holds a null character: no file can be called so")
     except MemoryError as error:
         return _failed(f"there is not enough memory ({str(error) or 'no more is free'}): make the problem smaller, or free some")
+
+
+def _with_nearest_first(error: click.ClickException) -> str:
+    """Return what click says, the names that it suggests in the order of likeness: click sorts them by letters."""
+    near = getattr(error, "possibilities", None)
+    if not near:
+        return error.format_message()
+    *first, last = near
+    return f"{error.message} Did you mean {', '.join(first)}{' or ' if first else ''}{last}?"
 
 
 @contextmanager

@@ -183,3 +183,18 @@ def test_no_cycles_are_searched_for_when_the_process_ends() -> None:
     code += "main()"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "True True"
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        ("simulate --lenght-weight 1", "--length-weight, --reward-weights or --demonstration-weights"),
+        ("sweep --stepz 3", "--steps, --std or --states"),
+        ("attribute --refernce 1", "--reference"),
+        ("arithmetic trian", "train"),
+    ],
+)
+def test_the_nearest_name_is_suggested_first(dstheory: Callable[..., Outcome], words: str, near: str) -> None:
+    ran = dstheory(*words.split())
+    assert ran.code == 2
+    assert ran.err.endswith(f". Did you mean {near}?\n")
