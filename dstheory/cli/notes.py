@@ -189,7 +189,7 @@ def _takes(option: str, cls: type[Objective]) -> bool:
 
 
 def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem, swept: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say which objectives do not read the chain's own rewards and discount, where these are not plain accuracy."""
+    """Say what objectives read of the chain's own rewards and discount, where these are not plain accuracy."""
     import numpy as np
 
     mdp = problem.mdp
@@ -205,10 +205,15 @@ def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem, swept: Ma
     if names["correct"] and not (plain and bool((mdp.gamma == 1.0).all())):
         who = ", ".join(dict.fromkeys(names["correct"]))
         lines.append(f"R = 1 for a correct answer, without discount, whatever the chain pays: {who}")
-    if names["nothing"] and problem.own_rewards:
-        option, who = problem.own_rewards[0], ", ".join(dict.fromkeys(names["nothing"]))
+    if problem.own_rewards:
+        option = problem.own_rewards[0]
         flag = f"--grid {', '.join(swept[option])}" if option in swept else f"--{option.replace('_', '-')}"
-        lines.append(f"{flag} is not read by {who}: no reward")
+        compared = [] if "outcome" in problem.given else names.get("return", [])
+        if compared:
+            who = ", ".join(dict.fromkeys(compared))
+            lines.append(f"returns of the chain are compared, not correctness, as {flag} asks: {who}")
+        if names["nothing"]:
+            lines.append(f"{flag} is not read by {', '.join(dict.fromkeys(names['nothing']))}: no reward")
     return lines
 
 

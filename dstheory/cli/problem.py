@@ -31,7 +31,7 @@ class Problem:
 
     @property
     def own_rewards(self) -> list[str]:
-        """The options given that change what the chain pays."""
+        """The options given that say what the chain pays."""
         return [name for name in ("reward", "resample_cost") if name in self.given]
 
 
@@ -68,7 +68,7 @@ def problem_from(ctx: click.Context, options: Mapping[str, Any]) -> Problem:
 
     chain, given = chain_from(ctx, options), given_options(ctx)
     parts = problem_at(chain, settings_from(options, given if chain.mdp is not None else options))
-    return Problem(*parts, chain.name, given if options["resample_cost"] else given - {"resample_cost"})  # 0 is no price
+    return Problem(*parts, chain.name, given)
 
 
 def objective_from(

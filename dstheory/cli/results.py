@@ -190,6 +190,7 @@ class Simulate(TypedDict):
     seed: int
     runs: int
     out: str
+    notes: Sequence[str]
 
 
 class Temperature(TypedDict):

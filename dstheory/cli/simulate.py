@@ -60,7 +60,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     runs, steps = options["runs"], options["steps"]
     names = options["objectives"] or CONDITIONS
     conditions = {name: objective_from(name, problem, options) for name in names}
-    for line in notes(list(conditions.items()), problem, options, at_start=False, named=bool(options["objectives"])):
+    said = notes(list(conditions.items()), problem, options, at_start=False, named=bool(options["objectives"]))
+    for line in said:
         say(line, err=True)
     if not options["objectives"] and options["beta"] is None:
         options["beta"] = PARAMETERS["beta"].default
@@ -79,7 +80,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         rows = _rows(comparison)
         _write(directory, comparison, options, problem.name, manifest_of(options, rows, began))
     if options["as_json"]:
-        print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out)})
+        print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out),
+                    "notes": said})  # fmt: skip
         return
     _print(rows, problem.name, options, out)
 

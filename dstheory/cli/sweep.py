@@ -117,7 +117,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     say(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
-    with _progress_of(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():
+    with _progress_of(plan.grid.size, quiet=options["as_json"]) as update, _warnings_into(said):
         data, counts = run_plan(
             plan,
             workers=options["workers"],
@@ -193,8 +193,7 @@ def _notes(ctx: click.Context, plan: SweepPlan, options: dict[str, Any]) -> list
     parts = problem_at(plan.chain, settings)
     names = next(axis.values for axis in plan.grid.axes if axis.name == "objective")
     built = [(name, objective_at(name, parts, settings, rewards=plan.own_rewards)) for name in names]
-    given = given_options(ctx) | swept.keys()
-    problem = Problem(*parts, plan.chain.name, given if plan.own_rewards else given - {"resample_cost"})
+    problem = Problem(*parts, plan.chain.name, given_options(ctx) | swept.keys())
     return notes(built, problem, options, at_start=False, named=tuple(names) != CONDITIONS, swept=swept)
 
 
@@ -208,11 +207,16 @@ def _unused(base: Path, plan: SweepPlan) -> Path:
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings as sentences on standard error."""
+def _warnings_into(said: list[str]) -> Iterator[None]:
+    """Make notes of warnings: sentences on standard error and in the list."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        said.append(str(message))
+        say(f"note: {message}", err=True)
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: say(f"note: {message}", err=True)
+        warnings.showwarning = show
         yield
 
 

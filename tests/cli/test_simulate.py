@@ -99,11 +99,32 @@ def test_own_objectives_are_compared(dstheory, drawn) -> None:
     assert [row["condition"] for row in ran.result["conditions"]] == ["reinforce", "reinforce + 0.5*kl + entropy"]
 
 
-def test_a_price_of_nothing_changes_nothing(dstheory) -> None:
-    """As in a sweep: without a price, rloo compares correctness and nft, which cannot read rewards, is not refused."""
-    asked = ("simulate", "--objective", "rloo", "--objective", "nft", "--steps", 5, "--json")
-    plain, free = (json.loads(dstheory(*asked, *more).out)["result"] for more in ((), ("--resample-cost", 0)))
-    assert free["conditions"] == plain["conditions"]
+@pytest.mark.parametrize("price", [0, 0.1])
+def test_a_price_that_is_asked_for_has_returns_compared_whatever_it_is(dstheory, price) -> None:
+    """As in a sweep over prices, whose setting of price 0 compared returns, where this command compared correctness."""
+    asked = ("--objective", "rloo", "--steps", 5, "--json")
+    plain, said = (dstheory("simulate", *asked, *more) for more in ((), ("--resample-cost", price)))
+    grid = ("--grid", "resample_cost=0,0.1", "--out", "out")
+    swept = dstheory("sweep", "--of", "simulate", *asked, *grid)
+    found = said.result["conditions"][0]["after"]["accuracy"]
+    with xr.open_dataset("out/history.nc") as data:
+        assert float(data.accuracy.sel(resample_cost=price)[0]) == pytest.approx(found, rel=1e-12)
+    assert abs(found - plain.result["conditions"][0]["after"]["accuracy"]) > 1e-5
+    rule = "returns of the chain are compared, not correctness, as {} asks: rloo"
+    assert rule.format("--resample-cost") in said.result["notes"]
+    assert rule.format("--grid resample_cost") in swept.result["notes"]
+    assert not any("returns" in note for note in plain.result["notes"])
+    refused = dstheory("simulate", "--objective", "nft", "--resample-cost", price)
+    assert (refused.code, "nft pays 1 for a correct answer and cannot read --resample-cost" in refused.err) == (1, True)
+
+
+def test_what_is_said_beside_the_table_is_in_the_json(dstheory) -> None:
+    """It was on standard error alone, where a program that reads the JSON does not look."""
+    ran = dstheory("simulate", "--steps", 2, "--objective", "grpo", "--expert", "0.5,0.5,0.5", "--json")
+    note = "--expert 0.5,0.5,0.5 is not used by grpo, which has no expert"
+    assert note in ran.result["notes"]
+    assert note in " ".join(ran.err.split())
+    assert dstheory("simulate", "--steps", 2, "--json").result["notes"] == []
 
 
 @pytest.mark.parametrize("name", ["minimal.toml", "three_prompts.json", "several_hundred_prompts.csv"])

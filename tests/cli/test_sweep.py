@@ -271,10 +271,11 @@ def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
     assert not (tmp_path / "out").exists()
     (tmp_path / "out.unfinished/chunk-000000.npz").write_bytes(b"PK")
     monkeypatch.setattr(module, "write_result", real)
-    ran = dstheory("sweep", *GRIDS, "--out", "out")
+    ran = dstheory("sweep", *GRIDS, "--out", "out", "--json")
     assert ran.code == 0
-    note = r"note: .*chunk-000000\.npz was cut off or changed: its settings are computed again"
-    assert re.search(note, " ".join(ran.err.split()))
+    note = r".*chunk-000000\.npz was cut off or changed: its settings are computed again"
+    assert re.search(f"note: {note}", " ".join(ran.err.split()))
+    assert [re.fullmatch(note, line) is not None for line in ran.result["notes"]] == [True]
 
 
 def test_killed_while_the_result_was_written(dstheory, monkeypatch) -> None:

@@ -353,11 +353,11 @@ class SweepPlan:
 
     @property
     def own_rewards(self) -> str:
-        """What changes what the chain pays, in any of the settings: all then compare returns; empty if nothing does."""
-        values = {**{name: (value,) for name, value in self.fixed.items()}, **{axis.name: axis.values for axis in self.grid.axes}}
-        if any(name in values for name in TOGETHER["reward"].parts):
+        """The option that says what the chain pays, if one was given: all settings then compare returns, of whatever value."""
+        given = {*self.fixed, *(axis.name for axis in self.grid.axes)}
+        if given & {*TOGETHER["reward"].parts}:
             return "reward"
-        return "resample_cost" if any(values.get("resample_cost", ())) else ""
+        return "resample_cost" if "resample_cost" in given else ""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the axes that a variable has beside those of the settings."""
