@@ -13,7 +13,6 @@ from .domains import UNIT as UNIT
 from .domains import Domain as Domain
 from .domains import at_least as at_least
 from .domains import between as between
-from .early import watched as watched
 from .formulas import derivative as derivative
 from .runner import Report as Report
 from .runner import verify as verify

@@ -46,6 +46,7 @@ class Claim(Tabulated):
         proof: The steps, or a function of no arguments that returns or yields them (called only when the claim is checked).
         domain: Where the symbols range: ``{"p a b": UNIT, "gamma": DISCOUNT}``. A symbol without a domain is an error.
         definitions: Names for expressions, substituted before every check and shown by name: ``{V: p * a / (1 - gamma * q)}``.
+            In a file of claims only: elsewhere write ``V = p * a / (1 - gamma * q)`` in Python.
         assumptions: Formulas taken to hold. If no point of the domain satisfies them, the claim is an error rather than true.
         title, latex, group, level, scope, source, related, notes: For readers: a short title, the statement in LaTeX, the group
             it is listed in, one of `LEVELS`, how far the evidence reaches, where the statement comes from, ids of claims that
@@ -83,7 +84,7 @@ class Claim(Tabulated):
     notes: str = ""
     recorded: str = Outcome.HOLDS.value
     witness: Mapping[Any, Any] | None = None
-    _file: str = field(init=False, repr=False, compare=False, default_factory=early.watched_file)
+    _file: str | None = field(init=False, repr=False, compare=False, default_factory=early.watched_file)
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
@@ -146,9 +147,9 @@ class Claim(Tabulated):
         """The steps of the proof, built now if the proof is a function.
 
         Raises:
-            ClaimError: If they are no steps, or SymPy evaluated something on a symbol that is defined.
+            ClaimError: If they are no steps, or SymPy evaluated something on a symbol that is defined, or may have.
         """
-        with early.watched(self._file if callable(self.proof) else ""):
+        with early.watched(self._file if self._file and callable(self.proof) else ""):
             steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
         early.refuse(self.id, self._file, self._meanings(steps))

@@ -8,12 +8,16 @@ So a file of claims is watched while it runs. Each call of SymPy or of this pack
 with the symbols in its arguments, unless its result with an expression in a symbol's place is always that of the expression
 itself. Those calls are listed here; what nobody thought of is noted. A claim that defines a symbol of a note is not well posed,
 unless the call is known to be about other symbols, none of which the definition contains.
+
+What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
+with a name in Python says the same.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, FrameType, FunctionType
@@ -56,63 +60,58 @@ class Note(NamedTuple):
     line: int
 
 
-_notes: dict[str, dict[Note, None]] = {"": {}}
-"""By the module of the file of claims that ran; none for the empty name."""
-_running = [""]
+_notes: dict[str, dict[Note, None]] = {}
+"""By the module of the file of claims that ran."""
+_running: list[str | None] = [None]
 _inside: dict[CodeType, bool | None] = {}
 
 
-def watched_file() -> str:
-    """The module of the file of claims that runs now; empty if none is watched."""
+def watched_file() -> str | None:
+    """The module of the file of claims that runs now: empty if it is trusted, None if there is none."""
     return _running[-1]
 
 
 @contextmanager
-def watched(module: str | None = None) -> Iterator[None]:
-    """Watch what SymPy does with defined names inside a block of a script or notebook, as ``dstheory verify`` does in a file.
-
-    A claim that is made inside is not well posed if a name that it defines was differentiated there, say, as if it depended on
-    nothing. What was computed before the block is not seen. Blocks know nothing of each other.
+def watched(module: str) -> Iterator[None]:
+    """Watch what SymPy does with defined names while a file of claims runs.
 
     Args:
-        module: That of a file of claims, for which the notes are kept; nothing is watched for an empty name. By default the block
-            stands for itself.
-
-    Example:
-        >>> from dstheory.claims import UNIT, Claim, check, decide
-        >>> with watched():
-        ...     p, V = sympy.symbols("p V")
-        ...     slope = decide("The slope: V.diff(p) in its place would be refused.", derivative(V, p) > p)
-        ...     claim = Claim(id="x", statement="...", domain={p: UNIT}, definitions={V: p**2}, proof=[slope])
-        >>> check(claim).status.value
-        'decided'
+        module: That of the file, for which the notes are kept. Empty for claims that are trusted: nothing is watched.
     """
-    module = f"block {len(_notes)}" if module is None else module
-    before = sys.getprofile()
+    before = sys.getprofile(), threading.getprofile()
     _running.append(module)
-    _notes.setdefault(module, {})
     if module:
+        _notes.setdefault(module, {})
         sys.setprofile(_called)
+        threading.setprofile(_called)  # in threads that begin now
     try:
         yield
     finally:
         _running.pop()
         if module:
-            sys.setprofile(before)
+            sys.setprofile(before[0])
+            threading.setprofile(before[1])
 
 
-def refuse(claim: str, module: str, meanings: Mapping[str, Collection[str]]) -> None:
-    """Refuse a claim if its file was noted to do something with a symbol that the claim defines.
+def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str]]) -> None:
+    """Refuse a claim that defines a symbol if its file was noted to do something with it, or if it is in no file.
 
     Args:
         claim: Its id.
-        module: That of its file.
+        module: That of its file; None if there is none.
         meanings: The names that it defines -> the names in their expressions, those behind other definitions included.
 
     Raises:
         ClaimError: With file and line, what is done with which symbol, and what to write.
     """
-    for note in _notes[module]:
+    if module is None and meanings:
+        name = min(meanings)
+        raise ClaimError(
+            f"claim {claim} defines {name}, which only a file of claims may do. To SymPy {name} depends on nothing, so that "
+            f"{name}.diff(x) is 0, and only while a file runs is each use of {name} watched. Write {name} = ... in Python in "
+            'place of the definition, or check the file: dstheory verify FILE, in Python verify("FILE")'
+        )
+    for note in _notes.get(module or "", ()):
         for name in sorted(meanings):
             if name in note.about or (note.names & {name, _ANY} and note.about & {*meanings[name], _ANY}):
                 raise ClaimError(
@@ -124,12 +123,15 @@ def refuse(claim: str, module: str, meanings: Mapping[str, Collection[str]]) -> 
 
 def _called(frame: FrameType, event: str, _: Any) -> None:
     """Hear of every call, and note those by code of the user into SymPy or this package that are not harmless."""
-    if event != "call" or not _is_inside(frame):
+    module = _running[-1]
+    if event != "call" or not module or not _is_inside(frame):
         return
     caller = frame.f_back
     while caller is not None and _is_inside(caller) is None:
         caller = caller.f_back
-    if caller is None or _is_inside(caller):
+    if caller is None:
+        caller = frame.f_back or frame  # in a thread
+    elif _is_inside(caller):
         return
     operation, harmless = _operation(frame)
     if operation in ("Sum", "Product", "summation"):
@@ -142,7 +144,7 @@ def _called(frame: FrameType, event: str, _: Any) -> None:
     while caller.f_back is not None and (caller.f_code.co_filename.startswith("<") or _is_inside(caller) is not False):
         caller = caller.f_back  # it is a text that SymPy reads for the user
     file = caller.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
-    _notes[_running[-1]][Note(operation, names, about, file, caller.f_lineno)] = None
+    _notes[module][Note(operation, names, about, file, caller.f_lineno)] = None
 
 
 def _arguments(frame: FrameType, operation: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 import sympy as sp
 from claims.claim_files import warm_workers
 
-from dstheory.claims import UNIT, Claim, decide, derivative, early, watched
+from dstheory.claims import early
 from dstheory.claims.checking import check
 from dstheory.claims.runner import verify
 from dstheory.claims.sources import load_claims
 from dstheory.errors import ClaimFileError
 
 HEAD = """import functools, operator
+from concurrent.futures import ThreadPoolExecutor as Threads
 import sympy as sp
 from dstheory.claims import *
 p, a, V, W, k = sp.symbols("p a V W k")
@@ -34,6 +39,7 @@ EARLY = {
     "a derivative under another name": ("diff", 'claim(decide("", (lambda f: f(V, p))(getattr(sp, "di" + "ff")) < p), also)'),
     "a derivative called by the library": ("diff", 'claim(decide("", operator.methodcaller("diff", p)(V) < p), also)'),
     "a derivative in a fold": ("diff", 'claim(decide("", functools.reduce(lambda f, x: sp.diff(f, x), [V, p]) < p), also)'),
+    "a derivative in a thread": ("diff", 'claim(decide("", next(Threads().map(lambda f: f.diff(p), [V])) < p), also)'),
     "a derivative in a text": ("diff", 'claim(decide("", sp.sympify("diff(V, p)") < p), also)'),
     "a derivative of texts": ("diff", 'claim(decide("", sp.diff("V", "p") < p), also)'),
     "a derivative in a definition": ("diff", 'claim(also, decide("", sp.Symbol("S") < p, using={"S": V.diff(p)}))'),
@@ -133,7 +139,7 @@ def test_what_means_the_same_for_the_expression_is_checked(tmp_path, what):
 def test_a_sum_that_sympy_takes_for_another_is_refused(tmp_path, kind, limit):
     """The sum of x k over (k, [1, 2, 5]) is 8 x; SymPy makes it that of 5 x for k from 1 to 2."""
     text = f'Claim(id="c", statement="S.", domain={{p: UNIT}}, proof=[identity("", sp.{kind}(p * k, {limit}) * (p + 1), p)])'
-    with pytest.raises(ClaimFileError, match=rf"{kind} over .* is another one to SymPy; write \(index, first, last\).*line 9"):
+    with pytest.raises(ClaimFileError, match=rf"{kind} over .* is another one to SymPy; write \(index, first, last\).*line 10"):
         checked(tmp_path, text)
 
 
@@ -155,43 +161,95 @@ def test_a_helper_of_the_file_is_watched_and_what_it_keeps_is_not_shared_with_th
     assert "defines V, but _kept.py, line 2, applies diff" in entries[1].verdict.message
 
 
+def test_a_thread_that_is_given_a_function_of_sympy_is_watched(tmp_path):
+    verdict = checked(tmp_path, 'claim(decide("", next(Threads().map(V.diff, [p])) < p), also)')
+    assert re.search(r"claim c defines V, but threading\.py, line \d+, applies diff to it", verdict.message)
+
+
 def test_names_of_one_file_are_no_concern_of_another(tmp_path):
     checked(tmp_path, 'Claim(id="c", statement="S.", domain={"p V": UNIT}, proof=[decide("", V.diff(p) < p)])', "first.py")
     assert checked(tmp_path, "claim(also)", "second.py").outcome == "holds"
 
 
-def in_a_script(slope):
-    """A claim as a script or notebook makes it, in a block that is watched."""
-    with watched():
-        steps = [decide("The slope.", slope(V) < 2 * p + 1), decide("It is positive.", V > 0)]
-        return Claim(id="c", statement="S.", domain={p: UNIT}, definitions={V: p**2}, proof=steps)
+SCRIPT = """import sympy as sp
+from dstheory.claims import *
+p, a, V = sp.symbols("p a V")
+V = {value}
+def claim(*proof, **fields):
+    return Claim(id="c", statement="S.", domain={{"p a": UNIT}}, proof=list(proof), **fields)
+also = decide("It is positive.", V + a > 0)
+def said(build):
+    try:
+        verdict = check(build())
+        print(verdict.outcome, verdict.message)
+    except ClaimError as error:
+        print("error", error)
+"""
+BEFORE = {
+    "a derivative": ("V.diff(p) < p", "V.diff(p) > p"),
+    "a value": ("(V * a).subs(p, 1) < p**2", "(V * a).subs(p, 1) < 1"),
+    "a limit": ("sp.limit(V + p, p, 0) > 0", "sp.limit(V + p, p, 0) < p"),
+    "a solution": ("sp.solve(sp.Eq(p * a, V), p)[0] < 1 + p", "sp.solve(sp.Eq(p * a, V), p)[1] < 1"),
+    "a series": ("sp.series(V + p, p, 0, 1).removeO() > 0", "sp.series(V + p, p, 0, 1).removeO() < p"),
+}
 
 
-def test_a_block_of_a_script_is_watched_as_a_file_is():
-    early_one, held = in_a_script(lambda v: v.diff(p)), in_a_script(lambda v: derivative(v, p))
-    verdict = check(early_one)
-    assert verdict.method == "not well posed"
-    assert "claim c defines V, but test_claim_early.py, line " in verdict.message
-    assert "applies diff to it" in verdict.message
-    assert check(held).outcome == "holds"  # what an earlier block did is no concern of it
+NAMED = {
+    "of the claim": 'claim(decide("", f), also, definitions={V: p**2})',
+    "of a step": 'claim(decide("", f, using={V: p**2}), decide("", V > 0, using={V: p**2}))',
+    "in an assumption": 'claim(decide("", p + a < 2), also, assumptions=[f], definitions={V: p**2})',
+}
 
 
-def test_a_proof_that_a_block_leaves_for_later_is_watched_when_it_is_built():
-    with watched():
-        proof = lambda: [decide("The slope.", V.diff(p) < p), decide("It is positive.", V > 0)]  # noqa: E731
-        claim = Claim(id="c", statement="S.", domain={p: UNIT}, definitions={V: p**2}, proof=proof)
-    assert "applies diff to it" in check(claim).message
+@pytest.fixture(scope="module")
+def said_by_scripts():
+    """What a process of its own says of claims with a defined name, and of one with the expression, for each formula."""
+    found = {}
+    for which, value, builds in ((0, "V", NAMED.values()), (1, "p**2", ['claim(decide("", f), also)'])):
+        lines = [SCRIPT.format(value=value)]
+        for formulas in BEFORE.values():
+            lines += [f"f = {formulas[which]}", *(f"said(lambda: {build})" for build in builds)]
+        ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+        found[value] = ran.stdout.splitlines()
+    return found
+
+
+def test_a_claim_in_a_script_defines_no_names_since_nobody_saw_what_was_done_with_them(said_by_scripts):
+    said = said_by_scripts["V"]
+    assert len(said) == len(NAMED) * len(BEFORE)
+    for line in said:
+        assert line.startswith("error claim c defines V, which only a file of claims may do")
+        assert "Write V = ... in Python in place of the definition, or check the file: dstheory verify FILE" in line
+
+
+def test_in_a_script_an_expression_with_a_name_in_python_is_checked(said_by_scripts):
+    assert said_by_scripts["p**2"] == ["holds "] * len(BEFORE)
+
+
+def test_a_claim_of_a_file_that_is_loaded_in_a_script_is_checked(tmp_path):
+    """Its proof may be a function, which runs only when the claim is checked; what was changed in the script is refused."""
+    (tmp_path / "mine.py").write_text(f"{HEAD}x = claim(lambda: [decide('', derivative(V, p) > p), also])\n")
+    (claim,) = load_claims(tmp_path / "mine.py").values()
+    assert check(claim).outcome == "holds"
+    assert "which only a file of claims may do" in check(replace(claim, statement="Another.")).message
+
+
+def test_what_a_trusted_block_of_a_file_does_is_not_noted(tmp_path):
+    block = "from dstheory.claims import early\nwith early.watched(''):\n    slope = V.diff(p)\n"
+    assert checked(tmp_path, "claim(also)", module=block).outcome == "holds"
 
 
 def test_the_profiler_of_the_user_is_put_back(tmp_path):
     def mine(*_: object) -> None: ...
 
     sys.setprofile(mine)
+    threading.setprofile(mine)
     try:
         checked(tmp_path, "claim(also)")
-        assert sys.getprofile() is mine
+        assert sys.getprofile() is threading.getprofile() is mine
     finally:
         sys.setprofile(None)
+        threading.setprofile(None)
 
 
 V, p = sp.symbols("V p")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sympy import Eq, symbols
 
-from dstheory.claims import UNIT, Claim, decide, identity, search
+from dstheory.claims import UNIT, Claim, decide, early, identity, search
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq import check as checking
 from dstheory.coq.export import AXIOMS, ExportedClaim, export, part_of
@@ -138,13 +138,14 @@ class TestWithCoq:
 
 
 def test_definitions_keep_their_names() -> None:
-    claim = Claim(
-        id="named",
-        statement="The Bellman equation.",
-        domain={"p a b": UNIT},
-        definitions={V: p * a / (1 - p * (1 - a) - (1 - p) * b)},
-        proof=[identity("So it is.", V, p * a + (p * (1 - a) + (1 - p) * b) * V)],
-    )
+    with early.watched(""):
+        claim = Claim(
+            id="named",
+            statement="The Bellman equation.",
+            domain={"p a b": UNIT},
+            definitions={V: p * a / (1 - p * (1 - a) - (1 - p) * b)},
+            proof=[identity("So it is.", V, p * a + (p * (1 - a) + (1 - p) * b) * V)],
+        )
     (step, whole) = part_of(claim).theorems
     assert "forall V : R, V = " in step.statement
     assert step.statement.strip() in whole.statement

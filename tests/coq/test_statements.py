@@ -15,6 +15,7 @@ from dstheory.claims import (
     between,
     counterexample,
     decide,
+    early,
     enclose,
     example,
     identity,
@@ -37,20 +38,21 @@ THERE_IS = "  exists u v w x y z : R,\n  " + "\n  /\\ ".join(RANGES)
 DEFINED = "  forall V : R, V = u * w - v ->\n"
 POINT = {v: 0, x: 2, y: 1, z: 0}
 
-CLAIM = Claim(
-    id="c",
-    statement="Every kind of end, premise, definition and step.",
-    domain=ENDS,
-    definitions={V: u * w - v},
-    assumptions=[u < x, Ne(y, z)],
-    proof=[
-        identity("Two equations.", [V + v, w * z], [u * w, z * w]),
-        decide("Under a premise of its own.", Implies(V > 0, And(u * w >= v, z**2 >= 0)), given=[y <= 2 * x]),
-        decide("A lemma.", u + x > 1, lemma=True),
-        example("There is.", u < V, at={u: "1/4", w: 3, **POINT}),
-        counterexample("Not always.", u * w >= 1 - v, at={u: 0, w: 1, **POINT}),
-    ],
-)
+with early.watched(""):
+    CLAIM = Claim(
+        id="c",
+        statement="Every kind of end, premise, definition and step.",
+        domain=ENDS,
+        definitions={V: u * w - v},
+        assumptions=[u < x, Ne(y, z)],
+        proof=[
+            identity("Two equations.", [V + v, w * z], [u * w, z * w]),
+            decide("Under a premise of its own.", Implies(V > 0, And(u * w >= v, z**2 >= 0)), given=[y <= 2 * x]),
+            decide("A lemma.", u + x > 1, lemma=True),
+            example("There is.", u < V, at={u: "1/4", w: 3, **POINT}),
+            counterexample("Not always.", u * w >= 1 - v, at={u: 0, w: 1, **POINT}),
+        ],
+    )
 STEPS = [
     f"{FOR_ALL}{DEFINED}  V + v = u * w\n  /\\ w * z = w * z",
     f"{FOR_ALL}  (y <= 2 * x) ->\n{DEFINED}  (V > 0 -> (z ^ 2 >= 0 /\\ u * w >= v))",

@@ -16,7 +16,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from dstheory.claims import CLOSED_UNIT, COUNT, POSITIVE, REAL, UNIT, Claim, Domain, decide, identity
+from dstheory.claims import CLOSED_UNIT, COUNT, POSITIVE, REAL, UNIT, Claim, Domain, decide, early, identity
 
 Point = dict[str, Any]
 Value = Callable[[Point], Any]
@@ -120,5 +120,6 @@ def make(seed: int) -> Formula | None:
     if not formula.free_symbols:
         return None
     step = identity("", left, right) if relation is sp.Eq and rng.random() < 0.5 else decide("", formula)
-    claim = Claim(id=f"r{seed}", statement=str(formula), domain=domain, definitions=maker.definitions, proof=[step])
+    with early.watched(""):
+        claim = Claim(id=f"r{seed}", statement=str(formula), domain=domain, definitions=maker.definitions, proof=[step])
     return Formula(claim, truth, domain, maker.exact)

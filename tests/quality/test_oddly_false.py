@@ -54,6 +54,7 @@ from dstheory.claims import (
     check,
     decide,
     derivative,
+    early,
     enclose,
     identity,
 )  # fmt: skip
@@ -74,7 +75,9 @@ true = false
 def outcome(domain: Any, proof: Any, fields: Any) -> Outcome:
     """What a check says; error, if it is refused where it is written."""
     try:
-        return check(Claim(id="c", statement="S.", domain=domain, proof=[step() for step in proof], **fields)).outcome
+        with early.watched(""):
+            claim = Claim(id="c", statement="S.", domain=domain, proof=[step() for step in proof], **fields)
+        return check(claim).outcome
     except ClaimError:
         return Outcome.ERROR
 
