@@ -251,6 +251,8 @@ BAD = [
     (("--grid", "beta=0.1", "--workers", "0"), 2, "0 is not in the range x>=1"),
     (("--grid", "beta=0.1", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), 1, "workers and a scheduler were both given"),
     (("--grid", "p=0.5,1", "--gamma", "0.9"), 2, "the grid of p does not work: p is 1: must be > 0 and < 1"),
+    (("--of", "simulate", "--objective", "dpo", "--grid", "beta=0.1,0"), 2,
+     "Error: in the setting with beta 0, objective dpo: beta is 0.0: must be finite and > 0"),
 ]  # fmt: skip
 
 

@@ -363,14 +363,27 @@ REFUSED = [
     ({"objective": "reinforse"}, {"of": "simulate"}, "there is no objective 'reinforse': did you mean reinforce"),
     ({"beta": "0.1"}, {"of": "simulate", "objectives": ["sft", "sft"]}, "an objective was given twice"),
     ({"objective": "sft"}, {"of": "simulate", "objectives": ["sft"]}, "objectives are both given and swept"),
-    ({"reward_stop_wrong": "0,1"}, {"resample_cost": 0.5}, r"reward= and resample_cost= were both given"),
-]
+    ({"reward_stop_wrong": "0,1"}, {"resample_cost": 0.5},
+     r"in the setting with reward_stop_wrong 0: reward= and resample_cost= were both given: put the cost into reward"),
+    # The last of a batch, after a hundred combinations of looped values, beside settings that only mark themselves:
+    ({"beta": "0.5,0.1,0"}, {"of": "simulate", "objectives": ["dpo"], "steps": 1},
+     r"in the setting with beta 0, objective dpo: beta is 0\.0: must be finite and > 0"),
+    ({"group_size": "4,2,1", "epsilon": [0.1 + i for i in range(60)]}, {"of": "simulate", "objectives": ["grpo"], "steps": 1},
+     r"in the setting with group_size 1, epsilon 0\.1, objective grpo: group_size is 1: .* needs groups of at least 2"),
+    ({"schedule": "constant,linear", "max_turns": [1, *range(3, 60)]},
+     {"of": "simulate", "objectives": ["grpo"], "steps": 1, "gamma": 1.0, "resample_cost": 0.1},
+     r"in the setting with schedule constant, max_turns 9, objective grpo: rewards take more than two values"),
+    ({"expert_p": "0.5,1", "gamma": "1,0.9"},
+     {"of": "simulate", "objectives": ["grpo", "sft"], "steps": 1, "resample_cost": 0.1, "max_turns": 2},
+     r"in the setting with expert_p 0\.5, gamma 0\.9, objective grpo: rewards take more than two values"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("grid", "more", "message"), REFUSED)
-def test_refused(grid, more, message) -> None:
+def test_refused(grid, more, message, tmp_path: Path) -> None:
     with pytest.raises(DSTheoryError, match=f"^{message}"):
-        sweep(grid, **more)
+        sweep(grid, **more, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_too_large_says_its_size_and_computes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,28 +26,42 @@ from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
 from dstheory.dynamics.training import train
-from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
+from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError, UnknownNameError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.registry import load_module
 
-_CHECKED = 100  # combinations that are tried before the work begins
 Numbers = dict[str, Floats]
 
 
 def check(plan: SweepPlan) -> None:
-    """Build the problem of one setting of every combination of looped parameters, so that what cannot work is said now.
+    """Build the problem of every setting, and take the first gradient, so that what cannot work is said before work begins.
 
     Raises:
-        DSTheoryError: what the building parts raise.
+        DSTheoryError: what the building parts raise, and the setting.
     """
-    for batch in [batch for batch in plan.batches() if batch.start == 0][:_CHECKED]:
-        settings = _alone(plan.settings(SettingsBatch(batch.loop, 0, 1)), 0)
-        problem = problem_at(plan.chain, settings)
+    for batch in plan.batches():
+        _check(plan, batch)
+
+
+def _check(plan: SweepPlan, batch: SettingsBatch) -> None:
+    """Check settings side by side; where something is wrong, halves of them, until the setting that it is about is alone."""
+    count = batch.stop - batch.start
+    settings, runs = (plan.settings(batch), (count,)) if count > 1 else (_alone(plan.settings(batch), 0), ())
+    try:
+        mdp, start, reference = problem_at(plan.chain, settings)
         if plan.of == "simulate":
-            objective = _objective(plan, problem, settings, ())
-            with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
-                objective.ascent(solve(problem[0], problem[1]))
             training_at(settings)
+            objective = _objective(plan, (mdp, start, reference), settings, runs)
+            objective.ascent(solve(mdp, _starts(plan, start, settings, runs)))
+    except UnknownNameError:  # of all settings
+        raise
+    except ValueError as error:
+        if count > 1:
+            middle = (batch.start + batch.stop) // 2
+            _check(plan, SettingsBatch(batch.loop, batch.start, middle))
+            _check(plan, SettingsBatch(batch.loop, middle, batch.stop))
+        elif not isinstance(error, (ImproperChainError, InfiniteDivergenceError)):  # which mark a setting, and no other
+            raise DSTheoryError(f"{plan.place(batch)}: {error}") from error
 
 
 def evaluated(plan: SweepPlan, batches: Sequence[SettingsBatch]) -> dict[str, Any]:

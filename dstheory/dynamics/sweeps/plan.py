@@ -380,6 +380,13 @@ class SweepPlan:
     def place(self, batch: SettingsBatch) -> str:
         """Return how a message calls the settings of a batch."""
         settings = self.grid.settings(batch)
+        if batch.stop - batch.start == 1:
+            return "in the setting with " + ", ".join(f"{axis.name} {_item(settings[axis.name])}" for axis in self.grid.axes)
         looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.looped]
         ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batched]
         return f"among the settings with {', '.join([*looped, *ranges])}"
+
+
+def _item(value: Any) -> Any:
+    """Return a value as it is written: that of an axis that varies along a batch stands alone in its array."""
+    return f"{value.item():g}" if isinstance(value, np.ndarray) else value
