@@ -147,7 +147,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     other: Configuration | None = None
     if options["against"] is not None or options["changes"]:
         same = options["against"] is None
-        changes = (*options["settings"], *options["changes"]) if same else options["changes"]
+        changed = {text.partition("=")[0] for text in options["changes"]}
+        kept = [text for text in options["settings"] if text.partition("=")[0] not in changed]
+        changes = (*kept, *options["changes"]) if same else options["changes"]
         what, of = (options["file"], trainer) if same else (options["against"], None)
         other = configuration_of(what, settings=changes, trainer=of, prompts=prompts)
     if options["reward_functions"] is not None:

@@ -239,12 +239,16 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
 
 def sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Return the sections after the tables: heading and lines; those without lines are left out."""
+    from dstheory.trainers.entries import ANY_KEY
+
     configuration = found.configuration
     told = [f"{term(row.name)}: {row.note}" for row in found.attribution if row.note]
     if any(row.note == "the expected gradient is zero" and "KL" in row.name for row in found.attribution):
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update ({', '.join(_loss_at(found, where))})."]
-    unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
+    unread = [
+        f"line {entry.line}: {'' if entry.key == ANY_KEY else f'{entry.key} = '}{entry.value}" for entry in configuration.unread
+    ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
     parts = [
         ("Why nothing is said of p, a and b", unsaid),

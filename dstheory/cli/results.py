@@ -18,8 +18,8 @@ from dstheory.comparison import ObjectiveRow, Tilt
 from dstheory.experiments import ExperimentResult
 from dstheory.noise import StageSignal
 from dstheory.trainers.configuration import Lack, Setting
+from dstheory.trainers.entries import KeyValue
 from dstheory.trainers.explanation import Stale
-from dstheory.trainers.files import KeyValue
 from dstheory.trainers.moves import Moves
 from dstheory.trainers.training import Training
 

@@ -14,7 +14,8 @@ from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
-from dstheory.trainers.files import ANY_KEY, KeyValue, Source, assignment, read_source
+from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment
+from dstheory.trainers.files import read_source
 from dstheory.trainers.libraries import Key, Trainer, close, holds, libraries, text_of
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
@@ -129,6 +130,10 @@ def configuration_of(
     """
     known = {made.id: made for library in libraries() for made in library.trainers.values()}
     given = [_setting(text) for text in settings]
+    for entry in given:
+        if (other := next(one for one in given if one.key == entry.key)).value != entry.value:
+            both = f"{shown(other.value)} and {shown(entry.value)}"
+            raise DSTheoryError(f"{printable(entry.key)} is set to {both} after the file: leave one of them out")
     if trainer is not None and trainer.strip().lower() not in known:
         raise UnknownNameError(f"there is no trainer {trainer!r}: {nearest(trainer.strip().lower(), known)}")
     name = str(what).strip().lower()
@@ -138,7 +143,7 @@ def configuration_of(
         source, found, why = Source(name, ()), known[name], "the defaults alone"
     else:
         chosen = list(known.values()) if trainer is None else [known[trainer.strip().lower()]]
-        source = read_source(Path(what), [one for each in chosen for one in each.classes])
+        source = read_source(Path(what), [program for each in chosen for program in each.programs])
         found, why = _recognised(source, given, chosen) if trainer is None else (chosen[0], "--trainer")
     return _resolve(source, given, found, why, prompts)
 
@@ -282,7 +287,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     for unread in source.unread:
         if unread.key == ANY_KEY:
             warnings.append(
-                f"line {unread.line}: {ANY_KEY}{printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
+                f"line {unread.line}: {printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
                 "after the file"
             )
         elif unread.key in trainer.keys:
@@ -290,6 +295,11 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
                 f"line {unread.line}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
             )
+    warnings += [
+        f"{name} is {shown(entry.value)} in line {entry.line}, unless the branch is taken to which line {entry.unless} belongs: "
+        f"give {name}=VALUE after the file"
+        for name, entry in entries.items() if entry.unless is not None
+    ]  # fmt: skip
     training = replace(Training(), **made)
     if training.whitening == "again" and training.normaliser == "response-tokens":
         training = replace(training, credit="other")

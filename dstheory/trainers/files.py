@@ -1,19 +1,15 @@
 """Files of configurations: keys, values and lines from YAML, JSON, Python and shell scripts. Nothing in them is evaluated.
 
 YAML is read by PyYAML's safe loader from its nodes, which know their lines; aliases, which may stand for more than memory holds,
-are counted where they are used. Of Python the call of a trainer's configuration class is read, and of it the arguments, and what
-is later assigned to its attributes, where these are literals. Of shell scripts the words are read: ``--key value``,
-``--key=value`` and ``key=value``; a variable stands for what the script itself sets it to, as text.
+are counted where they are used.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,55 +20,26 @@ from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.messages import shown
 from dstheory.readers.streams import read_whole
 from dstheory.texts import printable
+from dstheory.trainers.entries import MOST_SETTINGS, KeyValue, Source, scalar
+from dstheory.trainers.python_files import read_python
+from dstheory.trainers.scripts import read_script
 
-ANY_KEY = "**"  # of what a Python file hands over without names
-MOST_SETTINGS = 20_000  # keys that one file sets, aliases written out
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
 LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
 
 
-@dataclass(frozen=True)
-class KeyValue:
-    """One key that a file sets.
-
-    Attributes:
-        key: with dots between the parts of a nested one.
-        value: a number, a text, true, false, None, or a list of these.
-        line: where it stands, from 1; None where it came from the command line.
-    """
-
-    key: str
-    value: Any
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was read.
-
-    Attributes:
-        name: of the file, as messages call it.
-        entries: in the order of the file.
-        text: words by which a program may be recognised: of a script its words, of Python the class called.
-        unread: what looks like a setting but has a value that nobody but the shell or Python knows, with its line.
-    """
-
-    name: str
-    entries: tuple[KeyValue, ...]
-    text: str = ""
-    unread: tuple[KeyValue, ...] = ()
-
-
-def read_source(path: Path, classes: Collection[str] = ()) -> Source:
+def read_source(path: Path, programs: Collection[str] = ()) -> Source:
     """Return what a file sets.
 
     Args:
         path: the file.
-        classes: names of the classes one of which a Python file must call, once: what others are called with is not read.
+        programs: of trainers: names of configuration classes, one of which a Python file must call, once, and of programs that
+            a script may start. What others are called with is not read.
 
     Raises:
         DSTheoryError: it cannot be read.
-        FileFormatError: it is none of the four syntaxes, too large, or Python that calls none of the classes, or several.
+        FileFormatError: it is none of the four syntaxes, too large, Python that calls none of the classes, or several, or a
+            script that starts several of the programs.
     """
     try:
         data = read_whole(path, "a configuration is a few pages of text")
@@ -93,54 +60,21 @@ def read_source(path: Path, classes: Collection[str] = ()) -> Source:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{printable(name)} is no UTF-8 text (byte {error.start}): give the configuration") from error
+    classes = [program for program in programs if program.endswith("Config")]
+    script = partial(read_script, programs=programs)
     readers: dict[str, Callable[[str, str], Source]] = {
-        ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": partial(_python, classes=classes),
-        ".sh": _shell, ".bash": _shell, ".txt": _shell,
+        ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": partial(read_python, classes=classes),
+        ".sh": script, ".bash": script, ".slurm": script, ".txt": script,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
         begins = text.lstrip()
         words = begins.startswith("#!") or re.search(r"(^|\s)--\w", text) is not None
-        reader = _json if begins.startswith("{") else _shell if words else _yaml
-    source = reader(text, printable(name))
+        reader = _json if begins.startswith("{") else script if words else _yaml
+    source = replace(reader(text, printable(name)), whole=text)
     if len(source.entries) > MOST_SETTINGS:
         raise FileFormatError(f"{source.name} sets {len(source.entries):,} keys: a configuration sets at most {MOST_SETTINGS:,}")
     return source
-
-
-def assignment(text: str) -> KeyValue | None:
-    """Return ``key=value`` as an entry, with Hydra's leading ``+`` left out; None if it is none.
-
-    >>> assignment("actor.kl_loss_coef=1e-3")
-    KeyValue(key='actor.kl_loss_coef', value=0.001, line=None)
-    """
-    found = re.fullmatch(r"\+{0,2}([A-Za-z_][\w.\-]*)=(.*)", text, flags=re.DOTALL)
-    return None if found is None else KeyValue(found[1], scalar(found[2]))
-
-
-def scalar(text: str) -> Any:
-    """Return the number, boolean, null, list or text that a word of a command line stands for.
-
-    >>> scalar("1e-3"), scalar("True"), scalar("none"), scalar("dapo"), scalar("[1, 2.5]")
-    (0.001, True, None, 'dapo', [1, 2.5])
-    """
-    plain = text.strip().strip("'\"")
-    word = plain.lower()
-    if word in ("true", "false"):
-        return word == "true"
-    if word in ("null", "none", "~"):
-        return None
-    if len(plain) <= 64:
-        if re.fullmatch(r"[-+]?\d+", plain):
-            return int(plain)
-        if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", plain):
-            return float(plain)
-        if re.fullmatch(r"[-+]?\.?inf(inity)?", word):
-            return float(word.replace(".", ""))
-    if plain.startswith("[") and plain.endswith("]") and len(plain) <= 4096:
-        inside = plain[1:-1].strip()
-        return [scalar(part) for part in inside.split(",")] if inside else []
-    return plain
 
 
 # ---------------------------------------------------------------------- YAML and JSON
@@ -282,177 +216,3 @@ def _json(text: str, name: str) -> Source:
                 yield KeyValue(f"{above}{key}", value, line)
 
     return Source(name, tuple(_limited(walk(document, "", 0), name)))
-
-
-# ---------------------------------------------------------------------- Python
-
-
-def _python(text: str, name: str, classes: Collection[str]) -> Source:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise FileFormatError(f"{name}{where}: no Python ({type(error).__name__}): correct it, or give YAML") from error
-    call, called = _configuration_call(tree, name, classes)
-    assignments = list(_assignments(tree))
-    configs = {target.id for target, value in assignments if isinstance(target, ast.Name) and value is call}
-    said: list[tuple[str, ast.expr | ast.stmt]] = [one for keyword in call.keywords for one in _arguments(keyword)]
-    said += [(target.attr, value) for target, value in assignments if isinstance(target, ast.Attribute)
-             and isinstance(target.value, ast.Name) and target.value.id in configs]  # fmt: skip
-    entries: list[KeyValue] = []
-    unread: list[KeyValue] = []
-    known: dict[str, bool] = {}  # what is said last holds
-    for key, value in reversed(said):
-        try:
-            entry, literal = KeyValue(key, ast.literal_eval(value), value.lineno), True
-        except (ValueError, RecursionError, MemoryError):
-            entry, literal = KeyValue(key, ast.unparse(value)[:60], value.lineno), False
-        if known.setdefault(key, literal) == literal:
-            (entries if literal else unread).append(entry)
-    return Source(name, tuple(reversed(entries)), called, tuple(reversed(unread)))
-
-
-def _configuration_call(tree: ast.Module, name: str, classes: Collection[str]) -> tuple[ast.Call, str]:
-    """Return the one call of a class, also where it was imported under another name, and the class's own name."""
-    imports = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
-    own = {alias.asname: alias.name for alias in imports if alias.asname}
-    calls = [(node, own.get(_called(node), _called(node))) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = sorted(((call, called) for call, called in calls if called in classes), key=lambda one: one[0].lineno)
-    if not found:
-        which = " or ".join(sorted(classes)) or "class of this trainer"
-        raise FileFormatError(
-            f"{name} calls no {which}: of Python only the arguments of a trainer's configuration class are read; give YAML, JSON "
-            "or a script"
-        )
-    if len(found) > 1:
-        where = " and ".join(f"{called} in line {call.lineno}" for call, called in found[:2])
-        several = len({called for _, called in found}) > 1
-        remedy = "say whose is meant with --trainer" if several else "give a file that calls it once"
-        raise FileFormatError(f"{name} calls {where}, and one configuration is read: {remedy}")
-    return found[0]
-
-
-def _assignments(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr | ast.stmt]]:
-    """Yield what is assigned to and its value, line by line; of ``c.beta *= 2`` the whole, which is no literal."""
-    kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign)
-    for node in sorted((node for node in ast.walk(tree) if isinstance(node, kinds)), key=lambda node: node.lineno):
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if node.value is not None:
-                yield target, node if isinstance(node, ast.AugAssign) else node.value
-
-
-def _called(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else str(getattr(call.func, "attr", ""))
-
-
-def _arguments(keyword: ast.keyword) -> list[tuple[str, ast.expr]]:
-    """Return the names and values of one argument by name; ``**`` is the name where only Python knows them."""
-    if keyword.arg is not None:
-        return [(keyword.arg, keyword.value)]
-    if not isinstance(keyword.value, ast.Dict):
-        return [(ANY_KEY, keyword.value)]
-    pairs = zip(keyword.value.keys, keyword.value.values, strict=True)
-    return [(str(key.value), value) if isinstance(key, ast.Constant) else (ANY_KEY, keyword.value) for key, value in pairs]
-
-
-# ---------------------------------------------------------------------- shell
-
-_SETS = re.compile(
-    r"^\s*(?:export\s+|local\s+|declare\s+(?:-\w+\s+)?)?([A-Za-z_]\w*)="
-    r"(\"[^\"$`]*\"|'[^']*'|[^\s\"'$`();&|]*)\s*(?:#.*)?$"
-)
-_OTHERS = ("cd", "conda", "echo", "export", "kill", "mkdir", "nvidia-smi", "pip", "pkill", "ray", "set", "sleep", "source",
-           "wandb")  # fmt: skip
-_MARK = "\x01"
-_MARKS = re.compile(f" ?{_MARK}\\d+ ?")
-"""Where a line of the file begins inside a command of several lines."""
-_USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}$`]*))?\})")
-_PARTS = re.compile(r"\$|`")
-
-
-def _shell(text: str, name: str) -> Source:
-    variables: dict[str, str] = {}
-    words: list[tuple[str, int]] = []
-    programs: list[str] = []
-
-    def put(found: re.Match[str]) -> str:
-        return variables.get(found[1] or found[2], found[3] if found[3] is not None else found[0])
-
-    for line, logical in _logical_lines(text.replace(_MARK, "")):
-        known = _USES.sub(put, logical)
-        assigned = _SETS.match(known)
-        if assigned is not None:
-            variables[assigned[1]] = assigned[2].strip("\"'")
-            continue
-        try:
-            parts = shlex.split(known, comments=True)
-        except ValueError as error:
-            raise FileFormatError(f"{name}, line {line}: no shell command ({error}): close the quotes") from error
-        programs += parts
-        at, begin = line, _first_argument(parts)
-        for i, part in enumerate(parts):
-            at = int(part[1:]) if part.startswith(_MARK) else at + parts[i - 1].count("\n") * (i > 0)
-            if i < begin or part.startswith(_MARK):
-                continue
-            word = _MARKS.sub("", part)
-            word = word.split("=(", 1)[1] if "=(" in word else word.removeprefix("(")
-            words.append((word.removesuffix(")") if word.startswith("--") else word, at))
-            if len(words) > 10 * MOST_SETTINGS:
-                raise FileFormatError(f"{name} has more than {10 * MOST_SETTINGS:,} words: give the command alone")
-    entries: list[KeyValue] = []
-    unread: list[KeyValue] = []
-    i = 0
-    while i < len(words):
-        word, line = words[i]
-        i += 1
-        if re.match(r"--[A-Za-z]", word):
-            key, sign, value = word[2:].partition("=")
-            values = [value] if sign else []
-            while not sign and i < len(words) and not _is_key(words[i][0]):
-                values.append(words[i][0])
-                i += 1
-            values = values[: values.index(")")] if ")" in values else values
-            values = [v for v in values if v != "\\"]
-            found: Any = True if not values else scalar(values[0]) if len(values) == 1 else [scalar(v) for v in values]
-            entry = KeyValue(key.replace("-", "_") if "." not in key else key, found, line)
-            (unread if any(_PARTS.search(v) for v in values) else entries).append(entry)
-        elif (assigned_entry := assignment(word)) is not None and not assigned_entry.key.isupper():
-            entry = KeyValue(assigned_entry.key, assigned_entry.value, line)
-            (unread if _PARTS.search(word) else entries).append(entry)
-    return Source(name, tuple(entries), " ".join(word for word in programs if word[:1] != _MARK), tuple(unread))
-
-
-def _first_argument(parts: list[str]) -> int:
-    """Return at which word of a command its program's arguments begin: at the first where no program is seen."""
-    begin = parts.index("--") + 1 if "--" in parts else 0
-    first = next((part for part in parts if part[:1] != _MARK), "")
-    for i, part in enumerate(parts[begin:], start=begin):
-        if part == "-m" or (part.endswith(".py") and "=" not in part):
-            return i + (2 if part == "-m" else 1)
-    return len(parts) if first in _OTHERS and not begin else begin
-
-
-def _is_key(word: str) -> bool:
-    """Return whether a word of a command line begins another setting, or another command."""
-    return bool(re.match(r"--[A-Za-z]", word)) or word in ("&&", "||", "|", ";", "&", ">", "2>&1") or assignment(word) is not None
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number, line), with lines that end in a backslash, or inside quotes, joined to the next."""
-    held, begin = "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        begin = begin or number
-        held += line
-        if held.endswith("\\"):
-            held = f"{held[:-1]} {_MARK}{number + 1} "
-            continue
-        try:
-            shlex.split(held, comments=True)
-        except ValueError:
-            if len(held) < 10_000:
-                held += "\n"
-                continue
-        yield begin, held
-        held, begin = "", 0
-    if held.strip():
-        yield begin, held

@@ -8,7 +8,8 @@ import pytest
 
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.trainers.configuration import configuration_of
-from dstheory.trainers.files import Source, read_source, scalar
+from dstheory.trainers.entries import Source, scalar
+from dstheory.trainers.files import read_source
 
 
 def read(tmp_path: Path, name: str, text: str) -> Source:
@@ -101,7 +102,7 @@ def test_python_sets_keys_in_more_than_one_way(tmp_path: Path) -> None:
     text += "c.a = f()\nother.beta = 1\n"
     source = read(tmp_path, "a.py", text)
     assert found(source) == [("beta", 0.1, 1), ("beta", 0.3, 2), ("epsilon", 0.2, 3)]
-    assert [(e.key, e.value) for e in source.unread] == [("**", "more"), ("**", "{'a': 1, k: 2}"), ("a", "f()")]
+    assert [(e.key, e.value) for e in source.unread] == [("**", "**more"), ("**", "**{'a': 1, k: 2}"), ("a", "f()")]
     (tmp_path / "b.py").write_text("c = GRPOConfig(**more)\nc.beta = 0.3\n", encoding="utf-8")
     configuration = configuration_of(tmp_path / "b.py")
     assert configuration.training.beta == 0.3
@@ -109,10 +110,10 @@ def test_python_sets_keys_in_more_than_one_way(tmp_path: Path) -> None:
 
 
 def test_python_sets_keys_line_by_line(tmp_path: Path) -> None:
-    """A branch does not hold over a line after it, a type may stand beside a name, and what is computed is said."""
+    """A line after a branch holds whether it is taken or not, a type may stand beside a name, and what is computed is said."""
     text = "c: GRPOConfig = GRPOConfig(beta=0.1, epsilon=0.2)\nif debug:\n    c.beta = 0.2\nc.beta = 0.3\nc.epsilon *= 2\n"
     source = read(tmp_path, "a.py", text + "c.loss_type: str = 'dapo'\nc.delta: float\n")
-    assert found(source) == [("beta", 0.1, 1), ("beta", 0.2, 3), ("beta", 0.3, 4), ("loss_type", "dapo", 6)]
+    assert found(source) == [("beta", 0.1, 1), ("beta", 0.3, 4), ("loss_type", "dapo", 6)]
     assert [(e.key, e.value, e.line) for e in source.unread] == [("epsilon", "c.epsilon *= 2", 5)]
 
 

@@ -1,0 +1,375 @@
+"""Configurations in shell scripts: the arguments of the one command that starts a trainer. Nothing is run.
+
+Of a command ``--key value``, ``--key=value`` and ``key=value`` are read. A variable stands for what the script itself sets it to,
+as text; whole numbers in ``$((...))`` are added, subtracted, multiplied and divided. What a branch sets only may hold.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import shlex
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from dstheory.errors import FileFormatError
+from dstheory.trainers.entries import MOST_SETTINGS, KeyValue, Source, assignment, scalar, together
+
+_ASSIGNS = re.compile(r"([A-Za-z_]\w*)(\+?)=(?!\()(.*)", flags=re.DOTALL)
+_DECLARES = ("declare", "export", "local", "readonly", "typeset")
+_OTHERS = ("cat", "cd", "conda", "echo", "kill", "mkdir", "nvidia-smi", "pip", "pkill", "ray", "set", "sleep", "source", "uv",
+           "wandb")  # fmt: skip
+_OPENS, _TURNS, _CLOSES = ("case", "for", "if", "select", "until", "while"), ("elif", "else", ";;"), ("done", "esac", "fi", "}")
+_MARK, _UNSURE = "\x01", "\x02"
+_MARKS = re.compile(f" ?{_MARK}\\d+ ?")
+"""Where a line of the file begins inside a command of several lines."""
+_UNSURES = re.compile(f"{_UNSURE}(\\d+){_UNSURE}")
+"""After the value of a variable: the line of a branch that may set it otherwise."""
+_USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}$`]*))?\})")
+_COMPUTES = re.compile(r"\$\(\(([^()$`]*(?:\([^()$`]*\)[^()$`]*)*)\)\)")
+_SIGNS = re.compile(r"[;&|]+")
+_PARTS = re.compile(r"\$|`")
+_OPERATORS = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.floordiv, ast.Mod: operator.mod,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Command:
+    """One command, or the words of one array.
+
+    Attributes:
+        program: the words before its arguments; "" for an array, and for arguments of a command that a comment cut off.
+        words: its arguments, each with its line.
+        line: where it begins.
+        blocks: the branches, loops and functions in which it stands.
+    """
+
+    program: str
+    words: tuple[tuple[str, int], ...]
+    line: int
+    blocks: tuple[int, ...]
+
+
+@dataclass
+class _Block:
+    """A branch, loop or function.
+
+    Attributes:
+        kind: the word that begins it.
+        number: its own, another one for each branch.
+        before: the variables that it sets, with what they were before, and the line that sets them.
+    """
+
+    kind: str
+    number: int
+    before: dict[str, tuple[str | None, int]] = field(default_factory=dict)
+
+
+def read_script(text: str, name: str, programs: Collection[str]) -> Source:
+    """Return what a shell script sets.
+
+    Args:
+        text: the script.
+        name: as messages call it.
+        programs: of the trainers that it may start. Where it starts one of them, arguments of other commands are not read.
+
+    Raises:
+        FileFormatError: quotes are not closed, there are too many words, or it starts trainers several times, with other
+            arguments.
+    """
+    commands = _Reader(text, name).commands
+    starts = [c for c in commands if any(starts_program(program, c.program) for program in programs)]
+    run = starts[0] if starts else None
+    for other in starts[1:]:
+        if [word for word, _ in other.words] != [word for word, _ in starts[0].words] or other.program != starts[0].program:
+            raise FileFormatError(
+                f"{name} starts trainers in line {starts[0].line} and in line {other.line}, with other settings, and one is "
+                "read: give a script that starts one, or say whose is meant with --trainer"
+            )
+    said: list[tuple[KeyValue, bool, bool]] = []
+    read = commands if run is None else [c for c in commands if c is run or not c.program]
+    for (_, blocks), group in groupby(read, lambda command: (command.program, command.blocks)):
+        words = tuple(word for command in group for word in command.words)
+        sure = run is None or run.blocks[: len(blocks)] == blocks
+        said += [(entry, known, sure) for entry, known in _settings(words)]
+    entries, unread = together(said)
+    return Source(name, entries, " ".join(c.program for c in ([run] if run else commands) if c.program), unread)
+
+
+def starts_program(program: str, words: str) -> bool:
+    """Return whether the words before a command's arguments start a program.
+
+    >>> starts_program("trl grpo", "trl grpo"), starts_program("main_ppo", "python3 -m my.main_ppo")
+    (True, False)
+    """
+    return re.search(rf"(?<![\w.]){re.escape(program)}(?![\w])", words) is not None
+
+
+class _Reader:
+    """Reads a script line by line.
+
+    Attributes:
+        commands: what it has read.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self.name = name
+        self.commands: list[_Command] = []
+        self.variables: dict[str, str] = {}
+        self.blocks: list[_Block] = []
+        self.begun = 0  # blocks and branches so far
+        self.words = 0
+        self.brackets = 0  # of an array that are open
+        self.sign = ""  # between the command before and this one
+        self.tested = False  # whether the command before is a test
+        for line, logical in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
+            try:
+                self._read(logical, line)
+            except ValueError as error:
+                if isinstance(error, FileFormatError):
+                    raise
+                raise FileFormatError(f"{name}, line {line}: no shell command ({error}): close the quotes") from error
+
+    def _known(self, text: str) -> str:
+        """Return a line in which variables that are known have their values."""
+
+        def put(found: re.Match[str]) -> str:
+            return self.variables.get(found[1] or found[2], found[3] if found[3] is not None else found[0])
+
+        def compute(found: re.Match[str]) -> str:
+            unsure = "".join(dict.fromkeys(_UNSURES.findall(found[1])))
+            plain = _UNSURES.sub("", found[1])
+            plain = re.sub(r"[A-Za-z_]\w*", lambda word: self.variables.get(word[0], word[0]), plain)
+            number = _whole(_UNSURES.sub("", plain)) if len(plain) <= 200 else None
+            unsure = next(iter(_UNSURES.findall(plain)), unsure)
+            return found[0] if number is None else f"{number}{f'{_UNSURE}{unsure}{_UNSURE}' if unsure else ''}"
+
+        return _COMPUTES.sub(compute, _USES.sub(put, text))
+
+    def _read(self, text: str, line: int) -> None:
+        """Read one line that may hold several commands."""
+        for part, sign in _commands(text):
+            at, command = line, list[tuple[str, int]]()
+            words = shlex.split(self._known(part), comments=True)
+            self.words += len(words)
+            if self.words > 10 * MOST_SETTINGS:
+                raise FileFormatError(f"{self.name} has more than {10 * MOST_SETTINGS:,} words: give the command alone")
+            for i, word in enumerate(words):
+                if word.startswith(_MARK):
+                    at = int(word[1:])
+                    continue
+                at += words[i - 1].count("\n") * (i > 0)
+                if self.brackets or "=(" in word:
+                    self._array(_MARKS.sub("", word), at, alone=len(words) == 1)
+                elif word in ("&&", "||", "|", ";"):  # for another shell
+                    self._command(command, self.sign)
+                    command, self.sign = [], word
+                else:
+                    command.append((word, at))
+            self._command(command, self.sign)
+            self.sign, line = sign, line + part.count("\n")
+            line = max([line, *(int(number) for number in re.findall(f"{_MARK}(\\d+)", part))])
+            if sign == ";;":
+                self._turn("case")
+        self.sign = ""
+
+    def _command(self, parts: list[tuple[str, int]], after: str) -> None:
+        """Read one command, or what one array holds: words, each with its line; and the sign before it."""
+        while parts and (parts[0][0] in ("then", "do", "else", "!", "{", "time", *_OPENS, *_TURNS, *_CLOSES)
+                         or re.fullmatch(r"\w+\(\)", parts[0][0]) or self._is_pattern(parts[0][0])):  # fmt: skip
+            word, line = parts.pop(0)
+            if word in _OPENS or word.endswith("()"):
+                self._open(word)
+                if word in ("for", "select") and parts:
+                    self._assign(parts[0][0], None, line)
+                if word in ("for", "select", "case"):
+                    parts = parts[3:] if word == "case" and len(parts) > 2 and self._is_pattern(parts[2][0]) else []
+            elif word in _TURNS:
+                self._turn("if")
+            elif word in _CLOSES:
+                self._close()
+        if not parts or (self.blocks and self.blocks[-1].kind == "case" and len(parts) == 1 and parts[0][0].startswith("-")):
+            return  # such as the first of the patterns -n|--number)
+        line = parts[0][1]
+        declares = parts[0][0] in _DECLARES
+        sets = [word for word, _ in parts[declares:] if not (declares and word.startswith("-"))]
+        if all(_ASSIGNS.fullmatch(word) for word in sets):
+            branch = after == "||" or (after == "&&" and self.tested)
+            if branch:
+                self._open("&&")
+            for word in sets:
+                name, more, value = _ASSIGNS.fullmatch(word).groups()  # type: ignore[union-attr]
+                self._assign(name, self.variables.get(name, f"${name}") + value if more else value, line)
+            if branch:
+                self._close()
+            return
+        self.tested = parts[0][0] in ("[", "[[", "test")
+        if (first := _ASSIGNS.fullmatch(parts[0][0])) and (first[3].count("`") % 2 or first[3].count("(") != first[3].count(")")):
+            self._assign(first[1], None, line)  # to what a command says
+            return
+        if parts[0][0] in ("read", "unset"):
+            for word, _ in parts[1:]:
+                self._assign(word, None, line)
+        while _ASSIGNS.fullmatch(parts[0][0]):
+            parts.pop(0)  # set for this command alone
+        words = [word for word, _ in parts]
+        if "-c" in words[:-1] and re.search(r"(^|/)(ba|z)?sh$", words[words.index("-c") - 1]):  # a script in quotes
+            for _, inside in _logical_lines(words[words.index("-c") + 1]):
+                self._read(inside, line)
+            return
+        begin = _first_argument(words)
+        arguments = tuple((_MARKS.sub("", word), at) for word, at in parts[begin:])
+        goes_on = words[0].startswith("--") or ((made := assignment(words[0])) is not None and "." in made.key)
+        self._add("" if goes_on else " ".join(words[:begin] or words[:2]), arguments, line)
+
+    def _array(self, word: str, line: int, *, alone: bool) -> None:
+        """Read one word of an array."""
+        self.brackets += word.count("(") - word.count(")")
+        last = self.brackets <= 0 or (alone and word == ")")
+        self.brackets = 0 if last else self.brackets
+        if plain := re.sub(r"^\w+\+?=\(", "", word).removesuffix(")" if last else ""):
+            self._add("", ((plain, line),), line)
+
+    def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int) -> None:
+        self.commands.append(_Command(program, words, line, tuple(block.number for block in self.blocks)))
+
+    def _is_pattern(self, word: str) -> bool:
+        """Return whether a word is what a branch of a case is taken for."""
+        return word.endswith(")") and "(" not in word and bool(self.blocks) and self.blocks[-1].kind == "case"
+
+    def _assign(self, name: str, value: str | None, line: int) -> None:
+        """Set a variable; None where nobody knows to what."""
+        for block in self.blocks:
+            block.before[name] = (block.before[name][0] if name in block.before else self.variables.get(name), line)
+        self.variables.pop(name, None)
+        if value is not None:
+            self.variables[name] = value
+
+    def _open(self, kind: str) -> None:
+        self.begun += 1
+        self.blocks.append(_Block(kind, self.begun))
+
+    def _turn(self, kind: str) -> None:
+        """Go on to the next branch of the innermost block, if it is of a kind."""
+        if self.blocks and self.blocks[-1].kind == kind:
+            self._close()
+            self._open(kind)
+
+    def _close(self) -> None:
+        """Leave the innermost block: what it has set has its value from before, and only may have it."""
+        if not self.blocks:
+            return
+        for name, (before, line) in self.blocks.pop().before.items():
+            self.variables.pop(name, None)
+            if before is not None:
+                self.variables[name] = f"{_UNSURES.sub('', before)}{_UNSURE}{line}{_UNSURE}"
+
+
+def _settings(words: tuple[tuple[str, int], ...]) -> Iterator[tuple[KeyValue, bool]]:
+    """Yield the settings among the arguments of a command, with whether their values are known."""
+    i = 0
+    while i < len(words):
+        word, line = words[i]
+        i += 1
+        if re.match(r"--[A-Za-z]", word):
+            key, sign, value = word[2:].partition("=")
+            values = [value] if sign else []
+            while not sign and i < len(words) and not _is_key(words[i][0]):
+                values.append(words[i][0])
+                i += 1
+            values = [v for v in values if v != "\\" and not v.isspace()]
+            unless = next((int(at) for v in values for at in _UNSURES.findall(v)), None)
+            values = [_UNSURES.sub("", v) for v in values]
+            found = True if not values else scalar(values[0]) if len(values) == 1 else [scalar(v) for v in values]
+            entry = KeyValue(key.replace("-", "_") if "." not in key else key, found, line, unless)
+            yield entry, not any(_PARTS.search(v) for v in values)
+        else:
+            unless = next((int(at) for at in _UNSURES.findall(word)), None)
+            made = assignment(_UNSURES.sub("", word))
+            if made is not None and not made.key.isupper():
+                yield KeyValue(made.key, made.value, line, unless), not _PARTS.search(word)
+
+
+def _first_argument(parts: list[str]) -> int:
+    """Return at which word of a command its program's arguments begin: at the first where no program is seen."""
+    begin = parts.index("--") + 1 if "--" in parts else 0
+    for i, part in enumerate(parts[begin:], start=begin):
+        if part in ("-m", "--module") or (part.endswith(".py") and "=" not in part):
+            return i + (1 if part.endswith(".py") else 2)
+    if parts[0] in _OTHERS and not begin:
+        return len(parts)
+    if re.fullmatch(r"\w+(\.\w+)+", parts[begin] if begin < len(parts) else ""):  # a module, as a here-document names it
+        return begin + 1
+    return begin + 2 if parts[begin : begin + 1] == ["trl"] else begin
+
+
+def _is_key(word: str) -> bool:
+    """Return whether a word of a command line begins another setting."""
+    return bool(re.match(r"--[A-Za-z]", word)) or word in (">", "<") or assignment(word) is not None
+
+
+def _commands(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the commands of a line, each with the sign after it."""
+    text = re.sub(r"\d?>&\d|&>>?", " > ", text)
+    begin, quote, brackets, i = 0, "", 0, 0
+    while i < len(text):
+        char = text[i]
+        if char == "\\" and quote != "'":
+            i += 1
+        elif quote or char in "\"'`":
+            quote = ("" if char == quote else quote) if quote else char
+        elif char == "#" and (not i or text[i - 1].isspace()):
+            i = len(text) if (end := text.find("\n", i)) < 0 else end
+        elif char in "()":
+            brackets = max(0, brackets - 1) if char == ")" else brackets + (text[i - 1 : i] in ("$", "(") or brackets > 0)
+        elif char in ";&|" and not brackets:
+            sign = _SIGNS.match(text, i)[0]  # type: ignore[index]
+            yield text[begin:i], sign
+            i += len(sign) - 1
+            begin = i + 1
+        i += 1
+    yield text[begin:], ""
+
+
+def _whole(text: str) -> int | None:
+    """Return what whole numbers with + - * / % and brackets come to, None for anything else.
+
+    >>> _whole("1024 * (2 + 6)"), _whole("2 ** 9"), _whole("a")
+    (8192, None, None)
+    """
+    try:
+        return _value(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, ZeroDivisionError, KeyError):
+        return None
+
+
+def _value(node: ast.expr) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int and abs(node.value) < 10**12:
+        return node.value
+    if isinstance(node, ast.BinOp):
+        return int(_OPERATORS[type(node.op)](_value(node.left), _value(node.right)))
+    raise ValueError
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, line), with lines that end in a backslash, or inside quotes, joined to the next."""
+    held, begin = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        begin = begin or number
+        held += line
+        if held.endswith("\\"):
+            held = f"{held[:-1]} {_MARK}{number + 1} "
+            continue
+        try:
+            shlex.split(held, comments=True)
+        except ValueError:
+            if len(held) < 10_000:
+                held += "\n"
+                continue
+        yield begin, held
+        held, begin = "", 0
+    if held.strip():
+        yield begin, held

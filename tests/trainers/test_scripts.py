@@ -1,0 +1,101 @@
+"""Shell scripts: of the one command that starts a trainer, what its arguments are; what only may hold; and what nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dstheory.errors import FileFormatError
+from dstheory.trainers.configuration import configuration_of
+from dstheory.trainers.entries import Source
+from dstheory.trainers.files import read_source
+
+
+def read(tmp_path: Path, text: str) -> Source:
+    path = tmp_path / "run.sh"
+    path.write_text(text, encoding="utf-8")
+    return read_source(path, ["my.train", "grpo.py", "trl grpo"])
+
+
+# script -> what is known, with the line of a branch that may say otherwise; what is not
+SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] = {
+    "a branch that sets a variable anew may hold": (
+        "N=8\nif [ -n \"$1\" ]; then\n  N=4\nfi\npython -m my.train --n $N --m ${N}\n", [("n", 8, 3), ("m", 8, 3)], [],
+    ),
+    "two branches of which one holds": (
+        "if [ $1 = a ]; then\n  N=4\nelse\n  N=5\nfi\npython -m my.train --n $N --m 1\n", [("m", 1, None)], ["n"],
+    ),
+    "within a branch its own value holds": (
+        "N=8\nif true; then\n  N=4\n  python -m my.train --n $N\nfi\n", [("n", 4, None)], [],
+    ),
+    "a branch on one line": ("N=8; if true; then N=4; fi; python -m my.train --n $N\n", [("n", 8, 1)], []),
+    "an assignment after a test": ("N=8\n[ -n \"$1\" ] && N=$1\npython -m my.train --n $N\n", [("n", 8, 2)], []),
+    "an assignment after another": (
+        "cd here && N=8 && M=2\npython -m my.train --n $N --m $M\n", [("n", 8, None), ("m", 2, None)], [],
+    ),
+    "arguments that are taken apart": (
+        "N=8\nwhile [[ $# -gt 0 ]]; do\n  case \"$1\" in\n    -k|--n) N=\"$2\"; shift 2 ;;\n    *) exit 1 ;;\n  esac\ndone\n"
+        "python -m my.train --n $N\n", [("n", 8, 4)], [],
+    ),
+    "what a loop runs through": ("N=8\nfor N in 1 2; do\n  python -m my.train --n $N --m 1\ndone\n", [("m", 1, None)], ["n"]),
+    "what is read from elsewhere": ("N=8\nread N\npython -m my.train --n $N --m 1\n", [("m", 1, None)], ["n"]),
+    "what is computed anew": ("N=8\nN=$(cat n.txt)\npython -m my.train --n $N --m 1\n", [("m", 1, None)], ["n"]),
+    "whole numbers": (
+        "N=8\nM=$((N * (2 + 6)))\npython -m my.train --n $((N / 3)) --m $M --o $((2 ** 3))\n",
+        [("n", 2, None), ("m", 64, None)], ["o"],
+    ),
+    "whole numbers of what only may hold": (
+        "N=8\nif true; then N=4; fi\npython -m my.train --n $((2 * N)) --m $(($N + 1))\n", [("n", 16, 2), ("m", 9, 2)], [],
+    ),
+    "words that are added to a text": (
+        "A=\"--n 1\"\nA+=\" --m 2\"\npython -m my.train $A\n", [("n", 1, None), ("m", 2, None)], [],
+    ),
+    "an array with a branch": (
+        "A=(\n  --n 1\n)\nif true; then\n  A+=(--n 2 --m 3)\nfi\npython -m my.train \"${A[@]}\"\n", [("n", 1, 5)], ["m"],
+    ),
+    "an array in which a command stands": (
+        "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("m", 3, None)], ["n"],
+    ),
+    "another program's arguments": (
+        "python prepare.py --n 1\nvllm serve --n 2 &\npython -m my.train --n 3 2>&1 | tee log --n 4\npython -m my.eval --n 5\n",
+        [("n", 3, None)], [],
+    ),
+    "a launcher's arguments": ("accelerate launch --n 1 grpo.py --n 2; echo --n 3\n", [("n", 2, None)], []),
+    "a command in quotes": ("srun --n 1 bash -c \"pip install x \\\n && python -m my.train \\\n --n 2\"\n", [("n", 2, None)], []),
+    "a comment within a command": (
+        "python -m my.train --n 1 \\ # why\n  --m 2 \\\n  --o 3\n", [("n", 1, None), ("m", 2, None), ("o", 3, None)], [],
+    ),
+    "a variable of the command alone": ("N=8 trl grpo --n $N --m 1\n", [("m", 1, None)], ["n"]),
+    "the same command twice": (
+        "if x; then\n python -m my.train --n 1\nelse\n python -m my.train --n 1\nfi\n", [("n", 1, None)], [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCRIPTS)
+def test_what_a_script_sets(tmp_path: Path, case: str) -> None:
+    text, known, unread = SCRIPTS[case]
+    source = read(tmp_path, text)
+    assert [(e.key, e.value, e.unless) for e in source.entries] == known
+    assert [e.key for e in source.unread] == unread
+
+
+def test_one_of_two_runs_is_not_chosen_without_a_word(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"run\.sh starts trainers in line 1 and in line 2, .* a script that starts one"):
+        read(tmp_path, "python -m my.train --n 1\npython -m my.train --n 2\n")
+    path = tmp_path / "both.sh"
+    path.write_text("trl sft --packing\ntrl dpo --beta 0.2\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match="or say whose is meant with --trainer"):
+        configuration_of(path)
+    assert configuration_of(path, trainer="trl:dpo").training.beta == 0.2
+
+
+def test_a_branch_that_may_be_taken_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "run.sh"
+    path.write_text("B=0.1\nif true; then B=0.2; fi\ntrl grpo --beta $B --run_name $B\n", encoding="utf-8")
+    configuration = configuration_of(path)
+    assert configuration.training.beta == 0.1
+    assert [line for line in configuration.warnings if "branch" in line] == [
+        "beta is 0.1 in line 3, unless the branch is taken to which line 2 belongs: give beta=VALUE after the file"
+    ]
