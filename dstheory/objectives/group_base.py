@@ -24,7 +24,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, numbers_only
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
-from dstheory.objectives.expectation.compositions import representatives
+from dstheory.objectives.expectation.compositions import log_chances, representatives
 from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import response_mass
 from dstheory.objectives.expectation.grouping import Grouping
@@ -54,7 +54,6 @@ from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, 
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
 from dstheory.objectives.rounding import unlike
 from dstheory.objectives.settings import (
-    at_most_largest,
     batch_scale,
     check_settings,
     log_ratio_of_responses,
@@ -65,7 +64,15 @@ from dstheory.objectives.settings import (
     whole_responses,
 )
 from dstheory.objectives.token_parts import clip_weight, importance_weight
-from dstheory.objectives.weights import TokenWeight, log_ratios, log_token_ratios, reference_excess, token_ratios
+from dstheory.objectives.weights import (
+    TokenWeight,
+    chance_times,
+    log_ratios,
+    log_token_ratios,
+    of_large,
+    reference_excess,
+    token_ratios,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,24 +271,25 @@ class GroupObjective(ResponseObjective):
             found.append((part, clipped if weight is None else clipped.times(weight)))
         return tuple(found)
 
-    def response_weight(self, solution: Solution, t: Trajectories, sign: float) -> Floats:
-        """Return what all tokens of each response are weighted by, (n,), given the sign of its credit.
+    def response_weight(self, solution: Solution, t: Trajectories, sign: float) -> tuple[Floats, Floats]:
+        """Return what all tokens of each response are weighted by, given the sign of its credit, times exp of the second, (n,).
 
         Raises:
             InfiniteDivergenceError: the policy in a ratio's denominator gives a response probability 0.
         """
-        weight = np.ones(len(t))
+        weight, beyond = np.ones(len(t)), np.zeros(len(t))
         generates = self.generating(solution.policy)
         old = solution.policy if self.sampler is None else self.sampler
         if self.ratio_level != "token" and self.sampler is not None:
             log = log_ratio_of_responses(t, solution.policy, old)
-            ratio = at_most_largest(log if self.ratio_level == "sequence-product" else log / response_lengths(solution, t))
-            weight = self.weight_of_ratio(ratio, np.full(len(t), sign))
+            log = log if self.ratio_level == "sequence-product" else log / response_lengths(solution, t)
+            weight, beyond = of_large(lambda ratio: self.weight_of_ratio(ratio, np.full(len(t), sign)), log)
         if self.importance.startswith("sequence") and generates is not old:
             log = log_ratio_of_responses(t, old, generates)
-            ratio = at_most_largest(log if self.importance == "sequence" else log / response_lengths(solution, t))
-            weight = weight * importance_weight(ratio, rule=self.importance_rule, cap=self.importance_cap)
-        return weight
+            log = log if self.importance == "sequence" else log / response_lengths(solution, t)
+            each, left = of_large(lambda w: importance_weight(w, rule=self.importance_rule, cap=self.importance_cap), log)
+            weight, beyond = weight * each, beyond + left
+        return weight, beyond
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
@@ -368,19 +376,25 @@ class GroupObjective(ResponseObjective):
         return c_s, c_d
 
     def _of_responses(
-        self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories
+        self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories, log_chance: Floats | None = None
     ) -> tuple[Floats, Floats]:
-        """Return the credit over the normaliser, times what weighs the response and its tokens."""
+        """Return the credit over the normaliser, times what weighs the response and its tokens, and times its chance if given."""
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
         own = isinstance(self.normaliser, PerToken)  # its own length is known: no sum of exponentials is needed
+        chance, log = (np.ones(len(t)), np.zeros(len(t))) if log_chance is None else (t.weight, log_chance)
+        chance, log, one, none = chance[t.episode], log[t.episode], np.ones(()), np.zeros(())
         c_s, c_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
         for part, weight in self.credit_parts(solution):
-            whole = self.response_weight(solution, t, -1.0 if part is negative else 1.0)
+            whole, left = self.response_weight(solution, t, -1.0 if part is negative else 1.0)
+            of_steps, beyond = ((one, one), (none, none)) if weight is None else weight.split_of_steps(solution, t)
             for term in self.credited(under, outcome, None, part, PerResponse() if own else None):
                 paid = reward if term.reward is None else term.reward.total(under, t)
-                f = (term.credit.at(t.prompt, paid, length) * whole / (length if own else 1.0))[t.episode]
-                w_s, w_d = (1.0, 1.0) if weight is None else weight.of_steps(solution, t)
-                c_s, c_d = c_s + f * w_s, c_d + f * w_d
+                f = term.credit.at(t.prompt, paid, length) / (length if own else 1.0)
+                s, d = (
+                    chance_times(chance, log, left[t.episode] + b, f[t.episode], whole[t.episode], w)
+                    for w, b in zip(of_steps, beyond, strict=True)
+                )
+                c_s, c_d = c_s + s, c_d + d
         return c_s, np.where(t.decided, c_d, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -395,9 +409,10 @@ class GroupObjective(ResponseObjective):
         under = self.generated(solution)
         token_ratios(solution.policy, under.policy, solution)  # names what is ruled out
         outcome = self.outcome_of(under)
-        drawn = representatives(under, ordered=solution.policy.shape[0] > 1)
-        c_s, c_d = self._of_responses(solution, under, outcome, drawn)
-        mass = mass_of_steps(solution.mdp, drawn, unlike(c_s), unlike(c_d, 1))
+        ordered = solution.policy.shape[0] > 1
+        drawn = representatives(under, ordered=ordered)
+        c_s, c_d = self._of_responses(solution, under, outcome, drawn, log_chances(under, drawn, ordered=ordered))
+        mass = mass_of_steps(solution.mdp, replace(drawn, weight=np.ones(len(drawn))), unlike(c_s), unlike(c_d, 1))
         for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
             mass = mass + response_mass(under, term.reward or outcome.reward, term.credit, term.weight)
         return mass
@@ -466,9 +481,10 @@ class GroupObjective(ResponseObjective):
         w_s, w_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
         for part, weight in self.credit_parts(solution):
             s, d = (np.ones(()), np.ones(())) if weight is None else weight.of_steps(solution, t)
-            whole = self.response_weight(solution, t, -1.0 if part is negative else 1.0)[t.episode]
+            whole, left = (each[t.episode] for each in self.response_weight(solution, t, -1.0 if part is negative else 1.0))
             here = (part(credit) != 0)[t.episode]
-            w_s, w_d = np.where(here, s * whole, w_s), np.where(here, d * whole, w_d)
+            s, d = (chance_times(np.ones(()), np.zeros(()), left, w, whole) for w in (s, d))
+            w_s, w_d = np.where(here, s, w_s), np.where(here, d, w_d)
         return w_s, w_d
 
     def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:

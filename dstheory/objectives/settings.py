@@ -128,12 +128,6 @@ def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Flo
     return np.asarray(own - theirs)
 
 
-def at_most_largest(log: Floats) -> Floats:
-    """Return exp(log), or the largest floating-point number."""
-    with np.errstate(over="ignore"):
-        return np.asarray(np.minimum(np.exp(log), np.finfo(np.float64).max))
-
-
 def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseReward) -> list[Term]:
     """Return terms of responses that the cap on turns did not cut off: their credits by the reward's value, 0 for the others.
 

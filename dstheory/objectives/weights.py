@@ -30,6 +30,7 @@ from dstheory.objectives.rounding import directed
 Reduction = Literal["sum", "mean"]
 
 _SPLIT = 40.0  # an exponent up to which exp(it) times any probability is a number with all its digits
+_HALF = 300.0  # two exponents whose sum is one of a number
 _RARE = -690.0  # below, the logarithm of a probability that loses digits to underflow
 
 
@@ -204,17 +205,22 @@ class TokenWeight:
 
     def of_runs(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return the same for every run, (*runs, m) each."""
+        (answer, decision), (b_s, b_d) = self.split_of_steps(solution, t)
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = (np.where((b > 0) & (w != 0.0), w * np.exp(b), w) for w, b in ((answer, b_s), (decision, b_d)))
+            answer, decision = whole
+        return answer, decision
+
+    def split_of_steps(self, solution: Solution, t: Trajectories) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Return them as they are given, and the exponents of what is left, (*runs, m) each."""
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = t.index(by_turn=solution.capped)
-        weights = self.each
-        if self.beyond is not None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                answer, stop, resample = (
-                    np.where(b > 0, np.where(w == 0.0, 0.0, w * np.exp(b)), w) for w, b in zip(weights, self.beyond, strict=True)
-                )
-            weights = answer, stop, resample
-        answer, stop, resample = (np.broadcast_to(w, (*w.shape[:-3], *shape))[..., *at] for w in weights)
-        return answer, np.where(t.stop, stop, resample)
+
+        def of(tables: Sequence[Floats]) -> tuple[Floats, Floats]:
+            answer, stop, resample = (np.broadcast_to(w, (*w.shape[:-3], *shape))[..., *at] for w in tables)
+            return answer, np.where(t.stop, stop, resample)
+
+        return of(self.each), of(self.beyond or (np.zeros((1, 1, 1)),) * 3)
 
     def shares(self, taken: Policy, decided: Floats, credits_: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
         """Return the probability of every answer, of answering and stopping, and of answering and resampling, weighted.
@@ -244,20 +250,48 @@ class TokenWeight:
 def probability_times(log: Floats, *weights: Floats) -> Floats:
     """Return exp(log) times weights, which may make a number again of what is none."""
     product = functools.reduce(operator.mul, weights, np.exp(log))
-    rare = log < _RARE
-    if not rare.any():
+    far = ~(np.abs(log) <= -_RARE)
+    if not far.any():
         return np.asarray(product)
     with np.errstate(divide="ignore", invalid="ignore"):
         signs = functools.reduce(operator.mul, map(np.sign, weights))
-        return np.where(rare, signs * np.exp(log + sum(np.log(np.abs(weight)) for weight in weights)), product)
+        return np.where(far, signs * np.exp(log + sum(np.log(np.abs(weight)) for weight in weights)), product)
 
 
-def _what_is_left(weight: Floats, half: Floats, beyond: Floats) -> Floats:
-    """Return the exponents that are left of a function of large weights, given its value and that of half as large ones."""
+def chance_times(chance: Floats, log: Floats, beyond: Floats, *weights: Floats) -> Floats:
+    """Return a chance, whose logarithm is given, times exp(beyond) and weights: either of the two may be no number."""
+    product = functools.reduce(operator.mul, weights, chance)
+    plain = (beyond == 0.0) & (log > _RARE)
+    if plain.all():
+        return np.asarray(product)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where it is too large a number
+        return np.where(plain, product, probability_times(log + beyond, *weights))
+
+
+def of_large(function: Callable[[Floats], Floats], log: Floats) -> tuple[Floats, Floats]:
+    """Return a function of exp(log), as much of it as is a number, and the exponents of what is left.
+
+    Raises:
+        ChainError: where exp(log) is very large or very small, the function is neither proportional to it nor constant.
+
+    >>> weight, beyond = of_large(lambda ratio: np.minimum(ratio, 2.0), np.array([-1000.0, 0.0, 1000.0]))
+    >>> (np.log(weight) + beyond).round(6).tolist()
+    [-1000.0, 0.0, 0.693147]
+    """
+    near = log.clip(-_HALF, _HALF)
+    ratio, beyond = np.exp(near), log - near
+    weight = function(ratio)
+    return weight, beyond if not beyond.any() else _what_is_left(weight, function(0.5 * ratio), beyond, ("trajectory",))
+
+
+def _what_is_left(
+    weight: Floats, half: Floats, beyond: Floats, axes: Sequence[str] = ("turn", "prompt", "answer")
+) -> Floats:
+    """Return the exponents that are left of a function of weights, given its value and that of half as large ones."""
     constant = weight == half
-    odd = (beyond > 0) & ~constant & ~(np.abs(weight - 2.0 * half) <= 1e-12 * np.abs(weight))
+    odd = (beyond != 0) & ~constant & ~(np.abs(weight - 2.0 * half) <= 1e-12 * np.abs(weight))
     reject(odd, beyond, "logarithm of a ratio, beyond what is a number,", "must be 0", "the two policies are too far apart there",
-           axes=("turn", "prompt", "answer"))  # fmt: skip
+           axes=axes)  # fmt: skip
     return np.where(constant, 0.0, beyond)
 
 

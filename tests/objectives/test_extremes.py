@@ -405,7 +405,8 @@ def test_right_or_refused(label: str) -> None:
 # that are nearly alike, beside an expert who is nearly the policy; batches of which one group is left; ratios and importance
 # that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves;
 # chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
-# answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches.
+# answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
+# responses whose importance is no number, times ratios that are none either.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -447,6 +448,9 @@ def test_right_or_refused(label: str) -> None:
         ("k3-loss, beside mixed groups", 1074),
         ("reinforce-baseline, paid, of the batch", 860),
         ("reinforce-baseline, paid, less one", 893),
+        ("dapo, whole importance", 220),
+        ("dapo, whole importance", 249),
+        ("dapo, whole importance", 269),
         ("dr-grpo, per turn", 311),
         ("dr-grpo, per turn", 442),
     ],

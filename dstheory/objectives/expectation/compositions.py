@@ -170,6 +170,8 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         return enumerate_trajectories(mdp, policy)
     under.finite_visits  # raises for a chain that never ends: it cannot be cut  # noqa: B018
     go, end = (policy.sample_prob * policy.resample_prob)[0], (policy.sample_prob * policy.stop_prob)[0]
+    # What is too rare to be a number may be weighted by a ratio that makes it one.
+    goes, ends = ((policy.log_sample + log)[0] > -np.inf for log in (policy.log_resample, policy.log_stop))
     prompt = np.flatnonzero(mdp.prompt_weight > 0)
     weight, answers = mdp.prompt_weight[prompt], np.zeros((len(prompt), 0), dtype=np.int64)
     run = np.zeros(len(prompt), dtype=np.int64)  # how often the last resampled answer has come up
@@ -185,14 +187,14 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         prompt, weight, answers, run = prompt[keep], weight[keep], answers[keep], run[keep]
         forced = mdp.max_turns is not None and k == mdp.max_turns - 1
         last = policy.sample_prob[0, prompt] if forced else end[prompt]
-        parent, y = np.nonzero(last > 0)
+        parent, y = np.nonzero(policy.log_sample[0, prompt] > -np.inf if forced else ends[prompt])
         finished.append((prompt[parent], np.column_stack([answers[parent], y]), weight[parent] * last[parent, y], forced))
         steps += len(parent) * (k + 1)
         if forced:
             break
         # Multisets are written in ascending order: the next answer is no smaller than the last one.
         floor = answers[:, -1] if k else np.zeros(len(prompt), dtype=np.int64)
-        parent, y = np.nonzero((go[prompt] > 0) & (np.arange(go.shape[1]) >= floor[:, None]))
+        parent, y = np.nonzero(goes[prompt] & (np.arange(go.shape[1]) >= floor[:, None]))
         if steps + len(parent) * (k + 1) > _MOST_STEPS:
             raise ChainError(
                 f"more than {_MOST_STEPS:,} steps of distinct responses within {k + 1} turns: "
@@ -203,6 +205,28 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         weight = weight[parent] * go[prompt[parent], y] * k / run
         prompt, answers = prompt[parent], np.column_stack([answers[parent], y])
     return _ragged(finished)
+
+
+def log_chances(under: Solution, t: Trajectories, *, ordered: bool = False) -> Floats:
+    """Return the logarithms of the weights of :func:`representatives`, numbers where the weights themselves are none, (n,).
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(max_turns=3), Policy.tabular([[0.0, 0.0]], [[800.0, 400.0]]))
+    >>> t = representatives(s)
+    >>> float(t.weight[7]), log_chances(s, t)[6:9].round(3).tolist()  # of which one has two orders
+    (0.0, [-1602.079, -1602.079, -1201.386])
+    """
+    if t.weight.min() > _LEAST:
+        return np.log(t.weight)
+    log = np.log(under.mdp.prompt_weight[t.prompt]) + t.sum(np.add(*t.log_prob(under.policy)))
+    if ordered or under.policy.shape[0] > 1:
+        return log
+    again = np.ones(len(t.answer), dtype=bool)
+    again[t.offsets[1:] - 1] = False
+    counts = np.zeros((len(t), under.mdp.shape[1]), dtype=np.int64)
+    np.add.at(counts, (t.episode[again], t.answer[again]), 1)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, t.turns.max())))])
+    return np.asarray(log + log_factorial[t.turns - 1] - log_factorial[counts].sum(axis=1))
 
 
 def _ragged(finished: list[tuple[np.ndarray, np.ndarray, Floats, bool]]) -> Trajectories:
