@@ -129,7 +129,7 @@ class PPOClip(GroupObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the advantages times the clipped ratio, over the tokens of the batch."""
         low, high = outcome.values or (0.0, 1.0)
-        advantage = TokenWeight(*outcome.reward.contrast(under).advantages(under.unrolled)).scaled(np.asarray(high - low))
+        advantage = TokenWeight(*_advantages(under, outcome)).scaled(np.asarray(high - low))
         weight = advantage
         if self.sampler is not None:  # ratios may be alike to their last digit, and weighted by unlike chances
             ratio = token_ratios(solution.policy, self.sampler, solution)
@@ -138,6 +138,34 @@ class PPOClip(GroupObjective):
             sample, stop, resample = (a * unlike(clip_weight(rho, a, **bounds), i) for i, (rho, a) in pairs)
             weight = TokenWeight(sample, stop, resample, ratio.beyond)  # a ratio that is kept is kept whole
         return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
+
+
+def _advantages(under: Solution, outcome: ResponseReward) -> tuple[Floats, Floats, Floats]:
+    r"""Return Q_s - V of answers, and Q_d - V_d of stop and of resample, (*runs, T', X, Y) each.
+
+    Answers are compared with one another and with Z, the value of the next turn. Of a reward R paid at the end and a policy that is
+    the same at every turn, with s and u = 1 - s the chances of both decisions,
+
+    .. math:: Q_s - V = s\, (R - Z) - (V - Z), \qquad V_k - Z_k = \Big(\sum \pi u\Big) (V_{k+1} - Z_{k+1}), \qquad
+        V_{T-2} - Z_{T-2} = -\sum \pi u\, (R - Z_{T-2}),
+
+    and V = Z without a cap. The form that has the smaller terms is taken: V is no difference from Z there.
+    """
+    found, pol = outcome.reward.contrast(under), under.unrolled
+    answers, stop, resample = found.advantages(pol)
+    if outcome.values is None or under.policy.shape[0] > 1:
+        return answers, stop, resample
+    gain = found.stop - found.resample
+    own, beyond = pol.stop * gain, np.zeros((*gain.shape[:-1], 1))
+    if under.capped:
+        again = (pol.sample * pol.resample).sum(axis=-1, keepdims=True)
+        beyond[..., -1:, :, :] = (pol.sample * gain)[..., -1:, :, :].sum(axis=-1, keepdims=True)
+        for k in reversed(range(gain.shape[-3] - 1)):
+            last = k == gain.shape[-3] - 2
+            missed = -(pol.sample * pol.resample * gain)[..., k, :, :].sum(axis=-1, keepdims=True)
+            beyond[..., k, :, :] = missed if last else again[..., k, :, :] * beyond[..., k + 1, :, :]
+    size = found.sample_size + (pol.sample * found.sample_size).sum(axis=-1, keepdims=True)
+    return np.where(np.abs(own) + np.abs(beyond) < size, own - beyond, answers), stop, resample
 
 
 @register

@@ -34,6 +34,7 @@ from dstheory.objectives.parts import (
     PerToken,
 )
 from dstheory.objectives.responses import Term
+from dstheory.objectives.rounding import unlike
 
 _NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "reward_functions", "dual_clip")
 _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per")
@@ -110,7 +111,10 @@ def tempered(policy: Policy, temperature: float) -> Policy:
     >>> round(float(tempered(Policy.minimal(p=0.8, a=0.5, b=0.5), 2.0).sample_prob[0, 0, 0]), 6)  # odds of 4 become 2
     0.666667
     """
-    return Policy.tabular(policy.sample_logits / temperature, policy.stop_logits / temperature)
+    answers, stops = policy.sample_logits / temperature, policy.stop_logits / temperature
+    if np.frexp(temperature)[0] != 0.5:  # no power of two: quotients that are nearly alike are rounded alike in all directions
+        answers, stops = unlike(answers), unlike(stops, 1)
+    return Policy.tabular(answers, stops)
 
 
 def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Floats:

@@ -406,7 +406,8 @@ def test_right_or_refused(label: str) -> None:
 # that are no numbers, both; ratios to a teacher that are no numbers, times logarithms of themselves;
 # chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
-# responses whose importance is no number, times ratios that are none either.
+# responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
+# next turn is worth.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -453,6 +454,7 @@ def test_right_or_refused(label: str) -> None:
         ("dapo, whole importance", 269),
         ("dr-grpo, per turn", 311),
         ("dr-grpo, per turn", 442),
+        ("ppo-clip, near", 824),
     ],
 )
 def test_right(label: str, seed: int) -> None:
@@ -471,7 +473,7 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
 
 
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
-# ratios that are alike but for their last digits, and rounded alike in all directions.
+# ratios that are alike but for their last digits, and rounded alike in all directions; logits that are nearly alike, over 1.3.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -481,6 +483,7 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("ppo-clip, dual clip", 2031),
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
+        ("dapo, warm", 605),
     ],
 )
 def test_not_wrong(label: str, seed: int) -> None:
