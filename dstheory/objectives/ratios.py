@@ -143,8 +143,8 @@ class PPOClip(GroupObjective):
 def _advantages(under: Solution, outcome: ResponseReward) -> tuple[Floats, Floats, Floats]:
     r"""Return Q_s - V of answers, and Q_d - V_d of stop and of resample, (*runs, T', X, Y) each.
 
-    Answers are compared with one another and with Z, the value of the next turn. Of a reward R paid at the end and a policy that is
-    the same at every turn, with s and u = 1 - s the chances of both decisions,
+    Answers are compared with one another and with Z, the value of the next turn. Of a reward R paid at the end and a policy that
+    is the same at every turn, with s and u = 1 - s the chances of both decisions,
 
     .. math:: Q_s - V = s\, (R - Z) - (V - Z), \qquad V_k - Z_k = \Big(\sum \pi u\Big) (V_{k+1} - Z_{k+1}), \qquad
         V_{T-2} - Z_{T-2} = -\sum \pi u\, (R - Z_{T-2}),
