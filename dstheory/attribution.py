@@ -34,7 +34,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
@@ -174,13 +174,26 @@ def attribute(
     gradient norm  0.24    0.085   0.261
     Fisher energy  0.176   0.0594  0.252
     """
-    g = without_rounding(objective, solution, digits=digits)
+    g = _by_run(objective, solution, digits)
     level_i = None
     single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3
     if coefficients and single and objective.measure != "mixed":
         level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
     norms, cosine = _gradient_level(g, solution.policy)
     return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution), g)
+
+
+def _by_run(objective: Objective, solution: Solution, digits: bool) -> StageGradient:
+    """Return the gradient of every run: side by side, or run by run where the objective's rule is that of one."""
+    runs, policy = solution.policy.runs, solution.policy
+    try:
+        return without_rounding(objective, solution, digits=digits)
+    except OneRunError:
+        if not runs:
+            raise
+        each = [without_rounding(objective, solve(solution.mdp, one), digits=digits) for one in policy.each_run()]
+    tables = (np.stack(table) for table in ([g.sample for g in each], [g.decide for g in each]))
+    return StageGradient(*(table.reshape(*runs, *table.shape[1:]) for table in tables))
 
 
 def without_rounding(objective: Objective, solution: Solution, *, digits: bool = True) -> StageGradient:

@@ -292,6 +292,15 @@ class Policy(Immutable, Tabulated):
             return Policy(parameters[0], parameters[1])
         return Policy(*self.features.logits(parameters[0]), features=self.features, phi=parameters[0])
 
+    def each_run(self) -> list[Policy]:
+        """Return the policy of every run, in the order of the run axes.
+
+        >>> [round(float(one.p), 9) for one in Policy.minimal(p=[0.2, 0.7], a=0.5, b=0.5).each_run()]
+        [0.2, 0.7]
+        """
+        blocks = [block.reshape(-1, *block.shape[len(self.runs) :]) for block in self.parameters]
+        return [self.with_parameters(one) for one in zip(*blocks, strict=True)]
+
     # ------------------------------------------------------------------ reading it
 
     @property

@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
-from dstheory.errors import ChainError, DivergedError
+from dstheory.errors import ChainError, DivergedError, OneRunError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.arrays import LabelledArrays
@@ -99,7 +99,8 @@ def train(
     ``objective.gradient`` would refuse a row of too few digits, training goes on.
 
     Args:
-        mdp, policy, objective: run axes of all three (and of the learning rate) broadcast; every run is trained.
+        mdp, policy, objective: run axes of all three (and of the learning rate) broadcast; every run is trained, one after the
+            other where an objective's rule is that of one run (DPO).
         steps: number of steps >= 0.
         optimizer: default ``SGD(lr=0.1)``.
         clip_norm: bound > 0 on the norm of the whole gradient of a run (all blocks together), or None.
@@ -133,7 +134,15 @@ def train(
         raise ChainError("updates_per_batch and objective_at both say which objective a step follows: give one")
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
-    policy = _spread_over_runs(mdp, policy, objective, optimizer)
+    try:
+        policy = _spread_over_runs(mdp, policy, objective, optimizer)
+    except OneRunError:
+        if not policy.runs:
+            raise
+        return _one_by_one(
+            mdp, policy, objective, optimizer, progress, steps=steps, clip_norm=clip_norm, schedule=schedule, log_at=logged,
+            reference_every=reference_every, updates_per_batch=updates_per_batch, objective_at=objective_at,
+        )  # fmt: skip
     runs = policy.runs
     state = optimizer.start(policy.parameters)
     log, step, ascent = TrainingLog(mdp, objective, policy), 0, None
@@ -204,6 +213,40 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, op
     return policy
 
 
+def _one_by_one(
+    mdp: TwoStageMDP,
+    policy: Policy,
+    objective: Objective,
+    optimizer: Optimizer,
+    progress: Callable[[int], None] | None,
+    **training: Any,
+) -> TrainResult:
+    """Train one run after the other, where the objective's rule is that of one run (DPO's pairs of responses)."""
+    starts, rates = policy.each_run(), np.broadcast_to(optimizer.lr, policy.runs).reshape(-1)
+    results: list[TrainResult] = []
+    for i, (start, rate) in enumerate(zip(starts, rates, strict=True)):
+        before = i * training["steps"]
+        report = None if progress is None else (lambda done, before=before: progress((before + done) // len(starts)))
+        try:
+            results.append(train(mdp, start, objective, optimizer=replace(optimizer, lr=rate), progress=report, **training))
+        except DivergedError as error:
+            bad = (np.arange(len(starts)) == i).reshape(policy.runs)
+            raise DivergedError(f"run {tuple(int(k) for k in np.argwhere(bad)[0])}: {error}", bad) from error
+    variables: dict[str, Any] = {}
+    for name, (dims, values, attributes) in results[0].log.variables.items():
+        if not name.startswith("coefficient"):
+            table = np.stack([result.log[name] for result in results], axis=1)
+            shape = (len(values), *policy.runs, *values.shape[1:])
+            variables[name] = (dims[0], *_run_axes(policy.runs), *dims[1:]), table.reshape(shape), attributes
+    ends = zip(*(result.policy.parameters for result in results), strict=True)
+    blocks = tuple(np.stack(block).reshape(*policy.runs, *block[0].shape) for block in ends)
+    return TrainResult(LabelledArrays(variables, results[0].log.coords), policy.with_parameters(blocks))
+
+
+def _run_axes(runs: tuple[int, ...]) -> list[str]:
+    return ["run"] if len(runs) == 1 else [f"run_{i}" for i in range(len(runs))]
+
+
 def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
     """Clip each run's gradient by its global norm; refuse gradients that are not finite."""
     for g in gradient:
@@ -256,11 +299,10 @@ class TrainingLog:
     def arrays(self) -> LabelledArrays:
         """Return everything logged so far."""
         self._measure()
-        run_axes = ["run"] if len(self.runs) == 1 else [f"run_{i}" for i in range(len(self.runs))]
         own = {"gradient_norm": ["component", "stage"], "energy": ["component", "stage"], "cosine": ["component"]}
         variables = {}
         for name in self._parts[0]:
-            axes = ("step", *run_axes, *own.get(name, ["component"] if name.startswith("coefficient") else []))
+            axes = ("step", *_run_axes(self.runs), *own.get(name, ["component"] if name.startswith("coefficient") else []))
             variables[name] = axes, np.concatenate([part[name] for part in self._parts]), _ATTRIBUTES.get(name, {})
         labels = {"step": self.steps, "component": self.components, "stage": ["sample", "decide"]}
         return LabelledArrays(variables, {name: ((name,), np.array(values), {}) for name, values in labels.items()})

@@ -118,6 +118,20 @@ def test_a_price_that_is_asked_for_has_returns_compared_whatever_it_is(dstheory,
     assert (refused.code, "nft pays 1 for a correct answer and cannot read --resample-cost" in refused.err) == (1, True)
 
 
+def test_random_starts_of_dpo_are_those_of_a_sweep(dstheory) -> None:
+    """They were refused: trajectories are those of one policy."""
+    more = ("--objective", "dpo", "--objective", "dpo + entropy", "--runs", 3, "--steps", 4, "--reference-every", 2, "--json")
+    ran = dstheory("simulate", *more, "--lr", 0.5)
+    assert ran.code == 0, ran.err
+    dstheory("sweep", "--of", "simulate", *more, "--grid", "lr=0.5,0.1", "--out", "out")
+    with xr.open_dataset("out/history.nc") as data:
+        for row in ran.result["conditions"]:
+            mine = data.sel(lr=0.5, objective=row["condition"]).median("run")
+            assert float(mine.accuracy) == pytest.approx(row["after"]["accuracy"], rel=1e-12)
+            assert float(mine.gain_decide) == pytest.approx(row["gain_decide"], rel=1e-9)
+            assert float(mine.energy_sample_before) == pytest.approx(row["energy_at_start"]["sample"], rel=1e-12)
+
+
 def test_what_is_said_beside_the_table_is_in_the_json(dstheory) -> None:
     """It was on standard error alone, where a program that reads the JSON does not look."""
     ran = dstheory("simulate", "--steps", 2, "--objective", "grpo", "--expert", "0.5,0.5,0.5", "--json")

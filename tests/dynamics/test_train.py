@@ -8,8 +8,8 @@ from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, attribute, solve, train
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, schedule
-from dstheory.errors import ChainError
-from dstheory.objectives import SFT, DAPOBatch, EntropyBonus, ExpertChain, ForwardKL, Reinforce, ReverseKL, ReverseKLDirect
+from dstheory.errors import ChainError, DivergedError
+from dstheory.objectives import DPO, SFT, DAPOBatch, EntropyBonus, ExpertChain, ForwardKL, Reinforce, ReverseKL, ReverseKLDirect
 
 MDP = TwoStageMDP.minimal(gamma=0.9, sample_length=16.0)
 START = Policy.minimal(p=0.55, a=0.8, b=0.3)
@@ -45,6 +45,41 @@ def test_runs_side_by_side_are_a_loop_over_runs(make, kind: str, cap: int | None
         for name in ("p", "a", "b", "accuracy", "turns", "value", "gradient_norm", "energy"):
             logged = together.history[name].isel(run=i)
             np.testing.assert_allclose(logged, alone.history[name], rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_runs_of_an_objective_of_one_run_are_a_loop_over_runs(make) -> None:
+    """DPO's pairs are responses of one policy: its runs were refused, though a sweep trained them."""
+    case = make_case(21, cap=3, kind="turn-indexed", per="stage", gamma=0.8)
+    rng = np.random.default_rng(0)
+    many = tuple(np.stack([b + 0.2 * rng.normal(size=b.shape) for _ in range(4)]) for b in case.policy.parameters)
+    start = case.policy.with_parameters(tuple(block.reshape(2, 2, *block.shape[1:]) for block in many))
+    objective, rates = DPO(case.reference, beta=0.3) + 0.4 * EntropyBonus(), np.array([0.02, 0.05])
+    settings = {"steps": 5, "clip_norm": 0.2, "schedule": schedule("linear"), "reference_every": 2, "log_every": 2}
+    told: list[int] = []
+    together = train(case.mdp, start, objective, optimizer=make(rates), progress=told.append, **settings)
+    assert (told == sorted(told), told[-1]) == (True, 5)
+    first = attribute(objective, solve(case.mdp, start))
+    assert first.coefficient is None
+    for i, (row, column) in enumerate(np.ndindex(2, 2)):
+        one = case.policy.with_parameters(tuple(b[i] for b in many))
+        alone = train(case.mdp, one, objective, optimizer=make(rates[column]), **settings)
+        for block, own in zip(together.policy.parameters, alone.policy.parameters, strict=True):
+            np.testing.assert_array_equal(block[row, column], own)
+        for name in together.history:
+            np.testing.assert_array_equal(together.history[name].isel(run_0=row, run_1=column), alone.history[name], err_msg=name)
+        assert {*alone.history} - {*together.history} == {f"coefficient_{x}" for x in ("balanced", "ratio_low", "ratio_high")}
+        energy = attribute(objective, solve(case.mdp, one)).energy
+        np.testing.assert_allclose(first.energy.decide[row, column], energy.decide, rtol=1e-12)
+        np.testing.assert_allclose(first.energy.sample[row, column], together.history.energy[0, row, column, -1, 0], rtol=1e-12)
+
+
+def test_which_run_of_an_objective_of_one_run_left_the_finite_numbers() -> None:
+    start = Policy.minimal(p=[[0.4, 0.6, 0.5]], a=0.5, b=0.5)
+    steep = SGD(lr=np.array([0.1, 1e308, 0.1]))
+    with pytest.raises(DivergedError, match=r"^run \(0, 1\): training left the finite numbers from step \d+ on") as error:
+        train(MDP, start, DPO(REFERENCE, beta=1e3), steps=3, optimizer=steep)
+    assert error.value.runs.tolist() == [[False, True, False]]
 
 
 def test_learning_rates_alone_make_runs() -> None:
