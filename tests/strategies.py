@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from secrets import randbits
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
-from dstheory import Features, Policy, TwoStageMDP
+from dstheory import Features, Policy, Solution, Trajectories, TwoStageMDP, enumerate_trajectories, solve
 
 # Everything that UTF-8 can write. Hypothesis's own default says it by the codec, and tries all 1.1 million characters for that.
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -20,6 +23,15 @@ class Case:
     reference: Policy
     expert: Policy
     seed: int
+
+    @cached_property
+    def solution(self) -> Solution:
+        return solve(self.mdp, self.policy)
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """All that the policy may do, where the chain has a cap."""
+        return enumerate_trajectories(self.mdp, self.policy)
 
 
 def _policy(mdp: TwoStageMDP, rng: np.random.Generator, kind: str, stop_bias: float = 0.3) -> Policy:
@@ -60,15 +72,35 @@ def make_case(seed: int, *, cap: int | None, kind: str, per: str, gamma: float, 
     return Case(mdp, _policy(mdp, rng, kind), _policy(mdp, rng, other, 0.8), _policy(mdp, rng, "tabular", 1.0), seed)
 
 
+CAPS = {True: [1, 2, 3], False: [None], None: [None, 1, 2, 3]}
+DISCOUNTS = [0.0, 0.4, 0.9, 1.0]
+
+
+def kinds(cap: int | None) -> list[str]:
+    return ["tabular", "linear"] + (["turn-indexed"] if cap else [])
+
+
 @st.composite
 def cases(draw: st.DrawFn, *, capped: bool | None = None, equal_lengths: bool = False) -> Case:
-    cap = draw(st.sampled_from([1, 2, 3]) if capped else st.just(None) if capped is False else st.sampled_from([None, 1, 2, 3]))
-    kind = draw(st.sampled_from(["tabular", "linear"] + (["turn-indexed"] if cap else [])))
+    cap = draw(st.sampled_from(CAPS[capped]))
+    kind = draw(st.sampled_from(kinds(cap)))
     return make_case(
         draw(st.integers(0, 2**32 - 1)),
         cap=cap,
         kind=kind,
         per=draw(st.sampled_from(["turn", "stage"])),
-        gamma=draw(st.sampled_from([0.0, 0.4, 0.9, 1.0])),
+        gamma=draw(st.sampled_from(DISCOUNTS)),
         equal_lengths=equal_lengths,
     )
+
+
+FIRST_SEED = 0 if settings().derandomize else randbits(32)
+
+
+@lru_cache(maxsize=256)
+def drawn_case(number: int, *, capped: bool | None = None) -> Case:
+    """The case of this number, drawn and solved once for all objectives that are tried on it: the same in every quick run."""
+    rng = np.random.default_rng([FIRST_SEED + number, 0])
+    cap = rng.choice(np.array(CAPS[capped], dtype=object))
+    kind, per, gamma = rng.choice(kinds(cap)), rng.choice(["turn", "stage"]), rng.choice(DISCOUNTS)
+    return make_case(FIRST_SEED + number, cap=cap, kind=str(kind), per=str(per), gamma=float(gamma))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objectives.instances import ALL, CLASSIC, INSTANCES, ROWS
-from strategies import Case, cases, make_case
+from strategies import Case, cases, drawn_case, make_case
 
-from dstheory import Policy, Trajectories, enumerate_trajectories, sample_trajectories, solve
+from dstheory import Policy, Solution, Trajectories, TwoStageMDP, enumerate_trajectories, sample_trajectories, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import REGISTRY, EntropyBonus, Objective, StageGradient, estimate_gradient
 
@@ -19,7 +21,9 @@ def test_every_registered_objective_is_checked() -> None:
 
 
 def trajectories_of(objective: Objective, case: Case) -> Trajectories:
-    behaviour = objective.behaviour(solve(case.mdp, case.policy))
+    behaviour = objective.behaviour(case.solution)
+    if behaviour is case.policy:
+        return case.trajectories
     return enumerate_trajectories(case.mdp, behaviour) if isinstance(behaviour, Policy) else behaviour
 
 
@@ -30,31 +34,21 @@ def close(a: StageGradient, b: StageGradient, rel: float) -> None:
 
 
 # The rows made of parts share their engine, which has tests of its own: a few lopsided cases each find what is theirs.
-few = settings(max_examples=max(3, settings().max_examples // 12))
-classic = pytest.mark.parametrize(("label", "make"), CLASSIC, ids=[label for label, _ in CLASSIC])
-rows = pytest.mark.parametrize(("label", "make"), ROWS, ids=[label for label, _ in ROWS])
+MANY = settings().max_examples
+FEW = max(3, MANY // 12)
+every = pytest.mark.parametrize(
+    ("make", "numbers"),
+    [pytest.param(make, range(MANY), id=label) for label, make in CLASSIC]
+    + [pytest.param(make, [(FEW * i + j) % MANY for j in range(FEW)], id=label) for i, (label, make) in enumerate(ROWS)],
+)
 
 
-@classic
-@given(case=cases(capped=True))
-def test_closed_form_equals_enumeration(label: str, make, case: Case) -> None:
-    check_enumeration(make, case)
-
-
-@rows
-@few
-@given(case=cases(capped=True))
-def test_closed_form_of_rows_equals_enumeration(label: str, make, case: Case) -> None:
-    check_enumeration(make, case)
-
-
-def check_enumeration(make, case: Case) -> None:
-    objective, solution = make(case), solve(case.mdp, case.policy)
-    if refused(objective, solution):
-        return
-    exact = objective.gradient(solution)
-    brute = estimate_gradient(objective, solution, trajectories_of(objective, case)).gradient
-    close(exact, brute, 1e-12)
+@every
+def test_closed_form_equals_enumeration(make, numbers) -> None:
+    for case in (drawn_case(number, capped=True) for number in numbers):
+        objective = make(case)
+        if (exact := closed_form(objective, case.solution)) is not None:
+            close(exact, estimate_gradient(objective, case.solution, trajectories_of(objective, case)).gradient, 1e-12)
 
 
 def log_softmax_complex(z: np.ndarray) -> np.ndarray:
@@ -62,23 +56,17 @@ def log_softmax_complex(z: np.ndarray) -> np.ndarray:
     return z - top - np.log(np.exp(z - top).sum(axis=-1, keepdims=True))
 
 
-@classic
-@given(case=cases(capped=True))
-def test_closed_form_equals_complex_step_of_the_surrogate(label: str, make, case: Case) -> None:
-    check_complex_step(make, case)
-
-
-@rows
-@few
-@given(case=cases(capped=True))
-def test_closed_form_of_rows_equals_complex_step_of_the_surrogate(label: str, make, case: Case) -> None:
-    check_complex_step(make, case)
+@every
+def test_closed_form_equals_complex_step_of_the_surrogate(make, numbers) -> None:
+    for number in numbers:
+        check_complex_step(make, drawn_case(number, capped=True))
 
 
 def check_complex_step(make, case: Case) -> None:
     """Coefficients frozen (stop-gradient), log-probabilities differentiated by a complex step of 1e-30: exact to rounding."""
-    objective, solution = make(case), solve(case.mdp, case.policy)
-    if refused(objective, solution):
+    objective, solution = make(case), case.solution
+    found = closed_form(objective, solution)
+    if found is None:
         return
     t = trajectories_of(objective, case)
     c_s, c_d = objective.coefficients(solution, t)
@@ -90,7 +78,7 @@ def check_complex_step(make, case: Case) -> None:
         log_d = -np.log1p(np.exp(np.where(t.stop, -1.0, 1.0) * u[k, x, y]))
         return complex((w * (c_s * log_s + c_d * log_d)).sum())
 
-    exact = objective.gradient(solution).parameters(case.policy)
+    exact = found.parameters(case.policy)
     scale = max(1.0, *(np.abs(block).max() for block in exact))
     for i, block in enumerate(case.policy.parameters):
         for index in np.ndindex(block.shape):
@@ -112,28 +100,20 @@ def check_complex_step(make, case: Case) -> None:
 _H = 1e-5
 
 
-@classic
-@given(case=cases())
-def test_closed_form_equals_differences_of_the_scalar(label: str, make, case: Case) -> None:
-    check_differences(make, case)
-
-
-@rows
-@few
-@given(case=cases())
-def test_closed_form_of_rows_equals_differences_of_the_scalar(label: str, make, case: Case) -> None:
-    check_differences(make, case)
+@every
+def test_closed_form_equals_differences_of_the_scalar(make, numbers) -> None:
+    for number in numbers:
+        check_differences(make, drawn_case(number))
 
 
 def check_differences(make, case: Case) -> None:
     """Nothing frozen: where an objective states a scalar J, its gradient is the derivative of J, capped or not."""
-    objective, solution = make(case), solve(case.mdp, case.policy)
-    if refused(objective, solution):
+    objective, solution = make(case), case.solution
+    found = closed_form(objective, solution)
+    value = None if found is None else objective.value(solution)
+    if found is None or value is None:
         return
-    value = objective.value(solution)
-    if value is None:
-        return
-    exact = objective.gradient(solution).parameters(case.policy)
+    exact = found.parameters(case.policy)
     scale = max(1.0, float(np.abs(value)), *(np.abs(block).max() for block in exact))
     rng = np.random.default_rng(case.seed)
     for _ in range(4):  # four random directions through all parameters
@@ -157,53 +137,57 @@ def test_objectives_that_state_a_scalar_are_checked_against_it() -> None:
     }  # fmt: skip
 
 
-def refused(objective: Objective, solution) -> bool:
-    """Whether the chain has too many multisets of answers, or no group that is ever mixed: no case for these tests."""
+def closed_form(objective: Objective, solution: Solution) -> StageGradient | None:
+    """None where the chain has too many multisets of answers, or no group that is ever mixed: no case for these tests."""
     try:
-        objective.mass(solution)
+        return objective.gradient(solution)
     except ChainError as error:
         if "steps of distinct responses" in str(error) or "probability of a mixed group is 0.0" in str(error):
-            return True
+            return None
         raise
-    return False
 
 
-@classic
-@given(case=cases(capped=False))
-def test_uncapped_closed_form_is_the_limit_of_capped_ones(label: str, make, case: Case) -> None:
-    check_limit(make, case)
-
-
-@rows
-@few
-@given(case=cases(capped=False))
-def test_uncapped_closed_form_of_rows_is_the_limit_of_capped_ones(label: str, make, case: Case) -> None:
-    check_limit(make, case)
-
-
-def check_limit(make, case: Case) -> None:
-    """The scalar equation against the backward recursion, at a cap so late that what is left weighs less than 1e-13."""
+@lru_cache(maxsize=256)
+def capped_late(number: int) -> Solution | None:
+    """Case of this number at a cap so late that what is left weighs less than 1e-13; None if that takes too many turns."""
+    case = drawn_case(number, capped=False)
     worst = max(float((p.sample_prob * p.resample_prob).sum(axis=-1).max()) for p in (case.policy, case.reference, case.expert))
     turns = int(np.ceil(np.log(1e-15) / np.log(worst))) + 20
-    objective = make(case)
-    if turns > 2000 or refused(objective, solve(case.mdp, case.policy)):
-        return
-    exact = objective.gradient(solve(case.mdp, case.policy))
-    capped = objective.gradient(solve(case.mdp.replace(max_turns=turns), case.policy))
-    close(exact, capped, 1e-10)
+    return solve(case.mdp.replace(max_turns=turns), case.policy) if turns <= 2000 else None
+
+
+@every
+def test_uncapped_closed_form_is_the_limit_of_capped_ones(make, numbers) -> None:
+    """The scalar equation against the backward recursion."""
+    for number in numbers:
+        case, late = drawn_case(number, capped=False), capped_late(number)
+        objective = make(case)
+        if late is not None and (exact := closed_form(objective, case.solution)) is not None:
+            close(exact, objective.gradient(late), 1e-10)
+
+
+@cache
+def large_case(cap: int | None) -> Case:
+    return make_case(5, cap=cap, kind="turn-indexed" if cap else "tabular", per="stage", gamma=0.9)
+
+
+def drawn(mdp: TwoStageMDP, behaviour: Policy) -> Trajectories:
+    return sample_trajectories(mdp, behaviour, 40_000, rng=5)
+
+
+drawn_by_policy = cache(lambda cap: drawn(large_case(cap).mdp, large_case(cap).policy))
 
 
 @pytest.mark.parametrize(("label", "make"), ALL, ids=[label for label, _ in ALL])
 @pytest.mark.parametrize("cap", [None, 3])
 def test_sampled_estimate_lies_within_its_confidence_interval(label: str, make, cap: int | None) -> None:
-    case = make_case(5, cap=cap, kind="turn-indexed" if cap else "tabular", per="stage", gamma=0.9)
-    objective, solution = make(case), solve(case.mdp, case.policy)
-    behaviour = objective.behaviour(solution)
-    if not isinstance(behaviour, Policy) or refused(objective, solution):
+    case = large_case(cap)
+    objective = make(case)
+    behaviour, exact = objective.behaviour(case.solution), closed_form(objective, case.solution)
+    if not isinstance(behaviour, Policy) or exact is None:
         pytest.skip("recorded demonstrations, or too many multisets of answers: nothing is drawn")
-    drawn = sample_trajectories(case.mdp, behaviour, 40_000, rng=5)
-    estimate = estimate_gradient(objective, solution, drawn)
-    exact = objective.gradient(solution)
+    by = drawn_by_policy(cap) if behaviour is case.policy else drawn(case.mdp, behaviour)
+    estimate = estimate_gradient(objective, case.solution, by)
     for stage in ("sample", "decide"):
         error = getattr(estimate.gradient, stage) - getattr(exact, stage)
         bound = getattr(estimate.standard_error, stage)
