@@ -137,7 +137,7 @@ class Abstraction:
         unknown = self._unknown(meaning)
         with precision(128):
             value = enclose_value(meaning, {}) * 10**12
-            below, above = int(mpmath.floor(value.a)), int(mpmath.ceil(value.b))
+            below, above = int(mpmath.floor(value.a, prec=0)), int(mpmath.ceil(value.b, prec=0))
         self._know(unknown > sympy.Rational(below, 10**12), unknown < sympy.Rational(above, 10**12))
         return unknown
 

@@ -283,7 +283,9 @@ def _range(name: str, domain: Domain) -> list[Any]:
 @lru_cache(maxsize=4096)
 def _is_rational(formula: Any) -> bool:
     return not any(
-        (node.is_Pow and not node.exp.is_Integer) or isinstance(node, sympy.Function) or node in (sympy.E, sympy.pi)
+        (node.is_Pow and not node.exp.is_Integer)
+        or isinstance(node, sympy.Function | sympy.Max | sympy.Min)
+        or node in (sympy.E, sympy.pi)
         for node in sympy.preorder_traversal(formula)
         if isinstance(node, sympy.Expr)
     )

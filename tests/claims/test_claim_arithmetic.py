@@ -264,6 +264,16 @@ def test_abstraction_keeps_the_value_and_states_only_facts(form, u, v):
         assert holds_nearly(fact, true_value), fact
 
 
+@pytest.mark.parametrize("meaning", [sp.pi, sp.E, sp.log(2), sp.exp(10), sp.exp(25)], ids=str)
+def test_a_number_lies_strictly_between_its_bounds_however_large_it_is(meaning):
+    """From 9007 on, a multiple of 1e-12 has more than 53 bits."""
+    abstraction = Abstraction(lambda factor: 1)
+    abstraction._number(meaning)
+    low, high = sorted(fact.rhs for fact in abstraction.facts)
+    assert low < high <= low + sp.Rational(1, 10**12)
+    assert low < sp.N(meaning, 60) < high
+
+
 def holds_nearly(fact, value):
     """Truth in high precision, equalities and boundaries up to 1e-25."""
     if isinstance(fact, sp.Or):

@@ -229,6 +229,21 @@ def test_contradictory_assumptions_of_one_step_are_an_error():
     assert "contradict" in result.message
 
 
+@pytest.mark.parametrize(
+    ("assumption", "formula", "status"),
+    [
+        (sp.Max(x, y) <= 1, x + y <= 2, Status.DECIDED),
+        (sp.Max(x, y) <= 1, x + y < 2, Status.REFUTED),
+        (sp.Min(x, y) >= 1, x * y >= 1, Status.DECIDED),
+        (sp.Min(x, y) >= 1, x * y > 1, Status.REFUTED),
+        (sp.Abs(x) <= sp.Min(y, 1), x**2 <= 1, Status.DECIDED),
+        (sp.Max(x, y) < sp.Min(x, y), x > 7, Status.ERROR),
+    ],
+)
+def test_assumptions_may_have_a_maximum_or_minimum(assumption, formula, status):
+    assert verdict(decide("Under it.", formula), domain={"x y": REAL}, assumptions=[assumption]).status is status
+
+
 def test_assumptions_that_only_irrational_points_satisfy_are_not_vacuous():
     result = verdict(decide("Root two.", x > 1, given=[Eq(x**2, 2)]), domain={"x": POSITIVE})
     assert result.status is Status.DECIDED

@@ -8,8 +8,10 @@ import pytest
 import sympy as sp
 from sympy import (
     Abs,
+    And,
     E,
     Eq,
+    Equivalent,
     Heaviside,
     Implies,
     Integral,
@@ -18,9 +20,12 @@ from sympy import (
     Min,
     Mod,
     Ne,
+    Not,
+    Or,
     Piecewise,
     Product,
     Sum,
+    Xor,
     binomial,
     ceiling,
     exp,
@@ -59,7 +64,7 @@ from dstheory.claims import (
     identity,
 )  # fmt: skip
 
-p, q, a, b, x, y, n, m, V, W, k = sp.symbols("p q a b x y n m V W k")
+p, q, a, b, x, y, z, n, m, V, W, k = sp.symbols("p q a b x y z n m V W k")
 H, e12 = R(1, 2), R(1, 10**12)
 U, U2, X, XY, N, Z = {p: UNIT}, {"p a": UNIT}, {x: REAL}, {"x y": REAL}, {n: COUNT}, Domain(integer=True)
 
@@ -236,6 +241,55 @@ FALSE = [
     false({p:NONNEGATIVE},lambda: decide("",(p**2+p)/p>=1)),
     false({"p a b":UNIT},lambda: decide("",p*a/(1-p*(1-a)-(1-p)*b)>p)),
     false({"p a b":UNIT},lambda: decide("",Implies(a+b>=1,p*a/(1-p*(1-a)-(1-p)*b)>p))),
+    # assumptions that say less than they seem to
+    false(X,lambda: decide("",Eq(x,1)),assumptions=[Eq(x**2,1),x>-2]),
+    false(X,lambda: decide("",x**2<=4),assumptions=[x<=R(2000001,1000000),x>=-2]),
+    false(X,lambda: decide("",x>0),assumptions=[Or(x>1,x<-1)]),
+    false(XY,lambda: decide("",And(x>0,y>0)),assumptions=[Equivalent(x>0,y>0)]),
+    false(XY,lambda: decide("",x>0),assumptions=[Xor(x>0,y>0)]),
+    false(XY,lambda: decide("",Implies(y>0,x>0)),assumptions=[Implies(x>0,y>0)]),
+    false(X,lambda: decide("",x<0),assumptions=[Not(x>0)]),
+    false(XY,lambda: decide("",x>0,given=[Max(x,y)>0])),
+    false(XY,lambda: decide("",Ne(x*y,2)),assumptions=[Min(x,y)>=R(14,10)]),
+    # Max and Min within conditions
+    false(XY,lambda: decide("",Implies(Max(x,y)>=1,Min(x,y)>=0))),
+    false(XY,lambda: decide("",Equivalent(Min(x,y)>=0,And(x>0,y>=0)))),
+    false(XY,lambda: decide("",Equivalent(Max(x,y)>0,Or(x>=0,y>0)))),
+    false({x:POSITIVE,y:REAL},lambda: decide("",Min(x*y,Min(Max(x,R(4,5)),R(6,5))*y)>=Min(Max(x,R(4,5)),R(6,5))*y)),
+    false({"x y z":REAL},lambda: identity("",Max(Min(x,y),Min(y,z)),Max(Min(x,y),Min(Max(x,y),z)))),
+    false({"x y z":CLOSED_UNIT},lambda: decide("",Implies(Max(x,y,z)<=H,x+y+z<R(3,2)))),
+    # true for generic numbers
+    false(XY,lambda: decide("",Implies(Eq(x*y,x),Eq(y,1)))),
+    false(X,lambda: decide("",Implies(Eq(x**2-3*x+2,0),Eq(x,2)))),
+    false(XY,lambda: decide("",Implies(And(Eq(x+y,2),Eq(2*x+2*y,4)),Eq(x,1)))),
+    false(XY,lambda: decide("",Implies(Eq(exp(x**2),exp(y**2)),Eq(x,y)))),
+    false(X,lambda: identity("",x/Abs(x),1,given=[Ne(x,0)])),
+    # exp, log and powers where equality is reached
+    false({"p q":UNIT},lambda: decide("",p*log(p/q)+(1-p)*log((1-p)/(1-q))>0)),
+    false(U,lambda: decide("",-p*log(p)-(1-p)*log(1-p)<log(2))),
+    false(X,lambda: decide("",exp(x)>E*x)),
+    false({x:POSITIVE},lambda: decide("",log(x)<x/E)),
+    false({x:POSITIVE},lambda: decide("",x**x>=R(7,10))),
+    false({x:between(0,10,"[]")},lambda: decide("",exp(x)<22026)),
+    # ends of intervals, of the integers too
+    false({n:Domain(0,3,integer=True)},lambda: decide("",n<2)),
+    false({n:Domain(0,3,upper_open=False,integer=True)},lambda: decide("",n<3)),
+    false({x:between(0,1,"(]")},lambda: decide("",x*(1-x)>0)),
+    false({x:between(0,1,"[)")},lambda: decide("",x*(1-x)>0)),
+    false({"p a":CLOSED_UNIT},lambda: decide("",(p+a)/(1+p*a)<1)),
+    # large integers
+    false(N,lambda: decide("",Ne(n*(n-10**40-1),0))),
+    false(N,lambda: decide("",Ne(n+2**60,2**60+1))),
+    false(U,lambda: decide("",p*10**300<10**300-1)),
+    false(U,lambda: identity("",p*R(10**50,10**50+1),p)),
+    false(X,lambda: decide("",(x-10**200)**2>0)),
+    # floats that were made exact
+    false(U,lambda: identity("",p*R(0.1),p/10)),
+    false(U,lambda: identity("",p*R(str(0.1+0.2)),p*R(3,10))),
+    # sums whose ends are no numbers
+    false(U,lambda: identity("",Sum(p,(sp.Symbol("j"),1,k),(k,1,3)),5*p)),
+    false(U,lambda: identity("",Sum(p,(k,1,V)),4*p),definitions={V:sp.Integer(3)}),
+    false(U,lambda: identity("",Sum(p/k,(k,0,2)),p)),
 ]
 # fmt: on
 
@@ -270,6 +324,16 @@ TRUE = [
     true({x: between(0, 1, "[]"), y: between(1, 2, "[]")}, lambda: decide("", x <= y)),
     true(X, lambda: decide("", Implies(x**2 < 2, x < R(15, 10)))),
     true({"x y": POSITIVE}, lambda: decide("", x / y + y / x >= 2)),
+    true(XY, lambda: decide("", Implies(Min(x, y) >= 1, x * y >= 1))),
+    true(XY, lambda: decide("", Equivalent(Min(x, y) >= 0, And(x >= 0, y >= 0)))),
+    true(XY, lambda: decide("", x + y <= 2), assumptions=[Max(x, y) <= 1]),
+    true({x: POSITIVE, y: REAL}, lambda: decide("", Min(x * y, Min(Max(x, R(4, 5)), R(6, 5)) * y) <= x * y)),
+    true(U, lambda: decide("", -p * log(p) - (1 - p) * log(1 - p) > 0)),
+    true({"p q": UNIT}, lambda: decide("", p * log(p / q) + (1 - p) * log((1 - p) / (1 - q)) >= 0)),
+    true({"p a": CLOSED_UNIT}, lambda: decide("", (p + a) / (1 + p * a) <= 1)),
+    true(N, lambda: decide("", (n - 3) * (n - 4) >= 0)),
+    true({n: Z}, lambda: decide("", Ne(4 * n + 2, 4 * m), where={m: Z})),
+    true(N, lambda: decide("", n + 2**60 > 2**60)),
 ]
 
 
