@@ -255,7 +255,8 @@ _ALWAYS = (
 def _settings_rows(configuration: Configuration) -> list[list[str]]:
     """Return key, value and origin of the keys that set something, those of the file first."""
     trainer = configuration.trainer
-    asked = {name for rule in trainer.rules for name in rule.when}
+    rules = [rule.when for rule in trainer.rules if not rule.version]
+    asked = {name for when in rules for name, how in when.items() if not (isinstance(how, dict) and "given" in how)}
     rows = []
     for setting in sorted(configuration.settings, key=lambda setting: not setting.given):
         key = trainer.keys[setting.key]

@@ -253,6 +253,7 @@ def sections(found: Explanation, against: Against | None, where: Where, options:
     parts = [
         ("Why nothing is said of p, a and b", unsaid),
         ("Warnings", list(configuration.warnings)),
+        (f"What is otherwise in other versions of {configuration.trainer.library}", list(configuration.versions)),
         ("About the table", told),
         ("On the responses of another policy", _stale(found, where, options)),
         ("What is not balanced, and why", _unbalanced(found, where)),

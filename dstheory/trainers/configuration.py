@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from math import inf, isfinite
@@ -16,7 +16,8 @@ from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
 from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment
 from dstheory.trainers.files import read_source
-from dstheory.trainers.libraries import Key, Trainer, close, holds, libraries, text_of
+from dstheory.trainers.libraries import Key, KeyRule, Trainer, close, holds, libraries, text_of
+from dstheory.trainers.scripts import starts_program
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
 
@@ -70,6 +71,7 @@ class Configuration:
         lacks: what is not modelled.
         warnings: what contradicts itself, or does nothing.
         unread: settings whose value only the shell or Python knows.
+        versions: what was otherwise in other versions of the library.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Configuration:
     lacks: tuple[Lack, ...]
     warnings: tuple[str, ...]
     unread: tuple[KeyValue, ...]
+    versions: tuple[str, ...] = ()
 
     def value(self, key: str) -> Any:
         """Return what holds for a key, None where the trainer has none of that name."""
@@ -184,7 +187,7 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     words, entries = source.text, [*source.entries, *given]
     scores = {t.id: _fit(t, entries) for t in trainers}
     fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
-    started = [(t, p) for t in trainers for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
+    started = [(t, p) for t in trainers for p in t.programs if starts_program(p, words)]
     named = [(t, p) for t, p in started if t in fitting]
     for t, p in started:
         if "." in p and not p.endswith(".py") and not named:  # a module of that library, and of no other
@@ -192,6 +195,13 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
                 f"{source.name} starts {p}, but its keys are not those of {t.library} {t.version}, such as {next(iter(t.keys))}: "
                 f"is it of another version? --trainer {t.id} reads it all the same"
             )
+    others = _other_programs(words, trainers)
+    same = [p for t in trainers for p in t.programs if others and _package(p) and _package(p) == _package(others[0])]
+    if same and not named:
+        raise DSTheoryError(
+            f"{source.name} starts {others[0]}, which is none of the programs that are known ({', '.join(same)}): if it "
+            "optimises what one of them does, say whose it is with --trainer"
+        )
     best = {t.id: t for t, p in named if len(p) == max(len(p) for _, p in named)}
     if len(best) == 1:
         program = max((p for _, p in named), key=len)
@@ -212,7 +222,19 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     trainer = next(t for t in trainers if t.id == ids[0])
     own = [entry.key for entry in entries if sum(entry.key in t.keys for t in trainers) == 1 and entry.key in trainer.keys]
     matched = own or [entry.key for entry in entries if entry.key in trainer.keys]
-    return trainer, f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
+    told = f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
+    return trainer, told + (f", though it starts {others[0]}, which is not known" if others else "")
+
+
+def _package(program: str) -> str:
+    """Return the first part of a module's name, "" of what is no module."""
+    return "" if program.endswith(".py") or "." not in program else program.partition(".")[0]
+
+
+def _other_programs(words: str, trainers: Sequence[Trainer]) -> list[str]:
+    """Return the Python programs that a script starts and no trainer has."""
+    found = [word for word in words.split() if re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", word) or word.endswith(".py")]
+    return [word for word in found if not any(starts_program(p, word) for t in trainers for p in t.programs)]
 
 
 def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
@@ -257,7 +279,16 @@ def _where(source: Source, entry: KeyValue | None) -> str:
 
 def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
     entries: dict[str, KeyValue] = {}
-    warnings: list[str] = []
+    warnings = [_other_version(source.whole, trainer)] if _other_version(source.whole, trainer) else []
+    for patch in trainer.patches:
+        if re.search(rf"^\s*(from|import)\s+{patch.imports}\b", source.whole, flags=re.MULTILINE):
+            changed = {name: replace(trainer.keys[name], default=value) for name, value in patch.defaults.items()}
+            trainer = replace(trainer, keys={**trainer.keys, **changed})
+            own = ", ".join(f"{name} {shown(value)}" for name, value in patch.defaults.items())
+            warnings.append(
+                f"{patch.imports} ({patch.version}) is imported, which has other defaults, and these hold here: {own}; "
+                f"{patch.warn}"
+            )
     unknown, beside = [], 0
     for entry in (*source.entries, *given):
         if entry.key in trainer.keys:
@@ -270,6 +301,11 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
             entries[entry.key] = entry
         elif trainer.is_beside(entry.key):
             beside += 1
+            if entry.key in trainer.further and (elsewhere := _not_shipped(entry.value, trainer)):
+                warnings.append(
+                    f"line {entry.line}: {entry.key} names {', '.join(map(shown, elsewhere))}, whose settings are not read: give "
+                    "what is set there as KEY=VALUE, or explain that file, with what this one adds as KEY=VALUE"
+                )
         elif entry.line is None:  # from the command line, where a slip must not pass for a setting
             hint = f": did you mean {' or '.join(near)}?" if (near := get_close_matches(entry.key, trainer.keys, n=2)) else ""
             raise UnknownNameError(f"{trainer.name} has no key {printable(entry.key)}{hint}")
@@ -284,6 +320,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
             raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {wrong} ({trainer.name})")
     held = {name: _held(name, values, trainer.keys) for name in values}
     made, lacks = _made(source, trainer, held, entries, warnings)
+    versions = tuple(rule.version for rule in trainer.rules if rule.version and _applies(rule, held, entries))
     for unread in source.unread:
         if unread.key == ANY_KEY:
             warnings.append(
@@ -322,7 +359,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     )
     return Configuration(
         source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
-        tuple(entry for entry in source.unread if entry.key in trainer.keys or entry.key == ANY_KEY),
+        tuple(entry for entry in source.unread if entry.key in trainer.keys or entry.key == ANY_KEY), versions,
     )  # fmt: skip
 
 
@@ -361,8 +398,7 @@ def _made(
         if key.lacks and text_of(value) != text_of(key.default) and not close(value, key.default):
             lacks.append(Lack(name, value, key.lacks))
     for rule in trainer.rules:
-        asked = ((condition, held[name], name in entries) for name, condition in rule.when.items())
-        if not all(holds(condition, value, given) for condition, value, given in asked):
+        if not _applies(rule, held, entries):
             continue
         names = [name for name in rule.when if name in held]
         entry = next((entries[name] for name in names if name in entries), None)
@@ -381,6 +417,29 @@ def _made(
             who = field.name if at is None else at.key
             raise DSTheoryError(f"{_where(source, at)}: {who} is {shown(made[field.name])}: {wrong}")
     return made, lacks
+
+
+def _applies(rule: KeyRule, held: Mapping[str, Any], given: Collection[str]) -> bool:
+    """Return whether all that a rule asks for holds."""
+    return all(holds(condition, held[name], name in given) for name, condition in rule.when.items())
+
+
+def _other_version(text: str, trainer: Trainer) -> str:
+    """Say that a file asks for another version of its library, as ``trl==0.22.2``; "" where it does not."""
+    package = trainer.id.partition(":")[0]
+    asked = re.findall(rf"(?<![\w-]){package}\s*==\s*v?(\d[\w.]{{0,20}})", text, flags=re.IGNORECASE)
+    if not asked or trainer.version in asked:
+        return ""
+    return (
+        f"the file asks for {trainer.library} {asked[-1]}; keys and defaults are those of {trainer.library} {trainer.version}: "
+        "give what was otherwise as KEY=VALUE"
+    )
+
+
+def _not_shipped(value: Any, trainer: Trainer) -> list[Any]:
+    """Return those of the files that a value names that do not come with the library."""
+    named = value if isinstance(value, list) else [value]
+    return [one for one in named if re.sub(r"\.ya?ml$", "", str(one).split("/")[-1]) not in trainer.shipped]
 
 
 def _computed(value: Any, held: Mapping[str, Any], made: Mapping[str, Any]) -> Any:

@@ -63,6 +63,7 @@ class KeyRule:
         warn: what the user is told.
         lacks: what this package cannot express.
         refuse: why the trainer refuses to start.
+        version: what was otherwise in other versions of the library.
     """
 
     when: Mapping[str, Any]
@@ -70,6 +71,24 @@ class KeyRule:
     warn: str = ""
     lacks: str = ""
     refuse: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What another package changes in a trainer when a Python file imports it.
+
+    Attributes:
+        imports: the package.
+        version: of it.
+        defaults: key -> its default then.
+        warn: what else it changes.
+    """
+
+    imports: str
+    version: str
+    defaults: Mapping[str, Any]
+    warn: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,9 @@ class Trainer:
         keys: what keys mean, by name.
         beside: names of keys that have no part in the objective; with ``.*`` all keys below one.
         rules: what several keys mean together, in order.
+        further: names of keys that name a file with further settings.
+        shipped: such files that come with the library and hold its defaults, without their ends.
+        patches: what other packages change.
     """
 
     id: str
@@ -97,6 +119,9 @@ class Trainer:
     keys: Mapping[str, Key]
     beside: frozenset[str]
     rules: tuple[KeyRule, ...]
+    further: tuple[str, ...] = ()
+    shipped: tuple[str, ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -134,7 +159,7 @@ def _parsed(text: str, source: str) -> Library:
     shared = table.get("keys", {})
     trainers = {}
     for short, one in table["trainers"].items():
-        known = {"name", "programs", "start", "keys", "beside", "rules", "uses"}
+        known = {"name", "programs", "start", "keys", "beside", "rules", "uses", "patches"}
         for key in one.keys() - known:
             raise FileFormatError(f"{source}: trainer {short} has no {key!r}: {nearest(key, known)}")
         names = {name: spec for group in one.get("uses", []) for name, spec in shared[group].items()} | one.get("keys", {})
@@ -145,6 +170,8 @@ def _parsed(text: str, source: str) -> Library:
         trainers[made] = Trainer(
             made, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
             one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), rules,
+            tuple(table.get("further", [])), tuple(table.get("shipped", [])),
+            tuple(Patch(**spec) for spec in one.get("patches", [])),
         )  # fmt: skip
     return Library(table["library"], str(table["version"]), trainers)
 
@@ -163,7 +190,7 @@ def _key(name: str, spec: Mapping[str, Any], source: str) -> Key:
 
 
 def _rule(spec: Mapping[str, Any], source: str) -> KeyRule:
-    known = ("when", "then", "warn", "lacks", "refuse")
+    known = ("when", "then", "warn", "lacks", "refuse", "version")
     for part in spec.keys() - set(known):
         raise FileFormatError(f"{source}: a rule has no {part!r}: {nearest(part, known)}")
     _fields(spec.get("then", {}), source)

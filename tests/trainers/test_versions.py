@@ -1,0 +1,120 @@
+"""Which library a file is for, at which version: what another program, another package or another file says is not guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dstheory.errors import DSTheoryError
+from dstheory.trainers import configuration_of, libraries
+
+
+def write(tmp_path: Path, name: str, text: str) -> Path:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path / name
+
+
+OTHERWISE = {
+    ("trl:grpo",): ["loss_type is dapo from 0.22.0", "beta is 0 from 0.19.0", "temperature is 1 from 0.18.0"],
+    ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0.04"): ["use_bias_correction_kl is true in 1.16.0"],
+    ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0"): [],
+    ("trl:rloo",): ["these keys are of 0.22.0"], ("trl:rloo", "beta=0.1"): [],
+    ("trl:dpo", "label_smoothing=0.1"): ["before 0.29.0 label_smoothing smoothed"], ("trl:dpo",): [],
+    ("verl:ppo",): ["before 0.4.0 there was no algorithm.use_kl_in_reward", "entropy_coeff is 0 from", "token-mean is over"],
+    ("verl:ppo", "actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.entropy_coeff=0",
+     "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"): [],
+    ("verl:ppo", "algorithm.use_kl_in_reward=false", "actor_rollout_ref.actor.entropy_coeff=0.1"): ["token-mean is over"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERWISE, ids=" ".join)
+def test_what_was_otherwise_is_said_where_the_file_leaves_it_to_the_library(what: tuple[str, ...]) -> None:
+    found = configuration_of(what[0], settings=what[1:]).versions
+    assert len(found) == len(OTHERWISE[what])
+    assert all(line.startswith(begin) for line, begin in zip(found, OTHERWISE[what], strict=True))
+
+
+def test_every_such_sentence_is_tried_and_shown(dstheory) -> None:
+    rules = [rule for library in libraries() for trainer in library.trainers.values() for rule in trainer.rules if rule.version]
+    begins = [begin for every in OTHERWISE.values() for begin in every]
+    assert [rule.version for rule in rules if not rule.version.startswith(tuple(begins))] == []
+    assert "\nWhat is otherwise in other versions of TRL\n  loss_type is dapo" in dstheory("explain", "trl:grpo").out
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.py", "# pip install -U trl==0.22.2\nc = GRPOConfig(beta=0.1)\n"),
+     ("a.sh", "uv pip install 'trl == v0.22.2'\ntrl grpo --beta 0.1\n")],
+)  # fmt: skip
+def test_a_file_that_asks_for_another_version_is_told(tmp_path: Path, name: str, text: str) -> None:
+    (warning,) = configuration_of(write(tmp_path, name, text)).warnings
+    assert warning.startswith("the file asks for TRL 0.22.2; keys and defaults are those of TRL 1.16.0: ")
+    assert configuration_of(write(tmp_path, name, text.replace("0.22.2", "1.16.0"))).warnings == ()
+    assert configuration_of(write(tmp_path, name, text.replace("trl ==", "mytrl ==").replace("trl==", "mytrl=="))).warnings == ()
+
+
+def test_defaults_that_another_package_changes_hold_where_it_is_imported(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "a.py", "from unsloth import FastModel\nc = GRPOConfig(num_generations=4)\n"))
+    assert (found.training.beta, found.value("loss_type")) == (0.001, "bnpo")
+    assert any("unsloth (22 August 2026) is imported, which has other defaults" in line for line in found.warnings)
+    found = configuration_of(write(tmp_path, "b.py", "import unsloth\nc = GRPOConfig(beta=0.2, loss_type='dr_grpo')\n"))
+    assert (found.training.beta, found.training.normaliser) == (0.2, "constant")
+    found = configuration_of(write(tmp_path, "c.py", "from mine import unsloth_free\nc = GRPOConfig(num_generations=4)\n"))
+    assert (found.training.beta, found.value("loss_type"), found.warnings) == (0.0, "dapo", ())
+
+
+@pytest.mark.parametrize("module", ["openrlhf.cli.train_rm", "openrlhf.cli.train_kto"])
+def test_another_program_of_a_library_is_not_read_as_one_that_is_known(tmp_path: Path, module: str) -> None:
+    """Its arguments have the names of PPO's."""
+    path = write(tmp_path, "run.sh", f"python -m {module} --train.batch_size 256 --train.max_epochs 1\n")
+    with pytest.raises(DSTheoryError, match=rf"run\.sh starts {module}, which is none of the programs that are known \(open"):
+        configuration_of(path)
+    assert configuration_of(path, trainer="openrlhf:ppo").value("train.batch_size") == 256
+
+
+def test_a_program_of_ones_own_is_read_by_its_keys_and_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "run.sh", "torchrun train_mine.py --loss_type grpo --num_generations 4 --scale_rewards none\n")
+    assert configuration_of(path).recognised_by.endswith(", though it starts train_mine.py, which is not known")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("a.sh", "trl grpo --config base.yaml --beta 0.1\n", "line 1: config names 'base.yaml', whose settings are not read"),
+        ("a.yaml", "defaults: ../base.yaml\ngrpo: {num_generations_per_prompt: 8}\n", "line 1: defaults names '../base.yaml'"),
+        ("a.yaml", "defaults: ../grpo_math_1B.yaml\ngrpo: {num_generations_per_prompt: 8}\n", ""),
+        ("a.sh", "python -m verl.trainer.main_ppo --config-name=mine data.train_batch_size=8\n", "config_name names 'mine'"),
+        ("a.sh", "python -m verl.trainer.main_ppo --config-name=ppo_trainer.yaml algorithm.adv_estimator=gae\n", ""),
+        ("a.yaml", "defaults: [ppo_trainer, a, _self_]\nalgorithm: {adv_estimator: gae}\n", "line 1: defaults names 'a', whose"),
+    ],
+)  # fmt: skip
+def test_settings_of_another_file_are_not_passed_over(tmp_path: Path, name: str, text: str, named: str) -> None:
+    found = [line for line in configuration_of(write(tmp_path, name, text)).warnings if " names " in line]
+    assert len(found) == bool(named)
+    assert all(named in line for line in found)
+
+
+def test_slime_takes_as_many_steps_as_its_batches_give() -> None:
+    """64 prompts of 8 responses in batches of 128: four steps, the later three with ratios."""
+    settings = ("rollout_batch_size=64", "n_samples_per_prompt=8", "global_batch_size=128")
+    assert configuration_of("slime:grpo", settings=settings).training.updates == 4.0
+    assert configuration_of("slime:grpo", settings=(*settings[:2], "num_steps_per_rollout=2")).training.updates == 2
+    assert configuration_of("slime:grpo", settings=("n_samples_per_prompt=8", "global_batch_size=128")).training.updates == 1.0
+
+
+def test_slime_divides_a_single_response_by_nothing() -> None:
+    """It switches the standard deviation off for one response per prompt, so that its credit is 0 and not NaN."""
+    assert configuration_of("slime:grpo").training.std == "none"
+    assert configuration_of("slime:grpo", settings=("loss_type=sft_loss",)).warnings == ()
+
+
+def test_one_key_has_one_value_after_the_file() -> None:
+    with pytest.raises(DSTheoryError, match="beta is set to 1 and 2 after the file: leave one of them out"):
+        configuration_of("trl:grpo", settings=("beta=1", "beta=2"))
+    assert configuration_of("trl:grpo", settings=("beta=1", "beta=1")).training.beta == 1
+
+
+def test_a_change_takes_the_place_of_a_setting(dstheory) -> None:
+    ran = dstheory("explain", "trl:grpo", "beta=0.1", "--with", "beta=0.2", "--json")
+    assert ran.result["against"]["fields"] == [{"field": "beta", "here": 0.1, "there": 0.2}]
