@@ -58,6 +58,7 @@ PROPER: Final = 0
 IMPROPER: Final = 1
 INFINITE_DIVERGENCE: Final = 2
 
+_NEAR = 1e-3  # logarithms of ratios up to which four terms of their exponentials are enough
 _DOUBTFUL = 1e-3  # of a bound on the terms of a row, below which they are added up one by one
 
 
@@ -128,13 +129,13 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
             i_d = x if w_d.shape[0] > 1 else 0
             z_ref_max = highest(z_ref, x, n)
             for y in range(n):
-                shifted, shifted_ref = z[x, y] - z_max, z_ref[x, y] - z_ref_max
-                e = exp_nonpositive(shifted)
-                ratio = shifted - shifted_ref if e > 0.0 else 0.0
+                e, e_ref = exp_nonpositive(z[x, y] - z_max), exp_nonpositive(z_ref[x, y] - z_ref_max)
+                # Of logits that are nearly alike the difference is exact; of their distances from the largest it is not.
+                ratio = (z[x, y] - z_ref[x, y]) - (z_max - z_ref_max) if e > 0.0 else 0.0
                 mass[y] = e
                 log_ratio[y] = ratio
                 total = accumulate(total, e)
-                total_ref = accumulate(total_ref, exp_nonpositive(shifted_ref))
+                total_ref = accumulate(total_ref, e_ref)
                 total_weight = accumulate(total_weight, e * w_s[i_s, y])
                 total_ratio = accumulate(total_ratio, e * w_s[i_s, y] * ratio)
 
@@ -179,6 +180,15 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
             visits = discounted_turns if discounted_visits else turns
             by_penalty = rho[x] * visits * beta
             log_partition_ratio = math.log(total / total_ref)
+            if total_ratio != 0.0 and abs(log_partition_ratio) < _NEAR:
+                # Of policies that are alike, one over the ratio of partition functions is 1 + sum pi (e^-ratio - 1).
+                furthest, apart = 0.0, 0.0
+                for y in range(n):
+                    r = log_ratio[y]
+                    furthest = larger(abs(r), furthest)
+                    apart = accumulate(apart, mass[y] * (r * (r * (r * (r / 24.0 - 1.0 / 6.0) + 0.5) - 1.0)))
+                if furthest < _NEAR:
+                    log_partition_ratio = -math.log1p(apart * scale)
             mean_ratio = (total_ratio - log_partition_ratio * total_weight) * scale
             summary[4, record] = visits * (mean_ratio + total_decision * scale)
             if not visits < np.inf:

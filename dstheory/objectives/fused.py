@@ -3,8 +3,7 @@
 Taken by itself where it applies (stationary, uncapped, tabular, one run, large); everything else takes the readable path, the
 coefficient mass. Both are tested against each other on the same chains. Of a difference of terms that nearly cancel the loop
 keeps few digits: it says at which prompts, and those are computed on the readable path, as is everything beyond ten thousand
-expected turns. That is asked of the reward alone. The penalty's log-ratios are differences of logits, to a few units of rounding
-of these: beside a reference that is 1e-9 away, a prompt at which nothing is rewarded keeps five digits.
+expected turns. That is asked of the reward alone: the penalty's log-ratios keep their digits, as differences of logits do.
 """
 
 from __future__ import annotations
