@@ -3,12 +3,17 @@
 import gc
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 # SymPy takes the integers of the fastest library that is installed; tests take Python's, as users have them.
 # This must be said before SymPy loads.
 os.environ.setdefault("SYMPY_GROUND_TYPES", "python")
 
+import pytest
+from claims.forked import Forked
 from hypothesis import HealthCheck, settings
 
 # A shell without job control starts background jobs with Ctrl-C ignored, nohup with a hangup ignored, and everything started from
@@ -38,3 +43,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_are_forked() -> Iterator[None]:
+    """Workers of claims that the tests of this process start are forked (see ``claims/forked.py``)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dstheory.claims.workers.subprocess", SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE))
+        yield

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
 
 import pytest
-from claims.forked import Forked
 
 from dstheory.claims.workers import Pool
-
-
-@contextmanager
-def forked_workers() -> Iterator[None]:
-    """Workers that start inside the block are forked from a process that has imported what they need."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dstheory.claims.workers.subprocess", SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE))
-        yield
 
 
 @contextmanager
@@ -32,7 +21,7 @@ def warm_workers() -> Iterator[None]:
             pools[workers] = Pool(workers)
         return nullcontext(pools[workers])
 
-    with forked_workers(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dstheory.claims.runner.Pool", pool)
         yield
     for started in pools.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from claims.claim_files import forked_workers
 
 from dstheory.claims import cache
 from dstheory.claims.cache import Cache
@@ -34,12 +33,6 @@ FILES = {
     "false.py": text("false", "p - a", recorded="fails"),
     "undecided.py": text("undecided", "p - a + (sum(symbols('x_1:7')) * 0)", "", "fails").replace("decide(", "1 / 0 or decide("),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def workers_are_forked():
-    with forked_workers():
-        yield
 
 
 @pytest.fixture(scope="module")
