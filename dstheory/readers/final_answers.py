@@ -40,9 +40,19 @@ _PIECE = re.compile(
 )
 _AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
 _NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
-_SIGNS = re.compile(r"[$%°]|\\[%$]")
+_SIGNS = re.compile(r"[$%°]|\\[%$]|\\approx")
 _SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
-_QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?")
+_POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
+_QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
+_UNIT = re.compile(
+    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*)|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
+)
+_NO_UNIT = re.compile(
+    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
+    r"plus|minus|times|over)s?\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_ABBREVIATED = frozenset(("mm", "cm", "dm", "m", "km", "mg", "g", "kg", "ml", "l", "ms", "s", "min", "h"))
 _PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
 _SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
@@ -51,6 +61,28 @@ _BRACKETED = re.compile(r"\(([A-Za-z])\)")
 _ALONE = re.compile(r"\(?([A-Za-z])(?:[).:]|\Z)")
 _CLAUSE = re.compile(r"[,.;:]")
 _WORD = re.compile(r"[A-Za-z]{3,}")
+_TAGGED = re.compile(
+    r"<answer>(?P<tag>(?:(?!<answer>).){0,4000}?)</answer>"
+    r"|####[ \t]*(?P<line>[-+$]{0,2}\d[\d.,/]{0,40}%?)[ \t]*(?:\n|\Z)",
+    re.DOTALL,
+)  # fmt: skip
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_PROSE_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])")  # of a formula none is left when its commands are gone
+_JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\band\b|\bor\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
+_TWO = re.compile(r"(?P<one>[^.;:\n]{1,60}?)\s+or\s+(?P<other>[^.;:\n]{1,60}?)[.\s]*")
+_DENIED = re.compile(r"(?:\bnot|n't|\bnor|\brather\s+than|\binstead\s+of)(?:\s+(?:be|equal|to))*\s*[$(\\\[*]*\Z", re.IGNORECASE)
+_BOUND = re.compile(
+    r"\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|between\s.{1,40}\band)"
+    r"\s*[$(\\\[*]*\Z",
+    re.IGNORECASE,
+)  # fmt: skip
+_GOES_ON = re.compile(  # behind a number that is not the whole of what is said
+    r"[$)\\\]*]*\s*(?:\w*\s*or\s+(?:more|less|fewer|greater|higher|lower)|(?:hundred|thousand|[mb]illion|trillion|dozen)s?)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_LOOKED_AT = 60  # characters before a number, and behind it
+_UNICODE = str.maketrans({"\u2212": "-", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u00d7": "\\times ", "\u00b1": "\\pm ",
+                          "\u00a0": " ", "\u202f": " "})  # fmt: skip
 
 
 def compare_final(names: FieldNames | None = None) -> Checker:
@@ -86,22 +118,29 @@ def same_answer(answer: str, gold: str) -> bool:
     """
     if answer.strip() == gold.strip():
         return True
-    answer, gold = answer.strip()[-_LONGEST_ANSWER:], _unwrapped(gold[:_LONGEST_ANSWER])
+    answer = _marked(answer.translate(_UNICODE).strip()[-_LONGEST_ANSWER:])
+    gold = _unwrapped(gold.translate(_UNICODE)[:_LONGEST_ANSWER])
     wanted = _plain(gold)
     if wanted and _plain(_unwrapped(answer)) == wanted:
         return True
     choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
     if choice:
         return _letter(answer) == (choice[1] or choice[2]).casefold()
-    boxed = _boxes(answer)
-    said = boxed[-1:] or [found for found in (_said(answer), *final_answers(answer)[-1:]) if found]
-    return any(_same(one, gold, wanted) for one in said)
+    boxed = _last_boxes(answer)
+    if boxed or _is_formula(answer):
+        return _same(boxed or answer, gold, wanted, whole=True)
+    return any(_same(one, gold, wanted) for one in (_said(answer), _last(answer)) if one)
 
 
-def _same(found: str, gold: str, wanted: str) -> bool:
+def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
+    """Return whether what was found is the right answer; ``whole`` where nothing but an answer can stand in it."""
     found = _unwrapped(found)
     if wanted and _plain(found) == wanted:
         return True
+    if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
+        return False  # an open interval is no closed one, a pair no set
+    if (units := {_unit(found), _unit(gold)}) <= _ABBREVIATED and len(units) > 1:
+        return False
     left, right = _number(found), _number(gold)
     if left is not None and right is not None:
         if left == right and (("%" in found) == ("%" in gold) or left.denominator == 1):
@@ -111,8 +150,82 @@ def _same(found: str, gold: str, wanted: str) -> bool:
         if apart > _ROUNDING or not ("." in found + gold or "%" in found + gold):
             return False
     if _is_words(found) or _is_words(gold):
-        return bool(wanted) and _plain(_CLAUSE.split(found, maxsplit=1)[0]) == wanted
+        return bool(wanted) and not whole and _plain(_CLAUSE.split(found, maxsplit=1)[0]) == wanted
     return same_mathematics(found, gold)
+
+
+def _marked(text: str) -> str:
+    """Return what stands between the last tags of an answer, or the number behind the last ####; the text, if a box follows."""
+    marks = list(_TAGGED.finditer(text))
+    return text if not marks or _OPEN_BOX.search(text, marks[-1].end()) else marks[-1][str(marks[-1].lastgroup)].strip()
+
+
+def _is_formula(text: str) -> bool:
+    r"""Return whether a text is an answer and nothing else: no word is left when its commands are gone.
+
+    Example:
+        >>> _is_formula("\\frac{1}{2} + x"), _is_formula("7x"), _is_formula("7 cm"), _is_formula("x = 1 or 2")
+        (True, True, True, False)
+    """
+    text = _unwrapped(text)
+    if len(text) > _LONGEST_BOX or "\n" in text or "$" in text[1:]:
+        return False
+    unit = _UNIT.search(text)
+    if unit and unit.end() == len(text) and not _NO_UNIT.search(unit[0]):
+        text = text[: unit.start()]
+    return _PROSE_WORD.search(_COMMAND.sub(" ", text)) is None
+
+
+def _last(text: str) -> str:
+    r"""Return the last formula or number of a text that the text does not take back; "" where it is a bound, or one of two.
+
+    Example:
+        >>> _last("It is 12, not 13"), _last("at least 7"), _last("1 or 2"), _last("60 cents, or 0.6 dollars")
+        ('12', '', '', '0.6')
+    """
+    two = _TWO.fullmatch(_said(text) or text.strip())
+    if two and len({_number(two["one"]), _number(two["other"])} - {None}) > 1:
+        return ""
+    slashed = _with_slashes(text)
+    for found in reversed(list(_PIECE.finditer(slashed))):
+        before = slashed[max(0, found.start() - _LOOKED_AT) : found.start()]
+        after = slashed[found.end() : found.end() + _LOOKED_AT]
+        if _BOUND.search(before) or _GOES_ON.match(after):
+            return ""
+        piece = found[str(found.lastgroup)].strip().rstrip(",")
+        if piece and not _DENIED.search(before):
+            return piece
+    return ""
+
+
+def _last_boxes(text: str) -> str:
+    r"""Return what stands in the last box; in the last ones with commas, if only a comma, an "and" or an "or" is between them.
+
+    Example:
+        >>> _last_boxes("\\boxed{3}, so \\boxed{4}"), _last_boxes("\\boxed{1} or $\\boxed{2}$")
+        ('4', '1, 2')
+    """
+    boxes = _placed_boxes(text)
+    first = len(boxes) - 1
+    while first > 0 and _JOIN.fullmatch(text[boxes[first - 1][1] + 1 : boxes[first][0]]):
+        first -= 1
+    return ", ".join(dict.fromkeys(content for _, _, content in boxes[max(first, 0) :]))
+
+
+def _brackets(text: str) -> str:
+    r"""Return what encloses a pair; "" where nothing does, or it is no pair.
+
+    Example:
+        >>> _brackets("\\left( 0, 1 \\right]"), _brackets("(1, 2, 3)"), _brackets("(a,b) \\cup (c,d)"), _brackets("1, 2")
+        ('(]', '', '', '')
+    """
+    plain = re.sub(r"\\(?:left|right|[,;! ])|\s", "", text).replace("\\{", "{").replace("\\}", "}")
+    return plain[0] + plain[-1] if re.fullmatch(r"[(\[{][^()\[\]{},]+,[^()\[\]{},]+[)\]}]", plain) else ""
+
+
+def _unit(text: str) -> str:
+    found = _UNIT.search(text)
+    return (found["words"] or found["text"]).strip() if found else ""
 
 
 def final_answers(text: str) -> list[str]:
@@ -127,14 +240,20 @@ def final_answers(text: str) -> list[str]:
 
 def _boxes(text: str) -> list[str]:
     """Return what stands in boxes, in order; of boxes within boxes the outer one."""
-    out, end = [], 0
+    return [content for _, _, content in _placed_boxes(text)]
+
+
+def _placed_boxes(text: str) -> list[tuple[int, int, str]]:
+    """Return where each box begins and ends, and what stands in it."""
+    out: list[tuple[int, int, str]] = []
+    end = 0
     for found in _OPEN_BOX.finditer(text):
         if found.start() < end:
             continue
         content = _braced(text, found.end())
         if content is not None:
-            out.append(content)
             end = found.end() + len(content)
+            out.append((found.start(), end, content))
     return out
 
 
@@ -202,6 +321,10 @@ def _with_slashes(text: str) -> str:
 
 
 def _number(text: str) -> Fraction | None:
+    text = _POWER_OF_TEN.sub(lambda found: f"e{found[1] or found[2]}", text)
+    unit = _unit(text)
+    if unit and not _NO_UNIT.search(unit):
+        text = _UNIT.sub("", text)
     plain = _SIGNS.sub("", _with_slashes(text)).strip().rstrip(".")
     mixed = _MIXED.fullmatch(plain)
     if mixed and 0 < int(mixed[3]) < int(mixed[4]):

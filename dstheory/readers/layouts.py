@@ -22,6 +22,7 @@ from dstheory.texts import printable
 
 MATHEMATICS = "final-answer"  # the checker that compares an answer with the right one
 _NAMED = 6  # other values named where no record holds the one asked for
+_CAPS = ("max_turns", "max_attempts", "max_rounds", "max_iterations")  # what else the largest number of attempts is called
 _UNITS = {
     "rollouts": "one attempt per record",
     "records": "one episode per record",
@@ -128,6 +129,7 @@ class Layout:
         assumed: what words for decisions are taken to mean, though nobody said it; part of ``decisions``.
         checker: says what is correct, where no format says who does.
         gold: where the right answers come from, if from another file.
+        within: the list of a document whose entries are the records; "" where the file has them by themselves.
     """
 
     reader: str
@@ -144,6 +146,7 @@ class Layout:
     assumed: Mapping[str, str] = field(default_factory=dict)
     checker: str = ""
     gold: str = ""
+    within: str = ""
 
     @property
     def grader(self) -> str:
@@ -153,7 +156,8 @@ class Layout:
     @property
     def told(self) -> bool:
         """Whether there is anything to say about how the file is read: it is not in this package's own form and words."""
-        return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(self.assumed or self.gold)
+        found = self.assumed or self.gold or self.within or self.names.cap in _CAPS
+        return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(found)
 
     @property
     def sentence(self) -> str:
@@ -168,6 +172,10 @@ class Layout:
         else:
             how = f"{what}, " + (f"answers checked by {grader}" if grader else f"correctness from {self.names.correct}{rule}")
         title = f"{self.format.title}: " if self.format is not None else ""
+        if self.reader == "rollouts" and self.format is None and self.names.problem != FieldNames().problem:
+            how += f", problems from {self.names.problem}"
+        how += f", the most attempts from {self.names.cap}" if self.names.cap in _CAPS else ""
+        how += f", records from {self.within}" if self.within else ""
         gold, words = (f", {self.gold}" if self.gold else ""), (f"; {assumption(self.assumed)}" if self.assumed else "")
         return printable(f"{title}{how}{gold}{words}")
 
@@ -337,9 +345,16 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         found = _of_format(chosen, objects, request, given, file)
     if found.reader != "rollouts":  # of which nobody could decide anything
         found = replace(found, names=found.names.with_labels(DECIDED_BY))
+    if Place.of(found.names.problem).spreads:
+        raise RecordError(
+            f"{file}: {found.names.problem} is a list of names: what names the problem must be one value in each "
+            "record"
+        )
     found = _with_assumed(found, objects, request)
     undecided = found.turns is not None or (found.reader == "records" and without_decisions(objects, found.names))
     found = replace(found, undecided=undecided, decided_by=_decider(found, request, undecided))
+    if found.reader in ("records", "table") and found.decided_by != NOBODY:  # else the number of attempts was fixed
+        found = replace(found, names=_with_cap(found.names, objects, given))
     if request.checker and found.grader:
         found = replace(found, checker=request.checker)
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
@@ -347,6 +362,13 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         if objects and part not in within and not _has(found.names, part, objects):
             raise RecordError(f"{file}: no record has {given[part]}, named as its {part}: they have {keys_of(objects[0])}")
     return found
+
+
+def _with_cap(names: FieldNames, objects: Sequence[Any], given: Mapping[str, str]) -> FieldNames:
+    """Return the names with what the largest number of attempts is called, where neither the user nor the usual name says it."""
+    if "cap" in given or _has(names, "cap", objects):
+        return names
+    return replace(names, cap=next((key for key in _CAPS if any(record.get(key) is not None for record in objects)), names.cap))
 
 
 def _with_assumed(found: Layout, objects: Sequence[Any], request: Request) -> Layout:
@@ -498,19 +520,25 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
         return _has(names, part, objects)
 
     reader = request.reader
+    checked = bool(request.checker) and has("answer") and has("gold") and not has("correct")
     if reader == "auto":
-        reader = next((kind for kind, part in _KINDS.items() if has(part)), "")
+        reader = next((kind for kind, part in _KINDS.items() if has(part)), "rollouts" if checked else "")
         if not reader:
             reader = (
                 "table" if _is_own_table(names, objects) else "rollouts" if has("correct") else "table" if table else "records"
             )
-            if objects and reader == "records":
+            if objects and not any(map(has, ("correct", "round", "decision", *(["id"] if table else [])))):
                 raise RecordError(
                     f"{file} is of no known format: its records have {keys_of(objects[0])}; name what says which attempts are "
-                    "correct with --field correct=KEY, or the list of attempts with --field attempts=KEY; "
-                    "`dstheory anatomy formats` lists the formats"
+                    "correct with --field correct=KEY, the list of attempts with --field attempts=KEY, or what says it of "
+                    "answers given in turn with --turns FIRST,LAST; `dstheory anatomy formats` lists the formats"
                 )
-    elif reader in _NEEDS and objects and not has(_NEEDS[reader]) and not (reader == "rollouts" and request.gold is not None):
+    elif (
+        reader in _NEEDS
+        and objects
+        and not has(_NEEDS[reader])
+        and not (reader == "rollouts" and (checked or request.gold is not None))
+    ):
         part = _NEEDS[reader]
         raise RecordError(
             f"{file}: no record has {getattr(names, part)}, which the reader {reader} needs: they have {keys_of(objects[0])}; "
@@ -519,6 +547,8 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
     if reader == "rollouts":
         # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
         names = names.with_labels("step", *(["answer"] if "answer" in request.fields and has("answer") else []))
+        if "problem" not in request.fields:
+            names = replace(names, problem=_problem_of(names, objects))
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
             value = _first(names.correct, objects)
             raise RecordError(
@@ -528,7 +558,65 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
     if reader == "records":
         names = names.with_labels("step")
     names, numbered = _with_ids(reader, names, objects)
-    return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
+    checker = request.checker if checked and reader == "rollouts" else ""
+    return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered, checker=checker)
+
+
+def _problem_of(names: FieldNames, objects: Sequence[Any]) -> str:
+    """Return what names the problem of a rollout, where the user does not say it: the first key that there is, at last the id."""
+    places = (*_problem_keys(), names.id)
+    return next((place for place in places if any(candidates(place, record) for record in objects)), names.problem)
+
+
+def _problem_keys() -> tuple[str, ...]:
+    return named("graded").fields["problem"]
+
+
+def list_of_records(head: Sequence[Any], request: Request) -> tuple[str, Request]:
+    """Return the list in which a file has its records, if it is one document around them, and what the user says of its entries.
+
+    A document that is a record itself (of a known format, with a problem, attempts or a text of its own) is left as it is.
+
+    Args:
+        head: the first records of the file.
+        request: what the user says.
+
+    Example:
+        >>> document = {"model": "m", "results": [{"qid": 1, "ok": True}, {"qid": 2, "ok": False}]}
+        >>> list_of_records([document], Request.of(fields={"correct": "results[].ok"}))[1].fields
+        {'correct': 'ok'}
+        >>> list_of_records([document, document], Request())[0], list_of_records([{**document, "question": "?"}], Request())[0]
+        ('', '')
+    """
+    if len(head) != 1 or not isinstance(head[0], dict) or request.format or recognise(head) is not None:
+        return "", request
+    document = head[0]
+    if any(document.get(key) is not None for key in (*_problem_keys(), "correct", *_KINDS.values())):
+        return "", request
+    said = [*request.fields.values(), *request.turns, *request.where, *([request.verdicts.key] if request.verdicts.key else [])]
+    lists = [f"{key}[]" for key, value in document.items() if _lists_records(key, value)]
+    meant = [place for place in lists if any(one.startswith(f"{place}.") for one in said)]
+    if not meant and any(Place.of(one).get(document) is not None for one in said):
+        return "", request
+    if len(meant or lists) != 1:
+        return "", request
+    (place,) = meant or lists
+
+    def inner(one: str) -> str:
+        return one.removeprefix(f"{place}.")
+
+    return place, replace(
+        request,
+        fields={part: inner(one) for part, one in request.fields.items()},
+        labels=tuple(map(inner, request.labels)),
+        turns=tuple(map(inner, request.turns)),
+        where={inner(one): text for one, text in request.where.items()},
+        verdicts=replace(request.verdicts, key=inner(request.verdicts.key)),
+    )
+
+
+def _lists_records(key: str, value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value) and not set(key) & set(".[]")
 
 
 def _has(names: FieldNames, part: str, objects: Sequence[Any]) -> bool:

@@ -19,7 +19,7 @@ from dstheory.readers.formats import formats
 from dstheory.readers.gold import GoldAnswers, Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
-from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
+from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout, list_of_records
 from dstheory.readers.paths import keys_of
 from dstheory.readers.problems import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading
@@ -287,6 +287,11 @@ class Opened(NamedTuple):
         """
         path = path or Path(file)
         documents = _documents(path, file, reading, progress)
+        within, request = list_of_records(documents.head, request)
+        if within:
+            documents = documents.within(within)
+            found = cls.found(file, request, documents, path)
+            return found._replace(layout=replace(found.layout, within=within))
         found = cls.found(file, request, documents, path)
         if found.layout.reader != "records" or found.layout.turns is not None:
             return found

@@ -138,6 +138,9 @@ class _Rollouts:
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
             answer = str(answer)
         assert self.checker is not None
+        if isinstance(answer, (list, dict)):
+            kind = "an object" if isinstance(answer, dict) else f"a list: name one of its entries, {key}[0]"
+            return Fault("no-candidate", key, f"is {kind}")
         given = isinstance(answer, str) and bool(answer.strip())
         try:
             verdict = checked(self.checker, answer, row, key) if given else None

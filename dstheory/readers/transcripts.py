@@ -470,7 +470,8 @@ class TextSettings(NamedTuple):
         if check is None:
             known = ", ".join(CHECKERS)
             raise RecordError(
-                f"{file}: a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION"
+                f"{file}: a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION; if a "
+                "key of the record says it, name it: --reader rollouts --field correct=KEY"
             )
         game = check if isinstance(check, Game) else None
         finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)

@@ -22,7 +22,9 @@ _THRESHOLD = re.compile(
     r"\s*(?P<key>[^<>=]*?)\s*(?P<sign>>=|<=|>|<|==)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 )
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_SPELT = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}  # cells of a table
+_RIGHT = ("true", "1", "1.0", "yes", "correct", "right", "pass", "passed")
+_WRONG = ("false", "0", "0.0", "no", "incorrect", "wrong", "fail", "failed")
+_SPELT = {**dict.fromkeys(_RIGHT, True), **dict.fromkeys(_WRONG, False)}  # cells of a table, verdicts of graders
 _LARGEST = 2**1000  # of numbers that may be words: larger whole ones are no floating-point numbers
 DECISIONS = ("resample", "stop", "submit")
 _GOES_ON = ("continue", "retry", "again", "try again", "try_again", "redo", "revise", "refine", "reject", "restart")

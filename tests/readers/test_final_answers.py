@@ -29,6 +29,16 @@ SAME = [
     (r"\boxed{1\frac{1}{2}}", r"\frac{3}{2}"), (r"\boxed{1\frac{1}{2}}", "1.5"), ("The answer is 1 1/2.", "3/2"),
     ("3/2", "1 1/2"), (r"so it is $-2 \dfrac{1}{4}$.", "-9/4"), ("I get 1 1/2", "1.5"), (r"\boxed{1 000}", "1000"),
     (r"\boxed{1\,000/3}", "1000/3"),
+    # the answer alone, as harnesses extract it
+    ("b + a", "a+b"), ("x^2-1", "(x+1)(x-1)"), ("-(-3)", "3"), ("-2, 2", r"\pm 2"), ("\u22123", "-3"),
+    (r"\frac{\pi}{2}", r"\pi/2"),
+    ("1e6", "1000000"),
+    (r"\boxed{2.5\times10^{-3}}", "0.0025"), (r"6.02\cdot 10^{23}", "6.02e23"), (r"\left(0, 1\right]", "(0,1]"),
+    (r"\boxed{18 dollars}", "18"), ("12 cm", "12"), ("0.75 cups", "3/4 cup"), (r"\boxed{\approx 7}", "7"),
+    # several boxes, marks of the answer, what is taken back
+    (r"$\boxed{3}$ and $\boxed{-1}$", "-1,3"), ("<answer> B </answer>", "B"), ("<answer>13</answer> for 12 people", "13"),
+    ("12 * 4 = 48\n#### 48\nThat took 3 steps", "48"), (r"#### 3\nSo \boxed{4}", "4"), ("#### 2. Check\nIt is 7", "7"),
+    ("The answer is 12, not 13.", "12"), ("That is 60 cents, or $0.60.", "0.6"), ("It is $1/2$ or 0.5", "1/2"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -39,6 +49,13 @@ DIFFERENT = [
     ("", "4"), ("4", "."), (r"\boxed{50\%}", "0.4"), (r"\boxed{0.33333}", "1/3"), (r"\boxed{0.5\%}", "1/2"),
     (r"\boxed{1\frac{1}{2}}", "11/2"), (r"\boxed{11/2}", "1 1/2"), ("11/2", r"1\frac{1}{2}"), ("The answer is 1 1/2.", "1/2"),
     (r"\boxed{1 2}", "12"), (r"\boxed{-1\frac{1}{2}}", "-1/2"),
+    ("7x", "7"), ("7!", "7"), (r"x \ne 3", "x=3"), (r"\pm 2", "2"), ("05/01/2023", "2023"), ("2+3i", "3"), ("1e3", "3"),
+    ("[0,1]", "(0,1)"), (r"\{1,2\}", "(1,2)"), ("(1,2)", r"\{1,2\}"), ("[3,5)", "[3,5]"),
+    ("10 km", "10 cm"), (r"10\text{ m}", r"10\text{ cm}"), ("3 million", "3"), (r"\boxed{7 or more}", "7"),
+    (r"\boxed{1} or \boxed{2}", "2"), (r"\boxed{1}, \boxed{2}", "2"), ("1 or 2", "2"), ("The answer is 1 or 2.", "1"),
+    (r"\boxed{red, blue}", "red"), ("<answer>13</answer> for 12 people", "12"), ("#### 48\nin 3 steps", "3"),
+    ("The answer is 12, not 13.", "13"), ("It is not 3", "3"), ("at least 7", "7"), ("It is more than $7$", "7"),
+    ("The answer is between 5 and 7", "7"), ("7 or more", "7"),
 ]  # fmt: skip
 
 

@@ -120,6 +120,18 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
         {"id": 2, "gold": "4", "transcript": "It is 4"}), 2, 3, 2),
     "countdown-transcripts": ("a.jsonl", _lines(
         {"id": 1, "numbers": [2, 3, 4], "target": 24, "transcript": "2 + 3 + 4. No: 2 * 3 * 4"}), 1, 2, 1),
+    "reflexion": ("a.jsonl", _lines(*(
+        {"task_id": f"t/{i}", "prompt": "p", "is_solved": i > 1, "reflections": ["no"] * i, "solution": ""} for i in range(5)
+    )), 3, 5, 5),
+    "tau-bench": ("a.json", json.dumps([
+        {"task_id": i // 3, "trial": i % 3, "reward": float(i == 1), "traj": _said("x"), "info": {"reward_info": {"reward": 9}}}
+        for i in range(5)
+    ]).encode(), 1, 5, 2),
+    "evalscope": ("a.jsonl", _lines(*(
+        {"index": i, "target": "4", "messages": _said("4"),
+         "sample_score": {"group_id": i // 2, "score": {"value": {"acc": float(i < 2)}, "extracted_prediction": "4"}}}
+        for i in range(5)
+    )), 2, 5, 3),
     "graded": ("a.csv", b"question,correct,model\nx,1,m\nx,0,m\ny,0,m\n", 1, 3, 2),
 }  # fmt: skip
 
@@ -141,6 +153,106 @@ def test_formats_are_read_without_options(tmp_path: Path, name: str) -> None:
     assert f"read as {sentence}" in log.reading.lines()
     assert read_log(path, format=name).episodes.correct.tolist() == log.episodes.correct.tolist()
     assert log.reading.unusable == 0
+
+
+@pytest.mark.parametrize("key", ["correct", "is_correct", "is_solved", "is_success", "solved", "passed", "resolved"])
+def test_what_says_whether_an_answer_is_right_has_several_names(tmp_path: Path, key: str) -> None:
+    rows = [{"question": "x" if i < 3 else "y", key: i in (0, 1, 4), "success": True} for i in range(5)]
+    log = read_log(_written(tmp_path, *rows))
+    assert (log.episodes.correct.tolist(), log.episodes.n_problems) == ([True, True, False, False, True], 2)
+
+
+def test_older_samples_of_lm_evaluation_harness_have_no_filter(tmp_path: Path) -> None:
+    rows = [{"doc_id": i, "resps": [["4"]], "filtered_resps": ["4"], "exact_match": float(i == 2)} for i in range(4)]
+    log = read_log(_written(tmp_path, *rows))
+    assert log.episodes.correct.tolist() == [False, False, True, False]
+
+
+def test_samples_of_a_tree_of_thought_log_may_be_graded_in_one_list(tmp_path: Path) -> None:
+    rows = [{"idx": 7, "ys": ["a", "b", "c"], "accs": [False, True, True]}, {"idx": 8, "ys": ["d"], "accs": [False]}]
+    log = read_log(_written(tmp_path, rows, name="a.json"))
+    assert (log.episodes.correct.tolist(), log.episodes.n_problems) == ([False, True, True, False], 2)
+
+
+@pytest.mark.parametrize("right", ["correct", "Right", "yes", "passed", "PASS"])
+def test_words_of_graders_are_understood(tmp_path: Path, right: str) -> None:
+    wrong = {"correct": "incorrect", "Right": "Wrong", "yes": "no", "passed": "failed", "PASS": "FAIL"}[right]
+    path = _written(tmp_path, *({"question": i, "verdict": right if i == 1 else wrong} for i in range(4)))
+    assert read_log(path, fields={"correct": "verdict"}).episodes.correct.tolist() == [False, True, False, False]
+    assert read_log(path, correct=f"{right}=false,{wrong}=true", fields={"correct": "verdict"}).episodes.correct.sum() == 3
+
+
+# ---------------------------------------------------------------------- what was read wrong without a word
+
+
+@pytest.mark.parametrize("options", [{}, {"decided_by": "model"}])
+def test_a_cap_by_another_name_is_no_stop(tmp_path: Path, options: dict[str, str]) -> None:
+    """Two records ended wrong at the third of three turns, where nothing could be decided; one stopped, wrong, at the second."""
+    path = tmp_path / "a.csv"
+    ends = {"a": "000", "b": "000", "c": "00", "d": "01", "e": "1"}
+    rows = [f"{name},{turn},3,{said}" for name, all_said in ends.items() for turn, said in enumerate(all_said)]
+    path.write_text("\n".join(["problem_id,turn,max_turns,accuracy", *rows, ""]))
+    log = read_log(path, **options)
+    counts = log.episodes.counts()
+    assert (counts.decided_correct.item(), counts.decided_wrong.item()) == (2, 7)
+    assert "the most attempts from max_turns" in next(iter(log.reading.read_as))
+    own = [{"id": i, "max_attempts": 2, "attempts": [{"correct": 0, "decision": "resample"}, {"correct": i, "decision": None}]}
+           for i in range(2)]  # fmt: skip
+    assert read_log(_written(tmp_path, *own)).reading.unusable == 0
+
+
+def test_records_in_a_list_of_a_document_are_records(tmp_path: Path) -> None:
+    """They were taken for samples of one problem: the interval of p for a hundred problems, and a pass@k, were those of one."""
+    results = [{"qid": f"q{i // 2}", "ok": i % 3 == 0, "turns": [{"good": 0}, {"good": i % 2}]} for i in range(8)]
+    document = {"summary": {"n": 8}, "tags": ["a"], "results": results}
+    for text in (json.dumps(document, indent=1), json.dumps(document)):
+        path = tmp_path / "a.json"
+        path.write_text(text)
+        for place in ("results[].ok", "ok"):
+            log = read_log(path, fields={"correct": place})
+            assert (int(log.episodes.correct.sum()), len(log.episodes), log.episodes.n_problems) == (3, 8, 4)
+            (sentence,) = log.reading.read_as
+            assert "problems from qid, records from results[]" in sentence
+        both = read_log(path, fields={"correct": "good", "attempts": "results[].turns"}, decided_by="model")
+        assert (both.episodes.attempts.tolist(), int(both.episodes.correct.sum())) == ([2] * 8, 4)
+        where = read_log(path, fields={"correct": "results[].ok"}, where={"results[].qid": "q1"})
+        assert where.episodes.problem_ids == ("q1",)
+    two = {**document, "tasks": [{"id": 1, "ok": True}]}
+    path.write_text(json.dumps(two))
+    assert read_log(path, fields={"correct": "results[].ok"}).episodes.n_problems == 4
+    with pytest.raises(RecordError, match=r"is of no known format: its records have .*results\[\].qid"):
+        read_log(path)
+    one = {"question": "2 + 2?", "tries": [{"ok": True}, {"ok": False}]}
+    path.write_text(json.dumps(one))
+    assert read_log(path, fields={"correct": "tries[].ok"}).episodes.n_problems == 1
+
+
+def test_a_list_of_names_is_no_name_of_a_problem(tmp_path: Path) -> None:
+    path = _written(tmp_path, {"a": [{"q": 1, "ok": 1}, {"q": 2, "ok": 0}]}, {"a": [{"q": 3, "ok": 1}]})
+    with pytest.raises(RecordError, match=r"a\[\].q is a list of names: what names the problem must be one value in each record"):
+        read_log(path, fields={"correct": "a[].ok", "problem": "a[].q"})
+
+
+@pytest.mark.parametrize("key", ["task_id", "problem_id", "question", "id"])
+def test_rollouts_of_one_problem_are_not_problems_of_their_own(tmp_path: Path, key: str) -> None:
+    rows = [{key: f"t{i // 4}", "reward": float(i % 4 == 0)} for i in range(8)]
+    log = read_log(_written(tmp_path, *rows), fields={"correct": "reward"})
+    assert log.episodes.n_problems == 2
+    assert next(iter(log.reading.read_as)).endswith(f"correctness from reward, problems from {key}")
+    assert read_log(_written(tmp_path, *rows), fields={"correct": "reward", "id": key}).episodes.n_problems == 2
+
+
+def test_answers_in_other_words_are_checked(tmp_path: Path) -> None:
+    rows = [{"q": i, "truth": "1/2", "said": said} for i, said in enumerate(["0.5", "2", "\\frac12", "12"])]
+    path, fields = _written(tmp_path, *rows), {"answer": "said", "gold": "truth", "problem": "q"}
+    assert read_log(path, fields=fields, checker="final-answer").episodes.correct.tolist() == [True, False, True, False]
+    lists = _written(tmp_path, *({"q": i, "truth": "4", "said": ["4"]} for i in range(3)))
+    with pytest.raises(RecordError, match=r"said is a list: name one of its entries, said\[0\]"):
+        read_log(lists, fields=fields, checker="final-answer")
+    assert read_log(lists, fields={**fields, "answer": "said[0]"}, checker="final-answer").episodes.correct.all()
+
+
+# ---------------------------------------------------------------------- one shot
 
 
 def test_one_shot_logs_have_no_decisions(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Format:
         reader: what a record is: ``"rollouts"`` (one attempt, or lists of attempts that are rollouts of one problem),
             ``"records"`` (an episode with a list of attempts), ``"table"`` (one attempt of an episode), ``"conversation"``,
             ``"transcript"``.
-        keys: places that every record has; they are what the format is recognised by.
+        keys: places that every record has, ``one|other`` for one of several; they are what the format is recognised by.
         without: places that no record has.
         fields: part of a record -> where it may stand; the first place that is there is taken.
         ignore: patterns of keys that never say what is correct.
@@ -113,7 +113,8 @@ class Format:
         if not set(decision.values()) <= set(DECISIONS):
             raise FileFormatError(f"{source}: [decision] must say {', '.join(DECISIONS)} for every word")
         try:
-            for place in (*made["keys"], *made.get("turns", ()), *(made[key] for key in ("documents", "final") if made.get(key))):
+            each = (one for key in made["keys"] for one in key.split("|"))
+            for place in (*each, *made.get("turns", ()), *(made[key] for key in ("documents", "final") if made.get(key))):
                 Place.of(place)
         except RecordError as error:
             raise FileFormatError(f"{source}: {error}") from error
@@ -121,7 +122,7 @@ class Format:
 
     def matches(self, record: Any) -> bool:
         """Return whether a record is of this format."""
-        there = all(candidates(key, record) for key in self.keys)
+        there = all(any(candidates(one, record) for one in key.split("|")) for key in self.keys)
         return there and not any(candidates(key, record) for key in self.without)
 
 
