@@ -21,7 +21,17 @@ from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
-from dstheory.readers.tables import NO_VALUE, ArrowTable, asked_of, column_of, csv_header, explained, read_csv, read_parquet
+from dstheory.readers.tables import (
+    NO_VALUE,
+    ArrowTable,
+    asked_of,
+    column_of,
+    csv_header,
+    delimiter_of,
+    explained,
+    read_csv,
+    read_parquet,
+)
 from dstheory.readers.turns import FIXED_NOTE, decided
 from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
@@ -54,7 +64,7 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     with explained(path, text=not parquet):
         if parquet:
             return read_parquet(path, wanted)
-        delimiter = "\t" if ".tsv" in path.name.lower() else ","
+        delimiter = delimiter_of(path)
         present = csv_header(path, str(path), delimiter)
         asked = asked_of(present, wanted, path)
         # Identifiers and labels stay as written ("007"), each text once; of other columns Arrow finds the types.

@@ -22,7 +22,17 @@ from dstheory.readers.streams import (
     limit,
     size_text,
 )
-from dstheory.readers.tables import NO_VALUE, ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
+from dstheory.readers.tables import (
+    NO_VALUE,
+    ArrowTable,
+    asked_of,
+    csv_header,
+    delimiter_of,
+    explained,
+    in_words,
+    open_parquet,
+    read_csv,
+)
 
 HEAD = 20  # records by which a file is recognised
 _ROWS = 8192  # of a table, at once
@@ -82,8 +92,8 @@ def zipped(path: Path) -> Documents:
         FileFormatError: it cannot be unpacked, or is no log.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if info.filename.endswith(".json")]
+        with zipfile.ZipFile(path) as archive:  # of members of one name the last is the one that holds
+            members = [info for info in archive.NameToInfo.values() if info.filename.endswith(".json")]
             size, most = sum(info.file_size for info in members), limit(MOST_PACKED) * path.stat().st_size
             if size > max(limit(PACKED_WELL), most):
                 raise FileFormatError(f"{path} is {size_text(size)} unpacked: no log packs so well; unpack it, {RAISE}")
@@ -95,14 +105,22 @@ def zipped(path: Path) -> Documents:
                 raise FileFormatError(f"{path} is a zip file that is no log ({why}): unpack it, and give what is in it")
             head = [_member(archive, info, path) for info in members[:HEAD]]
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        raise FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again") from error
+        raise _not_unpacked(path, error) from error
 
     def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-        with zipfile.ZipFile(path) as archive:
+        try:
+            archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:  # it was changed since
+            raise _not_unpacked(path, error) from error
+        with archive:
             some = (members[start : start + 100] for start in range(0, len(members), 100))
             yield from _numbered([_member(archive, info, path) for info in infos] for infos in some)
 
     return Documents(head, parts, "record")
+
+
+def _not_unpacked(path: Path, error: Exception) -> FileFormatError:
+    return FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
@@ -149,7 +167,7 @@ def _cells(column: Any) -> list[Any]:
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
-        cells: list[Any] = column.to_pylist()
+        cells: list[Any] = in_words(column).to_pylist()
         return cells
     used = column.indices.unique().drop_null()  # the dictionary is that of many more rows
     texts = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))
@@ -162,8 +180,8 @@ def csv_rows(path: Path) -> Documents:
     Raises:
         FileFormatError: it is not such a table, or too large.
     """
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
     with explained(path, text=True):
+        delimiter = delimiter_of(path)
         present = csv_header(path, str(path), delimiter)
         rows = islice(csv_records(path, delimiter=delimiter), 1, HEAD + 1)
         head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]

@@ -151,6 +151,29 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
         raise FileFormatError(f"{source}: line 1 is no list of columns ({error}): close its quotes") from error
 
 
+def delimiter_of(path: Path) -> str:
+    """Return what separates the cells of a table: a tab if its name says so; else a tab or semicolon if its header has no comma.
+
+    Raises:
+        FileFormatError: as :func:`csv_header`.
+    """
+    if ".tsv" in path.name.lower():
+        return "\t"
+    header = csv_header(path, str(path))
+    return next((sign for sign in "\t;" if len(header) == 1 and sign in header[0]), ",")
+
+
+def in_words(column: Any) -> Any:
+    """Return a column with decimals as numbers, and dates and times as texts: JSON has neither."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        exact = pa.string() if kind.precision > 18 else pa.int64()  # a whole number may name something
+        return column.cast(pa.float64() if kind.scale > 0 else exact)
+    return column.cast(pa.string()) if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) else column
+
+
 def asked_of(present: Sequence[str], wanted: Collection[str], path: str | Path) -> list[str]:
     """Return the columns of a file that matter.
 
@@ -179,7 +202,7 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None) -> ArrowTabl
         present = list(file.schema_arrow.names)
         table = file.read(columns=asked)
         table.validate(full=True)  # Arrow itself does not look whether texts are UTF-8, and indices those of a text
-    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
+    return ArrowTable(dict(zip(table.column_names, map(in_words, table.columns), strict=True)), present)
 
 
 @contextmanager
@@ -191,7 +214,8 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
         wanted: the columns to read; default all.
 
     Raises:
-        FileFormatError: the file is not such a table, also where that shows while it is read; or it is too large.
+        FileFormatError: the file is not such a table, also where that shows while it is read; it is too large; or one of the
+            columns is there twice.
         OSError: it cannot be opened.
     """
     import pyarrow as pa
@@ -200,7 +224,7 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
     with opened(path) as stream:  # opened here: Arrow takes no name that is not UTF-8
         try:
             schema = parquet.read_schema(stream)
-            asked = [name for name in schema.names if wanted is None or name in wanted]
+            asked = list(schema.names) if wanted is None else asked_of(schema.names, wanted, path)
             # As dictionaries: a long text that is repeated a million times is there once.
             kinds = (pa.string(), pa.large_string())
             texts = [each.name for each in schema if each.name in asked and each.type in kinds]

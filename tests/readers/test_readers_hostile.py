@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gzip
 import json
 import os
+import warnings
+import zipfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from dstheory.anatomy import Episodes, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import documents, read_chain, streams, tables, write_chain
 from dstheory.readers.batches import parse_record
+from dstheory.readers.documents import zipped
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.records import FieldNames
 
@@ -392,3 +397,65 @@ def test_codes_of_dictionaries_that_are_in_no_order(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=3)
     found = read_chain(tmp_path / "a.parquet")
     assert (found.mdp.prompts, found.answers) == (("c", "b", "a"), (("1", "4"), ("2", "3"), ("5",)))
+
+
+# ---------------------------------------------------------------------- tables of other hands
+
+
+def test_a_column_of_a_parquet_file_is_there_once(tmp_path: Path) -> None:
+    """The second of two columns was taken without a word; one that nobody asks for may be there twice."""
+    path = tmp_path / "a.parquet"
+    columns = [pa.array([1, 0, 0]), pa.array([0, 1, 1]), pa.array(["a", "b", "b"])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["correct", "correct", "question"]), path)
+    with pytest.raises(FileFormatError, match="has the column 'correct' twice: remove one of them"):
+        read_log(path)
+    pq.write_table(pa.Table.from_arrays([*columns, columns[0]], names=["other", "other", "question", "correct"]), path)
+    assert read_log(path).episodes.correct.tolist() == [True, False, False]
+
+
+def test_decimals_are_numbers_and_times_are_names(tmp_path: Path) -> None:
+    """Rollouts of one day were each a problem of its own, and a decimal 1.0 neither right nor wrong."""
+    day = datetime.datetime(2020, 1, 1)
+    right = pa.array([Decimal("1.0"), Decimal("0.0"), Decimal("1.0")], pa.decimal128(3, 1))
+    for problems in (pa.array([day, day, None]), pa.array([Decimal(10**20), Decimal(10**20), None], pa.decimal128(25, 0)),
+                     pa.array([Decimal(7), Decimal(7), None], pa.decimal128(5, 0))):  # fmt: skip
+        path = tmp_path / "a.parquet"
+        pq.write_table(pa.table({"question": problems, "correct": right}), path)
+        episodes = read_log(path).episodes
+        assert (episodes.correct.tolist(), episodes.problem.tolist()) == ([True, False, True], [0, 0, 1])
+    ids = pa.array([Decimal(10**20), Decimal(10**20 + 1), Decimal(5)], pa.decimal128(25, 0))
+    pq.write_table(pa.table({"id": ids, "correct": right, "decision": ["stop"] * 3}), path)
+    assert read_log(path).episodes.problem_ids == ("100000000000000000000", "100000000000000000001", "5")
+
+
+def test_of_members_of_one_name_the_last_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, right in (("a", 1), ("b", 1), ("a", 0)):
+            archive.writestr(f"samples/{name}.json", json.dumps({"question": name, "correct": right}))
+    episodes = read_log(path).episodes
+    assert (episodes.problem_ids, episodes.correct.tolist()) == (("a", "b"), [False, True])
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_cells_may_be_separated_otherwise(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("question,correct\na,1\nb,0\na,0\n".replace(",", sign))
+    episodes = read_log(path).episodes
+    assert (episodes.correct.tolist(), episodes.n_problems) == ([True, False, False], 2)
+    path.write_text("id,correct,decision\na,0,resample\na,1,stop\n".replace(",", sign))
+    assert read_log(path).episodes.attempts.tolist() == [2]
+    path.write_text('"a;b",question,correct\n1,x,1\n')
+    assert read_log(path).episodes.correct.tolist() == [True]
+
+
+@pytest.mark.parametrize("change", [os.unlink, lambda path: os.truncate(path, 0), lambda path: path.write_bytes(b"no zip")])
+def test_a_zip_file_that_changes_meanwhile_is_refused(tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("samples/a.json", json.dumps({"question": "a", "correct": 1}))
+    documents = zipped(path)
+    change(path)
+    with pytest.raises(FileFormatError, match=r"cannot be unpacked .*: write or copy it again"):
+        list(documents.parts([], ()))
