@@ -212,16 +212,19 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     # Where one of them has all keys of another, it has none of its own here.
     ids = [one for one in ids if not any(keys[other] < keys[one] for other in ids)]
     if top[0] <= 0:
+        foreign = next((entry.key for entry in entries if not any(_knows(t, entry.key) for t in trainers)), "")
+        nothing = "its keys do not tell" if entries else "it sets nothing"
+        why = f"none of them has the key {printable(foreign)}" if foreign else nothing
         raise DSTheoryError(
-            f"{source.name} is of no trainer that is known ({', '.join(scores)}): "
-            + ("no trainer could be told from its keys" if entries else "it sets nothing")
-            + "; say which with --trainer"
+            f"{source.name} is of no trainer that is covered ({', '.join(scores)}): {why}; if it is of one of them all the same, "
+            "say which with --trainer"
         )
     if len(ids) > 1:
         raise DSTheoryError(f"{source.name} may be of {' or '.join(ids)}: say which with --trainer")
     trainer = next(t for t in trainers if t.id == ids[0])
     own = [entry.key for entry in entries if sum(entry.key in t.keys for t in trainers) == 1 and entry.key in trainer.keys]
-    matched = own or [entry.key for entry in entries if entry.key in trainer.keys]
+    known = {entry.key: sum(_knows(t, entry.key) for t in trainers) for entry in entries if _knows(trainer, entry.key)}
+    matched = own or sorted(known, key=known.__getitem__)
     told = f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
     return trainer, told + (f", though it starts {others[0]}, which is not known" if others else "")
 
@@ -235,6 +238,11 @@ def _other_programs(words: str, trainers: Sequence[Trainer]) -> list[str]:
     """Return the Python programs that a script starts and no trainer has."""
     found = [word for word in words.split() if re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", word) or word.endswith(".py")]
     return [word for word in found if not any(starts_program(p, word) for t in trainers for p in t.programs)]
+
+
+def _knows(trainer: Trainer, key: str) -> bool:
+    """Return whether a trainer has a key, be it of its objective or not."""
+    return key in trainer.keys or trainer.is_beside(key)
 
 
 def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
@@ -411,6 +419,7 @@ def _made(
         if rule.lacks:
             value = held[names[0]] if len(names) == 1 else [held[name] for name in names]
             lacks.append(Lack(", ".join(names), value, rule.lacks))
+    made["updates"] = max(1.0, made.get("updates", 1.0))  # several batches of responses may go into one update
     for field in fields(Training):
         if field.name in made and (wrong := Training.rule(field.name, made[field.name])):
             at = places.get(field.name)

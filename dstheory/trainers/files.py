@@ -62,6 +62,9 @@ def read_source(path: Path, programs: Collection[str] = ()) -> Source:
         raise FileFormatError(f"{printable(name)} is no UTF-8 text (byte {error.start}): give the configuration") from error
     classes = [program for program in programs if program.endswith("Config")]
     script = partial(read_script, programs=programs)
+    if path.suffix.lower() == ".toml":
+        what = f"{printable(name)} is TOML, which no trainer that is covered reads"
+        raise FileFormatError(f"{what}: give YAML, JSON, Python or a script")
     readers: dict[str, Callable[[str, str], Source]] = {
         ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": partial(read_python, classes=classes),
         ".sh": script, ".bash": script, ".slurm": script, ".txt": script,

@@ -196,8 +196,9 @@ REFUSED = {
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
     "loss_type: dapo\nscale_rewards: none\nnum_generations: " + "9" * 320: "line 3: num_generations is",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
-    "colour: red\n": "no trainer could be told from its keys; say which with --trainer",
-    "{}": "mine.yaml is of no trainer that is known",
+    "colour: red\n": "none of them has the key colour; if it is of one of them all the same, say which with --trainer",
+    "learning_rate: 1\n": "its keys do not tell; if it is of one",
+    "{}": "mine.yaml is of no trainer that is covered",
 }
 
 

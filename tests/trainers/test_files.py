@@ -195,6 +195,7 @@ HOSTILE = {
     "self.yaml": ("a: &a\n  b: *a\n", "nested more than 64 levels deep"),
     "merge.yaml": ("b: &b\n  <<: *b\n", "nested more than 64 levels deep"),
     "tag.yaml": ('a: !!python/name:os.system ""\n', "line 1: the tag 'tag:yaml.org,2002:python/name:os.system' is not read"),
+    "prime.toml": ("a = 1\n", "is TOML, which no trainer that is covered reads"),
     "broken.yaml": ("a: 1\nb: [\n", "no YAML"),
     "list.yaml": ("- 1\n", "is no YAML mapping"),
     "empty.yaml": ("", "is no YAML mapping"),

@@ -95,6 +95,23 @@ def test_settings_of_another_file_are_not_passed_over(tmp_path: Path, name: str,
     assert all(named in line for line in found)
 
 
+def test_a_file_of_sft_is_told_from_one_of_grpo(tmp_path: Path) -> None:
+    """The only keys that enter the objective are those of every trainer of TRL."""
+    text = "per_device_train_batch_size: 4\ngradient_accumulation_steps: 2\nlearning_rate: 1e-5\n"
+    with pytest.raises(DSTheoryError, match="may be of trl:grpo or trl:rloo or trl:sft or"):
+        configuration_of(write(tmp_path, "a.yaml", text))
+    found = configuration_of(write(tmp_path, "a.yaml", text + "packing: true\nmax_length: 4096\n"))
+    assert (found.trainer.id, found.beside) == ("trl:sft", 3)
+    assert found.recognised_by.startswith("recognised by packing, max_length")
+
+
+def test_one_update_of_several_batches_is_one_update() -> None:
+    """With steps_per_generation below gradient_accumulation_steps a sixteenth of an update was shown."""
+    settings = ("steps_per_generation=1", "gradient_accumulation_steps=16")
+    assert configuration_of("trl:grpo", settings=settings).training.updates == 1.0
+    assert configuration_of("trl:grpo", settings=("steps_per_generation=16",)).training.updates == 16.0
+
+
 def test_slime_takes_as_many_steps_as_its_batches_give() -> None:
     """64 prompts of 8 responses in batches of 128: four steps, the later three with ratios."""
     settings = ("rollout_batch_size=64", "n_samples_per_prompt=8", "global_batch_size=128")
