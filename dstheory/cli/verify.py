@@ -67,7 +67,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 @click.command(name="verify", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...", shell_complete=completion.claims)
 @click.option(
-    "--show", "shown", multiple=True, metavar="ID", shell_complete=completion.claims,
+    "--show", "shown", multiple=True, is_flag=False, flag_value="", metavar="ID", shell_complete=completion.claims,
     help="Check this claim and print it whole, with its proof.",
 )  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
@@ -125,6 +125,8 @@ def command(
     from dstheory.cli.show import progress_bar
 
     style = "json" if as_json else style
+    if "" in shown:
+        raise click.UsageError("--show needs the id of a claim, such as --show A3; dstheory verify --list shows all of them")
     if standalone and style != "latex":
         raise click.UsageError(f"--standalone is for --format latex, not for --format {style}")
     if listing and style not in ("table", "json"):

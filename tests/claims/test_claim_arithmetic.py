@@ -229,6 +229,11 @@ def test_intervals_tell_signs_only_when_sure():
         enclose_value(sp.log(x), box)
     with pytest.raises(ClaimError, match="interval extension"):
         enclose_value(sp.gamma(x), box)
+    for end in ([0, 1], [-1, 0], [0, 0]):
+        with pytest.raises(UndefinedError, match="bounded away"):
+            enclose_value(1 / x, {"x": to_interval(*map(Fraction, end))})
+        with pytest.raises(UndefinedError, match="logarithm"):
+            enclose_value(sp.log(x), {"x": to_interval(*map(Fraction, end))})
 
 
 FORMS = [

@@ -91,6 +91,7 @@ def test_an_identity_whose_sides_are_one_object_says_so():
     result = verdict(identity("Nothing to do.", p - p + a, a))
     assert (result.steps[0].status, result.steps[0].method) == (Status.PROVED, "by definition")
     assert result.outcome is Outcome.DEFINITION
+    assert "SymPy made one expression of both sides as it read them" in result.message
 
 
 @pytest.mark.parametrize(

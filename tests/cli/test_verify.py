@@ -143,6 +143,13 @@ def test_junit(dstheory, claim_file):
     assert [[child.tag for child in case] for case in suite.iter("testcase")] == [[], ["failure"], ["error"]]
 
 
+@pytest.mark.parametrize("words", [("--show",), ("A3", "--show"), ("--show", "--list"), ("--show", "")])
+def test_show_without_an_id_says_where_the_ids_are(dstheory, words):
+    result = dstheory("verify", *words)
+    assert result.code == 2
+    assert "--show needs the id of a claim, such as --show A3; dstheory verify --list shows all of them" in result.err
+
+
 def test_show_prints_the_whole_claim(dstheory):
     result = dstheory("verify", "--show", "A3")
     assert result.code == 0

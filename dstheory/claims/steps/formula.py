@@ -20,6 +20,7 @@ from dstheory.errors import ClaimError, UndefinedError
 
 _SHOWN = 200
 _ONE_EXPRESSION = "both sides are one expression once definitions are substituted"
+_READ_AS_ONE = "SymPy made one expression of both sides as it read them, so that nothing was left to check"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Identity(Step):
         if decided is not None:
             return decided
         if all(_same_sides(equation, here) for equation in self.formulas):
-            return Finding(Status.PROVED, BY_DEFINITION, _ONE_EXPRESSION, residual="0")
+            read = all(equation.lhs == equation.rhs for equation in self.formulas)
+            return Finding(Status.PROVED, BY_DEFINITION, _READ_AS_ONE if read else _ONE_EXPRESSION, residual="0")
         return Finding(Status.PROVED, "identity", residual="0")
 
     def _differs(self, here: StepContext, equation: Any, residual: Any, which: str) -> Finding:
