@@ -162,6 +162,19 @@ def test_the_error_that_is_said_is_no_smaller_than_a_part_in_1e12_of_its_scale(t
     np.testing.assert_allclose(best.error[0, 0], 1e-12 * scale, rtol=1e-9)
 
 
+@pytest.mark.parametrize("path", ["readable", "compiled"])
+def test_where_f_hardly_falls_the_multiplier_is_as_right_as_that_asks_for(path, monkeypatch) -> None:
+    """What n leaves open of f, divided by its slope of 1e-12, is open of V: with a step less the error was 4e9 times as large."""
+    monkeypatch.setattr(MODULE, "SMALLEST", 0 if path == "compiled" else 1 << 60)
+    mdp = TwoStageMDP(
+        correct=[[0, 0]], reward_stop=[[-1.0, -2.0]], reward_resample=[[0.0, -1e-3]], sample_length=[[1.0, 1e8]], gamma=1 - 1e-12
+    )
+    reference = Policy.tabular([[1.0, 0.0]], [[2.0, -1.0]])
+    best = optimum(mdp, reference, beta=1.0, length_weight=1.0)
+    assert float(best.error[0, 0]) < 2e-12 * float(best.value[0])
+    assert_enclosed(best, reference, 0)
+
+
 def test_the_error_of_a_turn_contains_that_of_the_turns_after_it() -> None:
     mdp = TwoStageMDP.minimal(gamma=0.9, max_turns=4)
     best = optimum(mdp, Policy.minimal(p=0.3, a=0.4, b=0.9), beta=0.2)
