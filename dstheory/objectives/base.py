@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -110,7 +110,12 @@ class Objective(ABC):
         return self.mass(solution)
 
     def _closest(self, solution: Solution) -> CoefficientMass:
-        """Return the mass that the gradient is computed from: ``centred``, unless ``mass`` was overridden after it."""
+        """Return the mass that the gradient is computed from: ``centred``, unless ``mass`` was overridden after it.
+
+        Raises:
+            ChainError: a class outside this package changes the rule, and leaves the mass as it was.
+        """
+        _refuse_rule_alone(type(self))
         for kind in type(self).__mro__:
             if "centred" in vars(kind):
                 return self.centred(solution)
@@ -242,6 +247,34 @@ def _sizes(mass: CoefficientMass, solution: Solution) -> tuple[Floats, Floats]:
     return np.asarray(mass.terms.sum(axis=axes)), np.asarray(decide.sum(axis=axes))
 
 
+_RULE = frozenset({"coefficients", "of_term"})
+"""What a rule on trajectories asks for, and its mass does not."""
+
+
+def overridden(kind: type[Objective], stop: Set[str] = frozenset()) -> Iterator[tuple[str, set[str]]]:
+    """Yield the classes outside this package that a class is made of, and what each overrides, down to one that has ``stop``."""
+    for i, each in enumerate(kind.__mro__):
+        own = {name for name in vars(each) if not name.startswith(("__", "_abc_"))}
+        if own & stop:
+            return
+        if not _ours(each):
+            yield each.__name__, own & {name for base in kind.__mro__[i + 1 :] for name in vars(base)}
+
+
+def _ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("dstheory", "abc", "builtins")
+
+
+@functools.cache
+def _refuse_rule_alone(kind: type[Objective]) -> None:
+    for name, own in overridden(kind, frozenset({"mass", "centred"})):
+        if found := sorted(own & _RULE):
+            raise ChainError(
+                f"{name} overrides {found[0]}, what trajectories are given, but not mass, what they are expected to be given: "
+                "give it its own mass, which the exact gradient is computed from"
+            )
+
+
 @functools.cache
 def _as_compiled(kind: type[Objective]) -> bool:
     """Return whether no class outside this package overrides what one before it defines, but words, fields and what is honoured.
@@ -251,7 +284,7 @@ def _as_compiled(kind: type[Objective]) -> bool:
     fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set[str]()
     harmless = fields | Objective.__annotations__.keys() | kind.honoured
     for i, each in enumerate(kind.__mro__):
-        if each.__module__.partition(".")[0] in ("dstheory", "abc", "builtins"):
+        if _ours(each):
             continue
         own = {name for name in vars(each) if not name.startswith(("__", "_abc_"))}
         if own & {"fused_terms", "_in_one_pass"}:

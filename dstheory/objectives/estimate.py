@@ -23,7 +23,7 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
-from dstheory.objectives.base import Objective
+from dstheory.objectives.base import Objective, overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.mass import StageGradient
@@ -33,6 +33,7 @@ from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
 
 _Sums = tuple[Floats, Floats, Floats, Floats]
+_OF_THE_EXPECTATION = {"coefficients", "of_term", "terms", "reward_terms", "credited", "mass", "centred"}
 """Sums over units of coefficient x score and of its square, of the logits of answers and of those of stop."""
 
 
@@ -113,7 +114,8 @@ def sampled_gradient(
         rng: a numpy Generator, or a seed for one.
 
     Raises:
-        ChainError: an objective that is not estimated this way, a size out of range, or batches that do not fit into memory.
+        ChainError: an objective that is not estimated this way, or overrides what is not asked for, a size out of range, or
+            batches that do not fit into memory.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> from dstheory.objectives import GRPO
@@ -125,6 +127,11 @@ def sampled_gradient(
     whole_number(batches, "batches", low=2, otherwise=", one batch has no standard error")
     whole_number(prompts, "prompts", low=1)
     generator = np.random.default_rng(rng)
+    for kind, own in overridden(type(objective)):
+        if found := sorted(own & _OF_THE_EXPECTATION):
+            raise ChainError(
+                f"{kind} overrides {found[0]}, which a sampled batch does not ask for: use gradient, or estimate_gradient"
+            )
     if isinstance(objective, DPO):
         theirs = objective.behaviour(solution)
         assert isinstance(theirs, Policy)

@@ -190,14 +190,14 @@ class _SCoRe(Objective):
     def at_first(self) -> float:
         """What a right first answer pays, beside what the second attempt does."""
 
-    def share(self, solution: Solution) -> Floats:
+    def _share(self, solution: Solution) -> Floats:
         """Return the share of visits whose answers get what the second attempt pays, broadcastable to (*runs, T', X, Y)."""
         return np.ones(())
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of what the submitted answer pays, and of what the first one does, known once it is drawn."""
         one = np.ones(())
-        return self._second(solution).weighted(self.share(solution), one, one) + self._first(solution).scaled(self.at_first)
+        return self._second(solution).weighted(self._share(solution), one, one) + self._first(solution).scaled(self.at_first)
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient: what the second attempt pays from a compiled loop, what the first one does added to it."""
@@ -207,7 +207,7 @@ class _SCoRe(Objective):
         from dstheory.kernels.parallel import over_rows
 
         (_, gradient), mdp, policy = found, solution.mdp, solution.policy
-        share = np.broadcast_to(self.share(solution), (1, len(mdp.prompt_weight), 1))
+        share = np.broadcast_to(self._share(solution), (1, len(mdp.prompt_weight), 1))
 
         def finish(start: int, stop: int) -> None:
             rows = slice(start, stop)
@@ -222,7 +222,7 @@ class _SCoRe(Objective):
         return gradient
 
     @staticmethod
-    def attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+    def _attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return r1 and r2 of each trajectory, (n,): whether its first answer and its submitted one are correct."""
         right = solution.mdp.correct[t.step_prompt, t.answer]
         return right[t.offsets[:-1]], right[t.offsets[1:] - 1]
@@ -259,8 +259,8 @@ class SCoReSummed(_SCoRe):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return what both attempts pay."""
         t = trajectories
-        first, second = self.attempts(solution, t)
-        total = ((1.0 - self.alpha) * first + (1.0 + self.alpha) * second)[t.episode]
+        first, second = self._attempts(solution, t)
+        total = (self.at_first * first + (1.0 + self.alpha) * second)[t.episode]
         return total, np.where(t.decided, total, 0.0)
 
     @property
@@ -296,16 +296,16 @@ class SCoRePerAttempt(_SCoRe):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return r1 at the first answer, and what the second attempt pays everywhere after it."""
         t = trajectories
-        first, second = self.attempts(solution, t)
+        first, second = self._attempts(solution, t)
         later = (second + self.alpha * (second - first))[t.episode]
-        return np.where(t.turn == 0, first[t.episode], later), np.where(t.decided, later, 0.0)
+        return np.where(t.turn == 0, self.at_first * first[t.episode], later), np.where(t.decided, later, 0.0)
 
     @property
     def at_first(self) -> float:
         """One."""
         return 1.0
 
-    def share(self, solution: Solution) -> Floats:
+    def _share(self, solution: Solution) -> Floats:
         """Return the share of visits that are not the first.
 
         r1 is known before any token of the second attempt is drawn: a baseline there, and left out.

@@ -16,9 +16,9 @@ from objectives.instances import INSTANCES
 from objectives.test_large_rows import as_if, worst
 from strategies import Case, make_case
 
-from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve, train
+from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve, train
 from dstheory.errors import ChainError
-from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused
+from dstheory.objectives import DPO, GRPO, SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused, sampled_gradient
 from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -147,6 +147,75 @@ def test_a_mass_is_that_of_the_rule_when_both_are_changed_at_once(label: str) ->
             compared += 1
     if not compared:
         pytest.skip("nothing that a rule and its mass share")
+
+
+# Overridden alone, a mass is taken at its word by what is exact; ``centred`` is to have the gradient of the mass; marks are given
+# outcomes that are neither right nor wrong here.
+EXACT_ALONE = {"mass", "centred"}
+NO_SENSE = {"marks"}
+
+
+@pytest.mark.parametrize("label", PASSES)
+def test_what_is_overridden_alone_counts_in_the_rule_and_in_the_gradient_or_is_refused(label: str) -> None:
+    """The gradient is that of the sum over all trajectories of what the rule says of them, whatever a subclass changes."""
+    name, _, i = label.rpartition("-")
+    case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective, solution = INSTANCES[name][int(i)](case), solve(case.mdp, case.policy)
+    for hook in hooks(type(objective)):
+        if hook.startswith("_") or hook in EXACT_ALONE | NO_SENSE:
+            continue
+        own = overriding(objective, hook)
+        try:
+            found, behaviour = own.ascent(solution), own.behaviour(solution)
+            every = behaviour if isinstance(behaviour, Trajectories) else enumerate_trajectories(case.mdp, behaviour)
+            mass = mass_of_steps(case.mdp, every, *own.coefficients(solution, every))
+        except (ChainError, ValueError, TypeError, AttributeError, AssertionError):  # nonsense is refused as well
+            continue
+        assert hook not in ("coefficients", "of_term"), hook
+        expected, size = mass.gradient(case.policy), float(np.abs(mass.sample).max())
+        for one, two in ((found.sample, expected.sample), (found.decide, expected.decide)):
+            np.testing.assert_allclose(one, two, rtol=0, atol=1e-9 * size, err_msg=hook)
+
+
+@pytest.mark.parametrize("name", sorted(INSTANCES))
+def test_a_rule_that_is_overridden_alone_is_refused_by_what_is_exact_and_a_mass_counts_there(name: str) -> None:
+    case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective, solution = INSTANCES[name][0](case), solve(case.mdp, case.policy)
+    ruled, massed = overriding(objective, "coefficients"), overriding(objective, "mass")
+    for ask in (Objective.gradient, Objective.ascent, Objective.magnitude, Objective.value_and_gradient):
+        with pytest.raises(ChainError, match=r"^Own overrides coefficients, .* but not mass, [^.]*: give it its own mass"):
+            ask(ruled, solution)
+    expected = 1.5 * objective.mass(solution).gradient(case.policy).decide
+    np.testing.assert_allclose(massed.ascent(solution).decide, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+
+
+def test_a_rule_and_a_mass_that_are_overridden_together_count() -> None:
+    class Twice(Reinforce):
+        def coefficients(self, solution, trajectories):
+            return tuple(2.0 * c for c in super().coefficients(solution, trajectories))
+
+        def mass(self, solution):
+            return super().mass(solution).scaled(2.0)
+
+    class Thrice(Twice):
+        def coefficients(self, solution, trajectories):
+            return tuple(1.5 * c for c in super().coefficients(solution, trajectories))
+
+    s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.4, a=0.6, b=0.7))
+    np.testing.assert_allclose(Twice().gradient(s).sample, 2.0 * Reinforce().gradient(s).sample, rtol=1e-12)
+    with pytest.raises(ChainError, match="Thrice overrides coefficients"):
+        Thrice().gradient(s)
+    with pytest.raises(ChainError, match="Thrice overrides coefficients"):
+        (Reinforce() + Thrice()).gradient(s)
+
+
+@pytest.mark.parametrize("base", [GRPO, DPO])
+@pytest.mark.parametrize("hook", ["coefficients", "mass"])
+def test_batches_do_not_ask_for_the_expectation(base: type, hook: str) -> None:
+    here = Policy.minimal(p=0.4, a=0.6, b=0.7)
+    own = overriding(base(here) if base is DPO else base(group_size=2), hook)
+    with pytest.raises(ChainError, match=f"^Own overrides {hook}, which a sampled batch does not ask for: use gradient"):
+        sampled_gradient(own, solve(TwoStageMDP.minimal(), here), batches=2, rng=0)
 
 
 def test_what_says_its_own_terms_is_believed() -> None:
