@@ -22,6 +22,12 @@ from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
 
 _LARGEST = 10**300
+_NOT_COVERED = {
+    "(swift|megatron) (pt|rlhf|sft)": "ms-swift", "llamafactory-cli train": "LLaMA-Factory", "axolotl train": "axolotl",
+    "tune run": "torchtune",
+    r"open_instruct/(?!grpo)\w+\.py": "open-instruct outside of GRPO",
+}  # fmt: skip
+"""Programs of libraries that take the same arguments as one that is covered, with other defaults."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,12 @@ def _setting(text: str) -> KeyValue:
 def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
     """Return the trainer of a file, and by what it was found."""
     words, entries = source.text, [*source.entries, *given]
+    for program, whose in _NOT_COVERED.items():
+        if found := re.search(rf"(?<![\w./-]){program}(?![\w.-])", words):
+            raise DSTheoryError(
+                f"{source.name} starts {found[0]}, of {whose}, which is not covered and has defaults of its own; covered are "
+                f"{', '.join(t.id for t in trainers)}"
+            )
     scores = {t.id: _fit(t, entries) for t in trainers}
     fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
     started = [(t, p) for t in trainers for p in t.programs if starts_program(p, words)]
@@ -225,6 +237,11 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     own = [entry.key for entry in entries if sum(entry.key in t.keys for t in trainers) == 1 and entry.key in trainer.keys]
     known = {entry.key: sum(_knows(t, entry.key) for t in trainers) for entry in entries if _knows(trainer, entry.key)}
     matched = own or sorted(known, key=known.__getitem__)
+    if others and not own:  # arguments such as a learning rate, which any program may have
+        raise DSTheoryError(
+            f"{source.name} starts {others[0]}, which is not known, and its arguments do not tell whose it is: if it optimises "
+            f"what {trainer.name} does, say so with --trainer {trainer.id}"
+        )
     told = f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
     return trainer, told + (f", though it starts {others[0]}, which is not known" if others else "")
 
@@ -252,6 +269,8 @@ def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
         key = trainer.keys.get(entry.key)
         if key is not None:
             score += 3 if not _wrong(key, entry.value) else -1
+        elif entry.key in trainer.further and not isinstance(entry.value, list) and not _not_shipped(entry.value, trainer):
+            score += 1  # it begins with the library's own file
         elif trainer.is_beside(entry.key):
             beside += 1
         else:

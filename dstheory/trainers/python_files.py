@@ -99,6 +99,10 @@ class _Script:
         yield from self._arguments(self.call)
         for target, value, statement in self.assigned:
             yield from self._set(target, value, statement)
+        for call in (node for node in self.nodes if isinstance(node, ast.Call) and self._gets_it(node)):
+            for keyword in call.keywords:  # as DPOTrainer(beta=0.1) once was
+                if keyword.arg and not self._is_it(keyword.value):
+                    yield keyword.arg, None, keyword
         for node in self.nodes:
             named = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load) and self._is_it(node)
             if named or (node is self.call and self._is_copied(self.call)):

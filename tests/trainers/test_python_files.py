@@ -46,12 +46,16 @@ FILES: dict[str, tuple[list[tuple[str, object, int | None]], list[tuple[str, str
     C + "c.reward_weights[0] = 2\n": ([("beta", 0.1, None)], [("reward_weights", "c.reward_weights[0] = 2")]),
     C + "c.reward_weights.append(2)\n": ([("beta", 0.1, None)], [("reward_weights", "c.reward_weights.append(2)")]),
     C + "c = other()\n": ([("beta", 0.1, None)], [("**", "c = other()")]),
-    C + "t = GRPOTrainer(m, args=c)\nt.args.beta = 0.2\nt.epsilon = 0.3\n": ([("beta", 0.1, None), ("beta", 0.2, None),
-                                                                              ("epsilon", 0.3, None)], []),
+    C + "t = GRPOTrainer(m, args=c)\nt.args.beta = 0.2\nt.epsilon = 0.3\n": (
+        [("beta", 0.1, None), ("beta", 0.2, None), ("epsilon", 0.3, None)], [],
+    ),
     "c = GRPOConfig('out', 0.1, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "0.1")]),
     "c = GRPOConfig(*a, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "*a")]),
+    C + "t = GRPOTrainer(m, args=c, beta=0.2)\n": ([], [("beta", "beta=0.2")]),
     # none of these changes it
-    C + "print(c, c.beta, c.to_dict())\nt = GRPOTrainer(args=c)\nt.train()\nset_seed(c.seed)\n": ([("beta", 0.1, None)], []),
+    C + "print(c, c.beta, c.to_dict())\nt = GRPOTrainer(args=c)\nt.train()\nset_seed(c.seed)\n": (
+        [("beta", 0.1, None)], [],
+    ),
     "def f(c):\n    c.beta = 0.3\n    g(c)\ndef main():\n    c = GRPOConfig(beta=0.1)\nmain(c)\nc.beta = 2\n": (
         [("beta", 0.1, None)], [],
     ),

@@ -79,6 +79,29 @@ def test_a_program_of_ones_own_is_read_by_its_keys_and_named(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("swift rlhf --rlhf_type grpo --beta 0.04 --num_generations 8 --loss_type grpo", "starts swift rlhf, of ms-swift, which"),
+        ("accelerate launch open_instruct/dpo.py --beta 0.1", "starts open_instruct/dpo.py, of open-instruct outside of GRPO"),
+        ("accelerate launch my_dpo.py --max_seq_length 9 --per_device_train_batch_size 4", "starts my_dpo.py, which is not"),
+    ],
+)  # fmt: skip
+def test_another_library_is_not_taken_for_one_whose_arguments_it_has(tmp_path: Path, command: str, says: str) -> None:
+    path = write(tmp_path, "run.sh", f"{command}\n")
+    with pytest.raises(DSTheoryError) as refused:
+        configuration_of(path)
+    assert says in str(refused.value)
+    assert configuration_of(path, trainer="trl:dpo").trainer.id == "trl:dpo" if "swift" not in command else True
+
+
+def test_a_file_that_begins_with_a_librarys_own_file_is_that_librarys(tmp_path: Path) -> None:
+    text = "defaults: ../../grpo_math_1B.yaml\npolicy: {model_name: mine}\n"
+    found = configuration_of(write(tmp_path, "a.yaml", text))
+    assert (found.trainer.id, len(found.warnings)) == ("nemo-rl:grpo", 1)
+    assert set(found.recognised_by.split()) == {"recognised", "by", "policy.model_name,", "defaults"}
+
+
+@pytest.mark.parametrize(
     ("name", "text", "named"),
     [
         ("a.sh", "trl grpo --config base.yaml --beta 0.1\n", "line 1: config names 'base.yaml', whose settings are not read"),
