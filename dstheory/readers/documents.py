@@ -56,14 +56,21 @@ class Documents:
     unit: str = "line"
     table: bool = False
 
-    def within(self, list_of_records: str) -> Documents:
-        """Return the records that stand in a list of each document; a document without one is a record itself."""
-        place = Place.of(list_of_records.removesuffix("[]"))
+    def within(self, place: str) -> Documents:
+        """Return the records that stand in a list or an object of each document; a document without one is a record itself.
+
+        Args:
+            place: a list, ``samples[]``, or an object of records by their names, ``eval{}``; ``{}`` is the document itself.
+        """
+        key, kind = place[:-2], list if place.endswith("[]") else dict
+        at = Place.of(key).get if key else lambda document: document
 
         def inner(documents: Sequence[Any]) -> list[Any]:
-            found = [place.get(document) if isinstance(document, dict) else None for document in documents]
+            found = [at(document) if isinstance(document, dict) else None for document in documents]
             return list(
-                chain.from_iterable(one if isinstance(one, list) else [doc] for one, doc in zip(found, documents, strict=True))
+                chain.from_iterable(
+                    _entries(one) if isinstance(one, kind) else [doc] for one, doc in zip(found, documents, strict=True)
+                )
             )
 
         def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
@@ -73,6 +80,18 @@ class Documents:
         return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
             head, parts, "record"
         )  # fmt: skip
+
+
+def _entries(value: Any) -> list[Any]:
+    """Return the records of a list, or of an object that holds each, or a list of them, under its name.
+
+    >>> _entries({"a": {"ok": 1}, "b": [{"ok": 0, "id": 7}, {"ok": 1}]})
+    [{'id': 'a', 'ok': 1}, {'id': 7, 'ok': 0}, {'id': 'b', 'ok': 1}]
+    """
+    if isinstance(value, list):
+        return value
+    lists = ((name, held if isinstance(held, list) else [held]) for name, held in value.items())
+    return [{"id": name, **one} if isinstance(one, dict) else one for name, held in lists for one in held]
 
 
 def _numbered(pieces: Iterable[list[Any]]) -> Iterator[Records]:

@@ -129,7 +129,7 @@ class Layout:
         assumed: what words for decisions are taken to mean, though nobody said it; part of ``decisions``.
         checker: says what is correct, where no format says who does.
         gold: where the right answers come from, if from another file.
-        within: the list of a document whose entries are the records; "" where the file has them by themselves.
+        within: where in its one document the file has its records; "" where it has them by themselves.
     """
 
     reader: str
@@ -573,7 +573,9 @@ def _problem_keys() -> tuple[str, ...]:
 
 
 def list_of_records(head: Sequence[Any], request: Request) -> tuple[str, Request]:
-    """Return the list in which a file has its records, if it is one document around them, and what the user says of its entries.
+    """Return where a file has its records, if it is one document around them, and what the user says of them.
+
+    That is its one list of objects, or the one that a place of the user's names; else its one object of alike objects.
 
     A document that is a record itself (of a known format, with a problem, attempts or a text of its own) is left as it is.
 
@@ -587,14 +589,20 @@ def list_of_records(head: Sequence[Any], request: Request) -> tuple[str, Request
         {'correct': 'ok'}
         >>> list_of_records([document, document], Request())[0], list_of_records([{**document, "question": "?"}], Request())[0]
         ('', '')
+        >>> list_of_records([{"date": 1, "eval": {"a": {"ok": 1, "n": 2}, "b": [{"ok": 0, "n": 3}]}}], Request())[0]
+        'eval{}'
     """
-    if len(head) != 1 or not isinstance(head[0], dict) or request.format or recognise(head) is not None:
+    if len(head) != 1 or not isinstance(head[0], dict):
         return "", request
     document = head[0]
+    if named(request.format).matches(document) if request.format else recognise(head) is not None:
+        return "", request
     if any(document.get(key) is not None for key in (*_problem_keys(), "correct", *_KINDS.values())):
         return "", request
     said = [*request.fields.values(), *request.turns, *request.where, *([request.verdicts.key] if request.verdicts.key else [])]
     lists = [f"{key}[]" for key, value in document.items() if _lists_records(key, value)]
+    lists = lists or [f"{key}{{}}" for key, value in document.items() if _holds_records(value)]
+    lists = lists or (["{}"] if _holds_records(document) else [])
     meant = [place for place in lists if any(one.startswith(f"{place}.") for one in said)]
     if not meant and any(Place.of(one).get(document) is not None for one in said):
         return "", request
@@ -613,6 +621,14 @@ def list_of_records(head: Sequence[Any], request: Request) -> tuple[str, Request
         where={inner(one): text for one, text in request.where.items()},
         verdicts=replace(request.verdicts, key=inner(request.verdicts.key)),
     )
+
+
+def _holds_records(value: Any) -> bool:
+    """Return whether a value is an object of records: two or more, which have two or more keys in common."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return False
+    entries = [one for held in value.values() for one in (held if isinstance(held, list) else [held])]
+    return all(isinstance(one, dict) for one in entries) and len(set.intersection(*map(set, entries or [{}]))) > 1
 
 
 def _lists_records(key: str, value: Any) -> bool:

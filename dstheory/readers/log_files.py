@@ -45,6 +45,7 @@ TABLES = (".csv", ".tsv", ".parquet")
 _LOGS = (".jsonl", ".ndjson", ".json", *TABLES, ".eval")
 _PACKED = (".gz", ".zst", ".bz2")
 _MARK = b"\xef\xbb\xbf"  # a byte order mark
+_COUNTERS = ("attempt", "attempt_number", "attempt_index", "iteration", "turn", "round", "retry")  # of what a model did in turn
 
 
 # ---------------------------------------------------------------------- which files
@@ -338,6 +339,22 @@ class Opened(NamedTuple):
             reading.note(format.note, self.file)
         if self.layout.decided_by == NOBODY and not request.decided_by:
             reading.note(FIXED_NOTE, self.file)
+        if self.layout.reader == "rollouts" and (counter := self._counter()):
+            reading.note(
+                f"{counter} may count what the model did in turn, and every row is read as an answer by itself: if an answer "
+                f"follows from the one before it, say --reader table --field id={self.layout.names.problem} "
+                f"--field round={counter}",
+                self.file,
+            )
+
+    def _counter(self) -> str:
+        """Return the key that counts rows, if there is one: 0 or 1 in the first records, and what comes after it."""
+        for key in _COUNTERS:
+            held = [record.get(key) for record in self.documents.head if isinstance(record, dict)]
+            values = {value for value in held if isinstance(value, (int, float)) and not isinstance(value, bool)}
+            if len(values) > 1 and min(values) in (0, 1):
+                return key
+        return ""
 
     def batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         """Yield the usable records in columns.

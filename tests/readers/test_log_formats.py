@@ -127,6 +127,9 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
         {"task_id": i // 3, "trial": i % 3, "reward": float(i == 1), "traj": _said("x"), "info": {"reward_info": {"reward": 9}}}
         for i in range(5)
     ]).encode(), 1, 5, 2),
+    "evalplus": ("a.json", json.dumps({"date": "x", "eval": {
+        f"t/{i}": [{"task_id": f"t/{i}", "solution": "", "base_status": said} for said in ("pass", "fail", "pass")[: i + 1]]
+        for i in range(3)}}).encode(), 4, 6, 3),
     "evalscope": ("a.jsonl", _lines(*(
         {"index": i, "target": "4", "messages": _said("4"),
          "sample_score": {"group_id": i // 2, "score": {"value": {"acc": float(i < 2)}, "extracted_prediction": "4"}}}
@@ -227,6 +230,23 @@ def test_records_in_a_list_of_a_document_are_records(tmp_path: Path) -> None:
     assert read_log(path, fields={"correct": "tries[].ok"}).episodes.n_problems == 1
 
 
+def test_records_in_an_object_by_their_names_are_records(tmp_path: Path) -> None:
+    grades = {f"q{i}": {"ok": i % 3 == 0, "cost": 1} for i in range(7)}
+    path = tmp_path / "a.json"
+    for document, where in (({"model": {"name": "m"}, "by_id": grades}, "by_id{}"), (grades, "{}")):
+        path.write_text(json.dumps(document))
+        log = read_log(path, fields={"correct": "ok"})
+        assert (log.episodes.correct.tolist(), log.episodes.problem_ids) == ([i % 3 == 0 for i in range(7)], tuple(grades))
+        assert next(iter(log.reading.read_as)).endswith(f"problems from id, records from {where}")
+    path.write_text(json.dumps({"before": {"ok": 1, "n": 3}, "after": {"ok": 0, "n": 4}}))
+    assert read_log(path, fields={"correct": "before.ok"}).episodes.correct.tolist() == [True]
+    both = [{"task_id": "t", "solution": "", "base_status": "pass", "plus_status": said} for said in ("pass", "fail")]
+    path.write_text(json.dumps({"eval": {"t": both, "u": both}}))
+    with pytest.raises(RecordError, match="plus_status says wrong and base_status says right: choose which to believe"):
+        read_log(path)
+    assert read_log(path, fields={"correct": "plus_status"}).episodes.correct.tolist() == [True, False, True, False]
+
+
 def test_a_list_of_names_is_no_name_of_a_problem(tmp_path: Path) -> None:
     path = _written(tmp_path, {"a": [{"q": 1, "ok": 1}, {"q": 2, "ok": 0}]}, {"a": [{"q": 3, "ok": 1}]})
     with pytest.raises(RecordError, match=r"a\[\].q is a list of names: what names the problem must be one value in each record"):
@@ -240,6 +260,17 @@ def test_rollouts_of_one_problem_are_not_problems_of_their_own(tmp_path: Path, k
     assert log.episodes.n_problems == 2
     assert next(iter(log.reading.read_as)).endswith(f"correctness from reward, problems from {key}")
     assert read_log(_written(tmp_path, *rows), fields={"correct": "reward", "id": key}).episodes.n_problems == 2
+
+
+def test_rows_that_may_be_attempts_in_turn_are_said_to_be_read_by_themselves(tmp_path: Path) -> None:
+    rows = [{"question_id": f"q{i}", "attempt": k + 1, "is_correct": k == i} for i in range(3) for k in range(i + 1)]
+    path = _written(tmp_path, *rows)
+    (note,) = read_log(path).reading.notes
+    assert "say --reader table --field id=question_id --field round=attempt" in note
+    fields = {"id": "question_id", "round": "attempt", "correct": "is_correct"}
+    assert read_log(path, reader="table", fields=fields).episodes.attempts.tolist() == [1, 2, 3]
+    always = [{**row, "attempt": 1} for row in rows]
+    assert not read_log(_written(tmp_path, *always)).reading.notes
 
 
 def test_answers_in_other_words_are_checked(tmp_path: Path) -> None:
