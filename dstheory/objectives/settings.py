@@ -16,14 +16,15 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
 from dstheory.objectives.expectation.denominators import range_of_lengths
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal
+from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
 from dstheory.objectives.expectation.grouping import Grouping, group_moments
 from dstheory.objectives.expectation.groups import Part
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, check_reward_function, counted_turns, only
+from dstheory.objectives.fused import applies
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -34,7 +35,7 @@ from dstheory.objectives.parts import (
     PerToken,
 )
 from dstheory.objectives.responses import Term
-from dstheory.objectives.rounding import unlike
+from dstheory.objectives.rounding import directed, unlike
 
 _NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "reward_functions", "dual_clip")
 _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per")
@@ -184,8 +185,23 @@ def batch_scale(credit: GroupMean, grouping: Grouping, under: Solution, outcome:
             mean = (of_prompt * rho).sum(axis=-1)
             variance = ((outcome.reward.variance(under) + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1)
         deviation = np.sqrt(variance)
+    if not credit.epsilon:
+        _refuse_lost(deviation**2, under, outcome)
     below = np.asarray(deviation + credit.epsilon)
     return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[..., None])
+
+
+def _refuse_lost(variance: Floats, under: Solution, outcome: ResponseReward) -> None:
+    """Raise ChainError where rewards differ so rarely that floating-point numbers do not hold their variance.
+
+    It is asked where rounding in one direction looks for digits, and of large tables, where it does not.
+    """
+    if not (directed() or applies(under)):
+        return
+    drawn, paid = (under.policy.log_sample > -inf) & (under.mdp.prompt_weight > 0)[:, None], outcome.reward.stop
+    apart = np.where(drawn, paid, -inf).max() > np.where(drawn, paid, inf).min() or outcome.reward.resample.any()
+    rule, remedy = f"must be at least {LEAST_CHANCE:g}", "its root divides credits: use a less extreme policy, or std=False"
+    reject(apart & (variance < LEAST_CHANCE), variance, "variance of the rewards of a batch", rule, remedy, axes=())
 
 
 def over_batch(

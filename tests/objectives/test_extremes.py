@@ -475,7 +475,8 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
 
 
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
-# ratios that are alike but for their last digits, and rounded alike in all directions; logits that are nearly alike, over 1.3.
+# ratios that are alike but for their last digits, and rounded alike in all directions; logits that are nearly alike, over 1.3;
+# rewards of a batch whose deviation is no number, rare as the one that differs is.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -484,6 +485,7 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("reinforce-pp-1", 320),
         ("ppo-clip, dual clip", 2031),
         ("dapo, warm", 605),
+        ("grpo, deviation of the batch", 774),
     ],
 )
 def test_not_wrong(label: str, seed: int) -> None:
