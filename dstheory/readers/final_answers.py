@@ -40,19 +40,19 @@ _PIECE = re.compile(
 )
 _AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
 _NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
-_SIGNS = re.compile(r"[$%°]|\\[%$]|\\approx")
+_SIGNS = re.compile(r"[$%°~]|\\[%$]|\\approx")
 _SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
 _POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
 _QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
 _UNIT = re.compile(
-    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*)|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
+    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*|[gmlshL]\b)"
+    r"|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
 )
 _NO_UNIT = re.compile(
     r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
     r"plus|minus|times|over)s?\b",
     re.IGNORECASE,
 )  # fmt: skip
-_ABBREVIATED = frozenset(("mm", "cm", "dm", "m", "km", "mg", "g", "kg", "ml", "l", "ms", "s", "min", "h"))
 _PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
 _SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
@@ -69,10 +69,10 @@ _TAGGED = re.compile(
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])")  # of a formula none is left when its commands are gone
 _JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\band\b|\bor\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
-_TWO = re.compile(r"(?P<one>[^.;:\n]{1,60}?)\s+or\s+(?P<other>[^.;:\n]{1,60}?)[.\s]*")
+_TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:(?P<and>and)|or)\s+(?P<other>[^;:\n]{1,60}?)[.\s]*")
 _DENIED = re.compile(r"(?:\bnot|n't|\bnor|\brather\s+than|\binstead\s+of)(?:\s+(?:be|equal|to))*\s*[$(\\\[*]*\Z", re.IGNORECASE)
 _BOUND = re.compile(
-    r"\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|between\s.{1,40}\band)"
+    r"\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|over|under|above|below|between\s.{1,40}\band)"
     r"\s*[$(\\\[*]*\Z",
     re.IGNORECASE,
 )  # fmt: skip
@@ -126,9 +126,9 @@ def same_answer(answer: str, gold: str) -> bool:
     choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
     if choice:
         return _letter(answer) == (choice[1] or choice[2]).casefold()
-    boxed = _last_boxes(answer)
+    boxed = _last_boxes(answer) or _listed(answer) or _listed(_said(answer))
     if boxed or _is_formula(answer):
-        return _same(boxed or answer, gold, wanted, whole=True)
+        return _same(boxed or answer.lstrip("= ").rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
     return any(_same(one, gold, wanted) for one in (_said(answer), _last(answer)) if one)
 
 
@@ -139,7 +139,7 @@ def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
         return True
     if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
         return False  # an open interval is no closed one, a pair no set
-    if (units := {_unit(found), _unit(gold)}) <= _ABBREVIATED and len(units) > 1:
+    if not _one_unit(_unit(found), _unit(gold)):
         return False
     left, right = _number(found), _number(gold)
     if left is not None and right is not None:
@@ -176,6 +176,20 @@ def _is_formula(text: str) -> bool:
     return _PROSE_WORD.search(_COMMAND.sub(" ", text)) is None
 
 
+def _listed(text: str) -> str:
+    r"""Return two formulas with "and" or "or" between them as a list; "" where a text is something else, or they are one number.
+
+    Example:
+        >>> _listed("$2$ and $3$."), _listed("x = 1 or x = 2"), _listed("1/2 or 0.5"), _listed("2 and a half")
+        ('2, 3', 'x = 1, x = 2', '', '')
+    """
+    two = _TWO.fullmatch(_PROSE.sub(r"\1", text))
+    if two is None or not all(_is_formula(part) and not _unit(part) for part in (two["one"], two["other"])):
+        return ""
+    one, other = _unwrapped(two["one"]), _unwrapped(two["other"])
+    return "" if _number(one) is not None and _number(one) == _number(other) else f"{one}, {other}"
+
+
 def _last(text: str) -> str:
     r"""Return the last formula or number of a text that the text does not take back; "" where it is a bound, or one of two.
 
@@ -184,7 +198,7 @@ def _last(text: str) -> str:
         ('12', '', '', '0.6')
     """
     two = _TWO.fullmatch(_said(text) or text.strip())
-    if two and len({_number(two["one"]), _number(two["other"])} - {None}) > 1:
+    if two and not two["and"] and len({_number(two["one"]), _number(two["other"])} - {None}) > 1:
         return ""
     slashed = _with_slashes(text)
     for found in reversed(list(_PIECE.finditer(slashed))):
@@ -226,6 +240,17 @@ def _brackets(text: str) -> str:
 def _unit(text: str) -> str:
     found = _UNIT.search(text)
     return (found["words"] or found["text"]).strip() if found else ""
+
+
+def _one_unit(one: str, other: str) -> bool:
+    """Return whether two units may be the same: one is not given, or begins the other as "min" and "dollar" do.
+
+    Example:
+        >>> _one_unit("cm", ""), _one_unit("min", "minutes"), _one_unit("dollars per day", "Dollar"), _one_unit("m", "mm")
+        (True, True, True, False)
+    """
+    short, long = sorted(("".join(unit.casefold().split()).rstrip("s") for unit in (one, other)), key=len)
+    return not short or short == long or (len(short) > 1 and len(long) > 3 and long.startswith(short))
 
 
 def final_answers(text: str) -> list[str]:

@@ -39,6 +39,9 @@ SAME = [
     (r"$\boxed{3}$ and $\boxed{-1}$", "-1,3"), ("<answer> B </answer>", "B"), ("<answer>13</answer> for 12 people", "13"),
     ("12 * 4 = 48\n#### 48\nThat took 3 steps", "48"), (r"#### 3\nSo \boxed{4}", "4"), ("#### 2. Check\nIt is 7", "7"),
     ("The answer is 12, not 13.", "12"), ("That is 60 cents, or $0.60.", "0.6"), ("It is $1/2$ or 0.5", "1/2"),
+    ("$2$ and $3$", "3, 2"), ("x = 1 or x = -4", "-4,1"), ("1, 2", r"1 \text{ and } 2"), ("12 apples and 13 pears", "13"),
+    ("= 4", "4"), ("x = 4.", "4"), ("~100", "100"), ("It can't be 7, so it is 8", "8"), ("60 minutes", "60 min"),
+    ("<answer>5</answer>\n<answer>6</answer>", "6"), ("y=3, x=2", "x=2,y=3"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -56,6 +59,8 @@ DIFFERENT = [
     (r"\boxed{red, blue}", "red"), ("<answer>13</answer> for 12 people", "12"), ("#### 48\nin 3 steps", "3"),
     ("The answer is 12, not 13.", "13"), ("It is not 3", "3"), ("at least 7", "7"), ("It is more than $7$", "7"),
     ("The answer is between 5 and 7", "7"), ("7 or more", "7"),
+    ("$2$ and $3$", "3"), ("x = 1 or x = -4", "1"), ("over 100", "100"), ("It is not more than 100", "100"), ("2 dozen", "2"),
+    ("3 AM", "3 PM"), ("5 g", "5 kg"), ("100+", "100"), (r"\geq 100", "100"), ("It can't be 7", "7"), ("17 percent", "0.17001"),
 ]  # fmt: skip
 
 
