@@ -31,7 +31,7 @@ def test_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_split_shown_is_the_one_of_the_synthetic_log() -> None:
     (found,) = re.findall(r"```\nfrom base to tuned\n(.*?)```", PAGE, flags=re.DOTALL)
     shown = [re.split(r"  +", line.strip()) for line in found.strip().splitlines()[1:]]
-    log = survey(generate_log(), compared=("base", "tuned"), resamples=20)
+    log = survey(generate_log(), compared=("base", "tuned"))
     assert log.comparison is not None
     assert log.comparison_mean is not None
     want = [

@@ -41,7 +41,7 @@ COMMANDS = {
     "sweep, two processes": f"{SWEEP} --workers 2",
     "arithmetic train": TRAIN,
     "simulate": "simulate --steps 300 --runs 2 --out out --overwrite",
-    "anatomy": "anatomy rollouts.jsonl --resamples 50 --out out --report report.html --overwrite",
+    "anatomy": "anatomy rollouts.jsonl --out out --report report.html --overwrite",
     "reproduce": "reproduce one.py two.py --jobs 2 --out out --overwrite",
 }
 EXPERIMENT = '''"""Counts to a number, slowly."""

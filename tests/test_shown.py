@@ -50,7 +50,7 @@ def test_results_are_tables() -> None:
         "Training": dstheory.train(MDP, START, Reinforce(), steps=3),
         "A3: Reflection helps iff a [+] b > 1": claim,
         r"A3: holds \(proved\)": dstheory.check(claim),
-        "Survey of a log": survey(from_records(records).episodes, resamples=9),
+        "Survey of a log": survey(from_records(records).episodes),
     }
     for first, thing in shown.items():
         lines = repr(thing).splitlines()

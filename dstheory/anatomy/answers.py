@@ -7,10 +7,13 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
   asymmetry of the parts close to 0 and 1, where the delta method has none and a bootstrap does not move at all.
 - **Realised**: accuracy of the answer submitted last; the same counting episodes that did not stop as wrong; attempts per
   episode; share of episodes that stopped before their cap; what was gained over submitting the first answer, with an interval
-  recovered from those of both accuracies: where few answers were revised a normal one covers far too seldom.
+  recovered from those of the shares of episodes that got better and that got worse: where few answers were revised, one from
+  both accuracies covers too seldom.
 - **Predicted** by the pooled chain at the log's own caps, and without a cap. This is *accounting*, on the episodes it was fitted
   to: if every episode stops, its accuracy is the realised one identically (claim G4). Predictions that can fail are those of
-  :mod:`dstheory.anatomy.holdout`. Intervals are percentiles of a bootstrap over problems; caps are taken as they are.
+  :mod:`dstheory.anatomy.holdout`. Intervals are recovered from those of p, a and b: with :math:`\Delta_i` the change of the
+  prediction when one of them moves to an end of its interval, the half width is
+  :math:`\sqrt{\sum_{ij} \rho_{ij} \Delta_i \Delta_j}`. Caps are taken as they are.
 - **No decisions**: the first answer submitted.
 - **Perfect decisions** stop at the first correct answer: with at most T attempts their accuracy is :math:`1 - E_x[(1 - p_x)^T]`,
   which is less than :math:`1 - (1 - E p_x)^T` where problems differ (Jensen). No assumption about how they differ is needed: an
@@ -25,33 +28,34 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
   :math:`\log(-\log S)`, where it stays inside (0, 1). Where b is larger at easier problems, the estimate is off: with b from 0.1
   to 0.75, the intervals of simulated logs hold the truth in 27 %.
 
-Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Efron and Tibshirani (1993) for
-the bootstrap; Kaplan and Meier (1958), and Williams (1995) for its variance over clusters.
+Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Kaplan and Meier (1958), and
+Williams (1995) for its variance over clusters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import (
-    COLUMNS,
     RATES,
     Estimate,
     ProblemCounts,
     Row,
+    balance,
     mean_attempts,
     normal_quantile,
     rate,
     row,
+    student_quantile,
     wilson,
-)  # fmt: skip
-from dstheory.checks import Bools, Floats, Ints, whole_number
+)
+from dstheory.checks import Bools, Ints
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 _FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
@@ -60,8 +64,6 @@ MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the mode
 _UNKNOWN = "unknown"
 _NOBODY = "nobody decided whether to go on"
 _OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
-
-_Rates = tuple[ArrayLike, ArrayLike, ArrayLike]  # p, a and b: numbers or arrays that broadcast
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,15 @@ class Answers:
     notes: tuple[str, ...]
 
 
-def answer(
-    episodes: Episodes | HoldsEpisodes, *, level: float = 0.95, resamples: int = 999, rng: np.random.Generator | int = 0
-) -> Answers:
+def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answers:
     """Say what a log says.
 
     Args:
         episodes: the log, or the part of it that one model did on one task.
         level: coverage of each interval.
-        resamples: of the bootstrap over problems.
-        rng: generator or seed.
 
     Raises:
         RecordError: a level outside (0, 1).
-        ChainError: fewer than two resamples.
 
     >>> from dstheory.anatomy import simulate_log
     >>> found = answer(simulate_log(500, p=0.4, a=0.9, b=0.7, cap=8))
@@ -115,7 +112,7 @@ def answer(
     ('yes', '2.8 [2.5, 3.2]', '0.65 [0.60, 0.69]', '0.64 [0.60, 0.69]')
     """
     normal_quantile(level)
-    n, episodes = whole_number(resamples, "resamples", low=2), episodes_of(episodes)
+    episodes = episodes_of(episodes)
     table = ProblemCounts.of(episodes)
     rates = row(table, level=level)
     index = youden(table, rates)
@@ -123,17 +120,17 @@ def answer(
     own_caps = {int(cap): float(count) / len(episodes) for cap, count in zip(caps, shares, strict=True)}
     # Whether the log shows stops at the cap, that is, whether the model was asked there.
     at_cap = bool((episodes.ended_by_stop & (episodes.cap > 0) & (episodes.attempts == episodes.cap)).any())
-    p, a, b = (np.asarray(0.0 if e.value is None else e.value) for e in (rates.p, rates.a, rates.b))
-    draws = _draw_rates(table, n, np.random.default_rng(rng))
     who, nothing = decided_by(episodes, rates), Estimate.missing(_NOBODY, level=level)
 
     def predict(what: str, caps: Mapping[int, float]) -> Estimate:
+        least, most = (1.0, np.inf) if what == "attempts" else (0.0, 1.0)
         if who == NOBODY:
-            return Estimate.missing(_NOBODY, level=level, high=np.inf if what == "attempts" else 1.0)
-        if rates.p.value is None or (rates.a.value is None and rates.p.value > 0):
-            return Estimate.missing(rates.p.reason or rates.a.reason, level=level, high=np.inf if what == "attempts" else 1.0)
-        value, drawn = (sum(w * _predicted(what, r, cap, at_cap) for cap, w in caps.items()) for r in ((p, a, b), draws))
-        return Estimate(float(value), *_percentiles(np.asarray(drawn), level), level, f"bootstrap over problems, {n:,} resamples")
+            return Estimate.missing(_NOBODY, level=level, low=least, high=most)
+
+        def over_caps(p: float, a: float, b: float) -> float:
+            return sum(weight * _by_chain(what, p, a, b, cap, at_cap) for cap, weight in caps.items())
+
+        return _recovered(over_caps, table, rates, least, most)
 
     longest = int(episodes.attempts.max())
     return Answers(
@@ -281,55 +278,63 @@ def _hypot(x: float, y: float, correlation: float) -> float:
 # ---------------------------------------------------------------------- predictions of the pooled chain
 
 
-def _draw_rates(table: ProblemCounts, resamples: int, rng: np.random.Generator) -> _Rates:
-    """Return p, a, b of bootstrap draws; a draw without decisions of one kind keeps the estimate of the whole log."""
-    totals = dict(zip(COLUMNS, np.concatenate(list(table.resample(resamples, rng))).T, strict=True))
-    out = []
-    for successes, trials in RATES.values():
-        whole = table.total(successes) / max(table.total(trials), 1)
-        n = totals[trials]
-        out.append(np.divide(totals[successes], n, out=np.full(len(n), whole), where=n > 0))
-    return out[0], out[1], out[2]
+def _recovered(
+    function: Callable[[float, float, float], float], table: ProblemCounts, rates: Row, least: float, most: float
+) -> Estimate:
+    """Return a function of p, a and b, from ``least`` to ``most``, with an interval recovered from theirs."""
+    found = (rates.p, rates.a, rates.b)
+    # A rate without a value must have no say at the estimate, but may be anything where another one moves.
+    free = [[0.0, 1.0] if one.value is None else [one.value] for one in found]
+    values = {function(*at) for at in product(*free)}
+    value = values.pop()
+    if values:
+        return Estimate.missing(next(one.reason for one in found if one.reason), level=rates.p.level, low=least, high=most)
+    down, up, sign, lowest = np.zeros(3), np.zeros(3), np.ones(3), value
+    for i, one in enumerate(found):
+        ends = [[function(*at) for at in product(*free[:i], [end], *free[i + 1 :])] for end in (one.low, one.high)]
+        lowest = min(lowest, *ends[0], *ends[1])
+        if np.isfinite(value):
+            down[i], up[i] = min(value, *ends[0], *ends[1]) - value, max(value, *ends[0], *ends[1]) - value
+        sign[i] = 1.0 if max(ends[1]) >= max(ends[0]) else -1.0
+    together = np.array([[1.0 if i == j else table.correlation(RATES[i], RATES[j]) for j in RATES] for i in RATES])
+    together *= np.outer(sign, sign)
+    below, above = (float(np.sqrt(max(x @ together @ x, 0.0))) if np.isfinite(x).all() else np.inf for x in (down, up))
+    low = max(value - below, least) if np.isfinite(value) else lowest
+    return Estimate(value, low, min(value + above, most), rates.p.level, "MOVER of the intervals of p, a and b")
 
 
-def _percentiles(drawn: Floats, level: float) -> tuple[float, float]:
-    """Return the ends of the middle part of draws; there is nothing between a number and infinity, so the wider one is taken."""
-    below, above = ("median_unbiased", "median_unbiased") if np.isfinite(drawn).all() else ("lower", "higher")
-    return float(np.quantile(drawn, (1 - level) / 2, method=below)), float(np.quantile(drawn, (1 + level) / 2, method=above))  # type: ignore[call-overload]
-
-
-def _predicted(what: str, rates: _Rates, cap: int, at_cap: bool) -> Floats:
+def _by_chain(what: str, p: float, a: float, b: float, cap: int, at_cap: bool) -> float:
     if what == "attempts":
-        return chain_formulas.attempts(*rates, cap)
+        return float(chain_formulas.attempts(p, a, b, cap))
     if what == "stopped":
-        return chain_formulas.stopping(*rates, cap)
+        return float(chain_formulas.stopping(p, a, b, cap))
     if what == "accuracy":
-        return chain_formulas.accuracy(*rates, cap)
+        return float(chain_formulas.accuracy(p, a, b, cap))
     if cap and not at_cap:  # decisions end one attempt before the cap
-        return chain_formulas.accuracy(*rates, cap - 1, unstopped="wrong") if cap > 1 else np.zeros(np.shape(rates[0]))
-    return chain_formulas.accuracy(*rates, cap, unstopped="wrong")
+        return float(chain_formulas.accuracy(p, a, b, cap - 1, unstopped="wrong")) if cap > 1 else 0.0
+    return float(chain_formulas.accuracy(p, a, b, cap, unstopped="wrong"))
 
 
 # ---------------------------------------------------------------------- what the log shows
 
 
 def _realised(table: ProblemCounts, level: float, at_cap: bool) -> dict[str, Estimate]:
-    last, first = (rate(table, name, "episodes", level=level) for name in ("final_correct", "first_correct"))
     return {
-        "accuracy": last,
+        "accuracy": rate(table, "final_correct", "episodes", level=level),
         "accuracy, unstopped wrong": rate(table, "stopped_correct" if at_cap else "stop_correct", "episodes", level=level),
         "attempts": mean_attempts(table, level),
         "stopped": rate(table, "stopped", "episodes", level=level),
-        "gain over the first answer": _gained(table, last, first),
+        "gain over the first answer": _gained(table, level),
     }
 
 
-def _gained(table: ProblemCounts, last: Estimate, first: Estimate) -> Estimate:
+def _gained(table: ProblemCounts, level: float) -> Estimate:
     """Return how much more often last answers are right than first ones."""
     if table.total("attempts") == table.total("episodes") and not table.total("stopped"):
-        return Estimate(0.0, 0.0, 0.0, last.level, "no episode could have a second answer")
-    both = table.correlation(("final_correct", "episodes"), ("first_correct", "episodes"))
-    return rate_difference(last, first, both)
+        return Estimate(0.0, 0.0, 0.0, level, "no episode could have a second answer")
+    better, worse = (("improved", "episodes"), ("worsened", "episodes"))
+    gained, lost = (rate(table, *one, level=level) for one in (better, worse))
+    return rate_difference(gained, lost, table.correlation(better, worse))
 
 
 def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str, ...]:
@@ -404,8 +409,10 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     if survival == 1.0:
         low, high = wilson(0, n, level=level)
         return Estimate(0.0, float(low), float(high), level, f"Wilson, {n:,} problems")
-    error = float(np.sqrt(by_problem @ by_problem * n / max(n - 1, 1))) / abs(np.log(survival))
-    factor = np.exp(normal_quantile(level) * error)
+    times = np.unique(episodes.problem, return_counts=True)[1]
+    moved = by_problem / np.maximum(1 - times / len(episodes), 1 / len(episodes))  # as for rates, by leaving each problem out
+    error = float(np.sqrt(moved @ moved * max(n - 1, 1) / n)) / abs(np.log(survival))
+    factor = np.exp(student_quantile(balance(times, np.ones(n))[0], level) * error)
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
 
 

@@ -28,13 +28,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import sqrt
 
 import numpy as np
 
 from dstheory.anatomy.difference import Compared, Mean, Side, Spread
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.model_checks import Test, dispersion, trials_of
+from dstheory.anatomy.model_checks import MOST_SIMULATED, Test, beyond, dispersion, simulated_scores, trials_of
 from dstheory.anatomy.rates import Estimate
 from dstheory.checks import Floats, Ints
 
@@ -200,8 +200,16 @@ def _under(side: Side, cell: Ints, own: Floats, other: Floats, cap: int) -> tupl
 # ---------------------------------------------------------------------- problems with a and b of their own
 
 
-def alike_within(parts: Sequence[Episodes], name: str) -> Test:
+def alike_within(
+    parts: Sequence[Episodes], name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0
+) -> Test:
     r"""Test whether a or b is the same for all problems of each label: Stouffer's sum of the scores of overdispersion.
+
+    Args:
+        parts: the episodes of each label.
+        name: "a" or "b".
+        resamples: simulated logs of each label behind the p-value, where all have 5,000 episodes at most; 0 for none.
+        rng: generator or seed.
 
     >>> from dstheory.anatomy import simulate_log
     >>> from dstheory.anatomy.model_checks import check_problems
@@ -209,13 +217,21 @@ def alike_within(parts: Sequence[Episodes], name: str) -> Test:
     >>> alike_within(parts, "a").rejected(), check_problems(Episodes.concatenate(parts), "a", resamples=0).rejected()
     (False, True)
     """
-    null, found = f"problems of one label have the same {name}", [dispersion(*trials_of(part, name)) for part in parts]
-    scores = [one.z.item() for one in found if one.tells]
-    if not scores:
+    null, trials = f"problems of one label have the same {name}", [trials_of(part, name) for part in parts]
+    found = [(part, one, unit) for part, (outcome, unit) in zip(parts, trials, strict=True)
+             if (one := dispersion(outcome, unit)).tells]  # fmt: skip
+    if not found:
         return Test.missing(f"{name} over problems", null, "no label shows differences between its problems")
+    scores = [one.z.item() for _, one, _ in found]
+    generator, simulated = np.random.default_rng(rng), None
+    if resamples and sum(map(len, parts)) <= MOST_SIMULATED:
+        drawn = [simulated_scores(part, name, resamples, generator).get(name) for part in parts]
+        if all(one is not None for one in drawn):
+            of_logs = np.array(drawn)
+            telling = np.count_nonzero(~np.isnan(of_logs), axis=0)
+            simulated = np.nansum(of_logs, axis=0)[telling > 0] / np.sqrt(telling[telling > 0])
     z = sum(scores) / sqrt(len(scores))
+    p_value, method = beyond(z, [unit for _, _, unit in found], simulated)
     effect = f"scores within labels: {', '.join(f'{score:.2f}' for score in scores[:12])}"
-    method = f"sum of {len(scores)} scores of overdispersion (Tarone), martingale variance, normal"
-    return Test(
-        f"{name} over problems", null, z, None, 0.5 * erfc(z / sqrt(2)), effect, sum(one.df.item() for one in found), method
-    )
+    method = f"sum of {len(scores)} scores of overdispersion (Tarone), {method}"
+    return Test(f"{name} over problems", null, z, None, p_value, effect, sum(one.df.item() for _, one, _ in found), method)

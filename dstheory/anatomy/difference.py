@@ -17,7 +17,7 @@ What is assumed: a problem's attempts are independent, with one p_x; a and b are
 
 **Intervals** are normal over problems, paired where both logs are about the same problem. They include the error of a and b, and
 allow for the largest bias that any distribution of p_x can cause. Those of the two accuracies are Wilson's with the same errors,
-since a normal interval near 0 or 1 does not cover.
+since a normal interval near 0 or 1 does not cover, and that of the gain is recovered from them (MOVER).
 
 **First answers** can be compared of any two logs, also where there are no decisions to split off. With :math:`\hat r` the share
 of episodes whose first answer is right (p, where nobody could resample), the difference has an interval recovered from those of
@@ -32,7 +32,7 @@ unpaired form; the estimates are derived here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -363,30 +363,40 @@ class Compared:
         return Mean(mean.value, mean.influence + mean.slopes @ decided, np.zeros(4), mean.bias)
 
     def parts(self) -> dict[str, Mean]:
-        """Return the gain and what sampling and decisions contribute to it."""
-        gain, decide = self.gain, self.decide
-        return {name: self.settled(mean) for name, mean in (("gain", gain), ("sample", gain - decide), ("decide", decide))}
+        """Return both accuracies, the gain, and what sampling and decisions contribute to it."""
+        (before, after), gain, decide = self.own, self.gain, self.decide
+        means = {"before": before, "after": after, "gain": gain, "sample": gain - decide, "decide": decide}
+        return {name: self.settled(mean) for name, mean in means.items()}
 
     def difference(self) -> Difference:
         """Return the split."""
-        level, means = self.level, self.parts()
-        spreads = {name: mean.spread(self.units) for name, mean in means.items()}
-        parts = {name: spreads[name].around(mean.value, level) for name, mean in means.items()}
-        before, after = (self.settled(mean).spread(self.units).around_share(mean.value, level) for mean in self.own)
+        parts, spreads = estimates({name: (mean, self.units) for name, mean in self.parts().items()}, self.level)
         return Difference(
             rates_before=self.rates[0],
             rates_after=self.rates[1],
-            before=before,
-            after=after,
-            gain=parts["gain"],
-            sample=parts["sample"],
-            decide=parts["decide"],
-            decision_share=share_of(parts, spreads, level),
+            **parts,
+            decision_share=share_of(parts, spreads, self.level),
             spreads=spreads,
             cap=self.cap,
             shared=_shared(self.sides),
             notes=_notes(self.sides, self.names, [mean.shown for mean in self.own], spreads["decide"], self.cap),
         )
+
+
+def estimates(means: Mapping[str, tuple[Mean, int]], level: float) -> tuple[dict[str, Estimate], dict[str, Spread]]:
+    """Return what :meth:`Compared.parts` names with intervals, and how far the gain and its parts may be off.
+
+    Args:
+        means: each with the number of problems behind its error.
+        level: of the intervals.
+    """
+    spreads = {name: mean.spread(units) for name, (mean, units) in means.items()}
+    found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in means.items()}
+    for name in ("before", "after"):
+        found[name] = spreads.pop(name).around_share(means[name][0].value, level)
+    together = correlation_of(means["after"][0].influence, means["before"][0].influence)
+    gain = rate_difference(found["after"], found["before"], together)
+    return found | {"gain": replace(gain, value=means["gain"][0].value)}, spreads
 
 
 def mean_over(parts: Sequence[Compared], means: Sequence[Mean]) -> tuple[Mean, int]:
@@ -409,9 +419,10 @@ def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level
 
     Its interval is Fieller's: all :math:`\theta` for which :math:`decide - \theta\, gain` may have the mean 0; its variance comes
     from those of gain, sample and decide, since gain = sample + decide:
-    :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`. It is bounded where the interval of the gain
-    does not hold 0, which is where there is a share. So at most one comparison in twenty gets a wrong interval. Most of these are
-    comparisons whose gain is hardly larger than its error: there chance made the gain larger, and the share smaller.
+    :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`. It is bounded where the normal interval of the
+    gain does not hold 0; there is a share where neither that nor the interval of the gain does. So at most one comparison in
+    twenty gets a wrong interval. Most of these are comparisons whose gain is hardly larger than its error: there chance made the
+    gain larger, and the share smaller.
 
     Args:
         parts: "gain" and "decide", among others.
@@ -419,7 +430,9 @@ def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level
         level: of the interval.
     """
     gain, decide = parts["gain"], parts["decide"].value
-    if gain.value is None or decide is None or gain.low <= 0 <= gain.high:
+    assert gain.value is not None
+    assert decide is not None
+    if any(one.low <= 0 <= one.high for one in (gain, spreads["gain"].around(gain.value, level))):
         why = "the gain may be zero, and a share of nothing has no meaning"
         return Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
     whole, sample, part = (spreads[name].error ** 2 for name in ("gain", "sample", "decide"))

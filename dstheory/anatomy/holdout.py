@@ -9,7 +9,9 @@ to all others. All fits have the pseudo-observation of :mod:`dstheory.anatomy.be
   mostly the same problems, so how much problems differ shows too little of how far their mean may be off: its variance is taken
   as that of independent problems times 1 + k/(k - 1).
 - **Calibration**: predicted against realised accuracy, share stopped, number of attempts; and per round the share of correct
-  answers among episodes that reach it. z is the difference over the standard error of what was realised.
+  answers among episodes that reach it. z says how far apart they are, in units in which the interval of what was realised ends
+  at the normal quantile of its level: at 95 %, :math:`|z| > 1.96` where it does not hold the predicted value (before it is moved
+  out at small counts). That the predicted value is estimated, too, is not in it.
 
 Source: derived here; cross-validation by clusters, Hastie, Tibshirani, Friedman (2009), section 7.10; the variance of means over
 folds, Nadeau and Bengio (2003).
@@ -17,14 +19,26 @@ folds, Nadeau and Bengio (2003).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, Labels, episodes_of
-from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds, student_quantile
+from dstheory.anatomy.rates import (
+    Estimate,
+    ProblemCounts,
+    attempts_deviate,
+    cells,
+    mean_attempts,
+    normal_quantile,
+    rate,
+    rate_deviate,
+    rounds,
+    student_quantile,
+)
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chains
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -40,7 +54,8 @@ class Calibration:
         what: the quantity.
         predicted: per kind of chain.
         realised: with its interval.
-        z: per kind, (realised - predicted) over the standard error of the realised one; None where that is zero.
+        z: per kind, how far the realised one lies above the predicted: beyond 1.96 where a 95 % interval leaves that out; None
+            where 0 or 1 is predicted.
     """
 
     what: str
@@ -171,33 +186,29 @@ def _paired(differences: Floats, times: Ints, folds: int, level: float) -> Estim
     n = int(times.sum())
     mean = float(times @ differences / n)
     alone = float(times @ (differences - mean) ** 2 / (n * max(n - 1, 1)))
-    half = student_quantile(n, level) * float(np.sqrt(alone * (1 + folds / (folds - 1))))
-    return Estimate(mean, mean - half, mean + half, level, f"normal, {n:,} problems, paired, {folds} folds")
+    half = student_quantile(n - 1, level) * float(np.sqrt(alone * (1 + folds / (folds - 1))))
+    return Estimate(mean, mean - half, mean + half, level, f"Student, {n:,} problems, paired, {folds} folds")
 
 
 def _calibration(episodes: Episodes, table: ProblemCounts, means: Mapping[str, Floats], level: float) -> tuple[Calibration, ...]:
-    realised = {
-        "accuracy": rate(table, "final_correct", "episodes", level=level),
-        "stopped": rate(table, "stopped", "episodes", level=level),
-        "attempts": mean_attempts(table, level),
-    }
+    def compared(
+        what: str, realised: Estimate, predicted: Mapping[str, float], of: Callable[[float], float | None]
+    ) -> Calibration:
+        return Calibration(what, predicted, realised, {kind: of(value) for kind, value in predicted.items()})
+
+    whole = [{kind: float(mean[i]) for kind, mean in means.items()} for i in range(3)]
     out = [
-        _compared(what, {kind: float(mean[i]) for kind, mean in means.items()}, estimate, level)
-        for i, (what, estimate) in enumerate(realised.items())
-    ]
+        compared(what, rate(table, successes, "episodes", level=level), predicted,
+                 partial(rate_deviate, table, successes, "episodes", level=level))
+        for (what, successes), predicted in zip((("accuracy", "final_correct"), ("stopped", "stopped")), whole, strict=False)
+    ]  # fmt: skip
+    out.append(compared("attempts", mean_attempts(table, level), whole[2], partial(attempts_deviate, table, level=level)))
     for k, here in enumerate(rounds(episodes, most=_ROUNDS)):
         predicted = {}
         for kind, mean in means.items():
             reach, right = np.split(mean[3:], 2)
             predicted[kind] = float(right[k] / reach[k]) if reach[k] > 0 else 0.0
-        correct = rate(here, "correct", "attempts", level=level)
-        out.append(_compared(f"correct in round {k + 1}, of those that reach it", predicted, correct, level))
+        realised = rate(here, "correct", "attempts", level=level)
+        what = f"correct in round {k + 1}, of those that reach it"
+        out.append(compared(what, realised, predicted, partial(rate_deviate, here, "correct", "attempts", level=level)))
     return tuple(out)
-
-
-def _compared(what: str, predicted: Mapping[str, float], realised: Estimate, level: float) -> Calibration:
-    assert realised.value is not None
-    # The half width of the interval over its quantile is the standard error, also for Wilson's in the middle of the range.
-    error = (realised.high - realised.low) / (2 * normal_quantile(level))
-    z = {kind: (realised.value - value) / error if error > 0 else None for kind, value in predicted.items()}
-    return Calibration(what, predicted, realised, z)

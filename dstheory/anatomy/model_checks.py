@@ -8,11 +8,14 @@ residuals :math:`e_j = y_j - r` and what has been gathered before, :math:`Z_{j} 
 is half of :math:`\sum_x (c_x - n_x r)^2 - c_x (1-r)^2 - (n_x - c_x) r^2`, the score of overdispersion in Tarone's test. Books
 give it a variance for fixed numbers of trials. Here an episode ends *because of* its trials; but :math:`Z_j` is known before
 trial j, so U is a martingale, with variance :math:`r(1-r) \sum Z_j^2` whatever the stopping rule; estimating r takes
-:math:`[\sum Z_j]^2 r(1-r) / M` off it, with M trials. With fixed numbers of trials the mean of this variance is Tarone's.
+:math:`[\sum Z_j]^2 r(1-r) / M` off it, with M trials, and makes the mean of U nearly :math:`-\sum Z_j^2 / (M - 1)`, which z is
+counted from. With fixed numbers of trials the mean of this variance is Tarone's.
 :math:`U / (r(1-r) \cdot \text{pairs})` estimates the correlation between two trials of one problem. Pearson's statistic
 :math:`\sum_x (c_x - n_x r)^2/(n_x r (1-r))`, with degrees of freedom G - 1, is reported beside it as an effect; its chi-square
-distribution does not hold under stopping, so no p-value is taken from it. For few problems the p-value comes from a parametric
-bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain.
+distribution does not hold under stopping, so no p-value is taken from it. For short logs the p-value comes from a parametric
+bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain. For longer ones it is that of a
+chi-square with as many degrees of freedom as give it the skewness of U, :math:`(\sum m_x^2)^3/(\sum m_x^3)^2` with
+:math:`m_x = n_x (1 - n_x/M)`: nearly a normal one, but where a handful of problems have most of the trials.
 
 **Within episodes**, whatever problems are like: of an episode all attempts but the last were followed by a resample. Given that,
 and given how many of these m = K - 1 attempts were correct, every order of them is equally likely if the attempts are independent
@@ -34,7 +37,8 @@ given :math:`n_k`, so :math:`\sum_k (s_k - n_k r)^2/(n_k r(1-r))` is chi-square 
 Neighbouring late rounds are put together until 5 successes and failures are expected. This test also rejects where problems
 merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder.
 
-Source: Tarone (1979) for fixed numbers of trials; the rank sum of Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
+Source: Tarone (1979) for fixed numbers of trials; Pearson (1959) for the chi-square of a given skewness; the rank sum of
+Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
 the martingale variance and conditioning within episodes are derived here.
 """
 
@@ -44,7 +48,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import erfc, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -65,7 +69,7 @@ _CHANCE = {
 _IN_ROUNDS = {"p": "a correct answer", "a": "accepting a correct answer", "b": "rejecting a wrong answer"}
 _DECISIONS = {"a": "a correct answer is accepted", "b": "a wrong answer is rejected"}
 _EXPECTED = 5.0  # successes and failures per cell from which a chi-square is trusted
-_MOST_SIMULATED = 5000  # episodes up to which the p-value over problems is simulated
+MOST_SIMULATED = 5000  # episodes up to which p-values over problems are simulated
 _AT_ONCE = 20_000  # episodes simulated at once
 _PIECE = 1 << 20  # trials looked at at once
 
@@ -161,7 +165,7 @@ class Dispersion:
     """The statistic, for one log or for several at once (arrays).
 
     Attributes:
-        z: U over its standard deviation; NaN where no problem has two trials or all trials have one outcome.
+        z: U less its mean, over its standard deviation; NaN where no problem has two trials or all trials have one outcome.
         correlation: of two trials of one problem.
         pearson, df: Pearson's statistic, and the number of problems with trials less 1.
         pairs: pairs of trials of one problem.
@@ -218,7 +222,7 @@ def dispersion(outcome: Bools, unit: Ints, ends: Ints | None = None) -> Dispersi
 
     >>> found = dispersion(np.array([1, 1, 0, 0, 1, 0]), np.array([0, 0, 1, 1, 2, 2]))
     >>> round(found.z.item(), 3), round(found.correlation.item(), 3), found.df.item(), found.pairs.item()
-    (0.594, 0.333, 2, 3.0)
+    (0.951, 0.333, 2, 3.0)
     """
     # The trials of one log are looked at in pieces of whole problems, so that ten million of them need little memory.
     cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE])).tolist() if ends is None else []
@@ -234,7 +238,8 @@ def dispersion(outcome: Bools, unit: Ints, ends: Ints | None = None) -> Dispersi
         u, squares, gathered, pairs, pearson, units = sums
         variance = spread * (squares - gathered**2 / n)
         # Variances of rounding size, as where each problem has one trial, are none.
-        z = np.where(variance > 1e-9 * n * spread, u / np.sqrt(np.maximum(variance, 1e-300)), np.nan)
+        centred = u + squares / (n - 1)
+        z = np.where(variance > 1e-9 * n * spread, centred / np.sqrt(np.maximum(variance, 1e-300)), np.nan)
         return Dispersion(z, u / (spread * pairs), pearson / spread, units.astype(np.int64) - 1, pairs)
 
 
@@ -281,33 +286,55 @@ def _check_problems(episodes: Episodes, names: str, resamples: int, rng: np.rand
     trials = {name: trials_of(episodes, name) for name in names}
     found = {name: dispersion(*trials[name]) for name in names}
     seen = [name for name in names if found[name].tells]
-    simulated = _simulated(episodes, seen, resamples, rng) if resamples and len(episodes) <= _MOST_SIMULATED else {}
-    return [_over_problems(name, found[name], trials[name][0], simulated.get(name)) for name in names]
+    simulated = simulated_scores(episodes, seen, resamples, rng) if resamples and len(episodes) <= MOST_SIMULATED else {}
+    return [_over_problems(name, found[name], *trials[name], simulated.get(name)) for name in names]
 
 
-def _over_problems(name: str, found: Dispersion, outcome: Bools, simulated: Floats | None) -> Test:
+def _over_problems(name: str, found: Dispersion, outcome: Bools, unit: Ints, simulated: Floats | None) -> Test:
     what, null = f"{name} over problems", f"every problem has the same {_CHANCE[name]}"
     z, df, correlation = found.z.item(), int(found.df.item()), found.correlation.item()
     if not found.tells:
         why = "no problem has two trials" if df else "there is one problem"
         why = "all trials had one outcome" if outcome.all() or not outcome.any() else why
         return Test.missing(what, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
-    beyond = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
+    odd = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
-        f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{beyond}; "
+        f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{odd}; "
         f"Pearson {found.pearson.item():.4g} on {df:,} df, ratio {found.pearson.item() / df:.2f}"
     )
-    method = "score of overdispersion (Tarone), martingale variance, normal"
-    p_value = 0.5 * erfc(z / sqrt(2))
+    p_value, method = beyond(z, [unit], None if simulated is None else simulated[~np.isnan(simulated)])
+    return Test(what, null, z, None, p_value, effect, df + 1, f"score of overdispersion (Tarone), {method}")
+
+
+def beyond(z: float, units: Sequence[Ints], simulated: Floats | None) -> tuple[float, str]:
+    """Return the p-value of the sum of the scores of several logs, over the root of their number, and how it was made.
+
+    Args:
+        z: that.
+        units: of each log, the problem of each trial.
+        simulated: what it is in simulated logs.
+
+    >>> [round(beyond(2.0, [np.repeat(np.arange(n), 9)], None)[0], 3) for n in (3, 3000)]  # normal: 0.023
+    [0.048, 0.024]
+    """
+    from scipy.special import chdtrc
+
     if simulated is not None:
         alike = z - 1e-9 * abs(z)  # logs of the same counts differ by rounding
         p_value = float((1 + np.count_nonzero(simulated >= alike)) / (1 + len(simulated)))
-        method = f"score of overdispersion (Tarone), p-value from {len(simulated):,} logs simulated from the homogeneous chain"
-    return Test(what, null, z, None, p_value, effect, df + 1, method)
+        return p_value, f"p-value from {len(simulated):,} logs simulated from the homogeneous chain"
+    skewness = 0.0  # over the root of 8
+    for unit in units:
+        n = np.unique(unit, return_counts=True)[1] / len(unit)
+        m = n * (1 - n)
+        skewness += float((m**3).sum() / (m**2).sum() ** 1.5) / len(units) ** 1.5
+    return float(chdtrc(skewness**-2, max(skewness**-2 + z * sqrt(2) / skewness, 0.0))), "martingale variance, chi-square"
 
 
-def _simulated(episodes: Episodes, names: Sequence[str], resamples: int, rng: np.random.Generator | int) -> dict[str, Floats]:
-    """Return each rate's statistic of logs from the fitted homogeneous chain; nothing if it practically never stops."""
+def simulated_scores(
+    episodes: Episodes, names: Sequence[str], resamples: int, rng: np.random.Generator | int
+) -> dict[str, Floats]:
+    """Return each rate's z in logs from the fitted homogeneous chain; nothing if it practically never stops."""
     (row,) = measure(episodes, interval="binomial")
     p, a, b = (0.5 if e.value is None else e.value for e in (row.p, row.a, row.b))
     unlimited = (episodes.cap == 0).any()
@@ -327,8 +354,7 @@ def _simulated(episodes: Episodes, names: Sequence[str], resamples: int, rng: np
             outcome, at = _trials(name, correct, stopped, decided)
             outcome, unit = _by_problem(outcome, problem if at is None else problem[at])
             values[name].append(dispersion(outcome, unit, ends if at is None else np.searchsorted(at, ends)).z)
-    joined = {name: np.concatenate(found) for name, found in values.items()}
-    return {name: z[~np.isnan(z)] for name, z in joined.items()}
+    return {name: np.concatenate(found) for name, found in values.items()}
 
 
 # ---------------------------------------------------------------------- within episodes, decisions, rounds

@@ -6,29 +6,33 @@ correct and wrong answers (censored ones left out), of which :math:`s_C` stop an
 .. math:: \hat p = n_C / n, \qquad \hat a = s_C / m_C, \qquad \hat b = r_W / m_W .
 
 **Problems are the units.** Attempts of one problem may be correlated, so :class:`ProblemCounts` holds sums per problem, as
-*distinct rows with multiplicities*: rows are small whole numbers, so many problems have the same one, and drawing P problems
-with replacement is a multinomial draw of new multiplicities, over hundreds of rows instead of a million. Where rows are too many
-for that, problems are put together at random into blocks of (nearly) equal size, and blocks are drawn: a block is a sum of
-independent problems, so the variance of every total is estimated without bias; with 5,000 blocks its standard error is 2 %.
+*distinct rows with multiplicities*: rows are small whole numbers, so many problems have the same one, and sums over a million
+problems are sums over hundreds of rows.
 
-**Wilson's interval** is all r with :math:`|\hat r - r| \le z \sqrt{r(1-r)/n}`, z the normal quantile of the level. Here n is
+**Wilson's interval** is all r with :math:`|\hat r - r| \le z \sqrt{r(1-r)/n}`, z the normal quantile of the level. With a handful
+of successes or failures it covers too seldom (84 % where one in six samples has a single success), so its end on that side is
+moved out to the exact one-sided limit of the same level, a quantile of a Beta distribution. Here n is
 
 - ``"binomial"``: the number of trials. Right if attempts are independent given p, a, b, that is, if all problems are alike.
-- ``"problem"`` (the default): an *effective* number of trials. With the linearised variance of a ratio over G problems,
-  :math:`V = \frac{G}{G-1}\sum_x (s_x - \hat r n_x)^2/(\sum n)^2`,
+- ``"problem"`` (the default): an *effective* number of trials. With the jackknife's variance of a ratio over G problems,
 
-  .. math:: n_{\text{eff}} = \min\{\hat r (1 - \hat r)/V, \textstyle\sum n\},
+  .. math:: V = \frac{G-1}{G} \sum_x \Big(\frac{s_x - \hat r n_x}{N - n_x}\Big)^2, \qquad
+            n_{\text{eff}} = \min\{\hat r (1 - \hat r)/V, N\}, \qquad N = \sum n,
 
-  and Student's quantile with G - 1 degrees of freedom for the normal one.
+  and Student's quantile for the normal one. A problem that has most of the trials draws the rate to itself, and what is left of
+  its deviation must be scaled up; and there are then fewer degrees of freedom than problems (:func:`balance`; G - 1 where all
+  have as many trials). But problems cannot differ by more than those that are always or never right, which are worth
+  :math:`1/\sum (n_x/N)^2` trials. That is no estimate, so it has the normal quantile, and is taken instead where this makes the
+  interval shorter (with V, where V is larger still, as where numbers of trials depend on their outcomes).
   Where :math:`\hat r` is 0 or 1 the correlation cannot be seen, and each problem counts once: :math:`n_{\text{eff}} = G`.
 
 **What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where resampling helps, hard problems get more of them,
 and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their
 decisions differ (claim G2-pooled). The accuracy of first answers is the average over problems.
 
-Source: Wilson (1927); linearised variance of a ratio, Cochran (1977), section 6; effective sample size in Wilson's interval, Kott
-and Carr (1997), Franco et al. (2019); the bootstrap over clusters, Davison and Hinkley (1997), section 3.8. The rule at 0 and 1,
-distinct rows and blocks are derived here. Coverage is measured in ``tests/anatomy``.
+Source: Wilson (1927); its ends at small counts, Brown, Cai and DasGupta (2001), section 4.1.1; the jackknife of clusters and its
+degrees of freedom, Bell and McCaffrey (2002); effective sample size in Wilson's interval, Kott and Carr (1997), Franco et al.
+(2019). The rule at 0 and 1 and distinct rows are derived here. Coverage is measured in ``tests/anatomy``.
 """
 
 from __future__ import annotations
@@ -47,12 +51,12 @@ from dstheory.errors import RecordError
 
 COLUMNS = (
     "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
-    "final_correct", "stopped", "stopped_correct", "first_correct", "unseen_correct", "unseen_wrong",
+    "final_correct", "stopped", "stopped_correct", "first_correct", "unseen_correct", "unseen_wrong", "improved", "worsened",
 )  # fmt: skip
 """Of each problem: episodes, attempts, correct ones; decisions after a correct answer and stops among them; after a wrong one and
 resamples among them; episodes whose last answer is correct, that stopped before their cap, that stopped (at it too) on a correct
 answer; episodes whose first answer is correct; those whose last answer is correct, or wrong, and whose decision after it is
-not seen."""
+not seen; those whose first answer is wrong and last correct, and the other way round."""
 
 RATES = {
     "p": ("correct", "attempts"),
@@ -77,9 +81,6 @@ _ONLY_RESAMPLES = (
     "no stop is seen, and in {episodes} episodes the last decision is not: where only resamples show, neither a nor b can be "
     "estimated"
 )
-_MOST_ROWS = 20_000  # beyond this many distinct rows, blocks are drawn
-_BLOCKS = 5_000
-_CHUNK = 1 << 22  # numbers held at once while resampling: 32 MB
 
 
 # ---------------------------------------------------------------------- estimates
@@ -144,21 +145,21 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def student_quantile(units: int, level: float) -> float:
-    """Return the quantile for a standard error from so many problems; the normal one where one problem has no error.
+def student_quantile(degrees: float, level: float) -> float:
+    """Return the quantile for a standard error of so many degrees of freedom; the normal one where there are none.
 
-    >>> round(student_quantile(21, 0.95), 4)
+    >>> round(student_quantile(20, 0.95), 4)
     2.086
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else normal_quantile(level)
+    return float(stdtrit(degrees, 0.5 + level / 2)) if degrees > 0 else normal_quantile(level)
 
 
 def wilson(
     successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95, quantile: ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
-    """Return the ends of Wilson's interval, elementwise; [0, 1] where there are no trials.
+    """Return the ends of Wilson's interval, moved out at small counts as above, elementwise; [0, 1] where there are no trials.
 
     Args:
         successes, trials: any shapes that broadcast; need not be whole.
@@ -168,16 +169,52 @@ def wilson(
     >>> [round(float(x), 4) for x in wilson(0, 10)]
     [0.0, 0.2775]
     """
-    z2 = np.square(normal_quantile(level) if quantile is None else np.asarray(quantile, dtype=float))
+    z = np.asarray(normal_quantile(level) if quantile is None else quantile, dtype=float)
     s, n = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(trials, dtype=float))
+    return _below(s, n, z, level), 1 - _below(n - s, n, z, level)
+
+
+def _below(successes: Floats, trials: Floats, z: Floats, level: float) -> Floats:
+    """Return the lower end, by a quantile or, where that is wider, by the exact limit of the level."""
+    from scipy.special import betaincinv
+
+    z2 = z * z
     with np.errstate(invalid="ignore", divide="ignore"):
-        rate = s / n
-        middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
-        half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    # At s = 0 and s = n the end is 0 or 1 exactly; rounding would leave 1e-17 beside it.
-    low = np.where(n > 0, np.where(s <= 0, 0.0, np.clip(middle - half, 0.0, 1.0)), 0.0)
-    high = np.where(n > 0, np.where(s >= n, 1.0, np.clip(middle + half, 0.0, 1.0)), 1.0)
-    return low, high
+        rate = successes / trials
+        middle = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
+        half = np.sqrt(z2 * (rate * (1 - rate) / trials + z2 / (4 * trials * trials))) / (1 + z2 / trials)
+        exact = betaincinv(successes, trials - successes + 1, 1 - level)
+    # At no successes the end is 0 exactly; rounding would leave 1e-17 beside it.
+    return np.where((trials > 0) & (successes > 0), np.clip(np.fmin(middle - half, exact), 0.0, 1.0), 0.0)
+
+
+def balance(trials: Floats | Ints, times: Floats | Ints) -> tuple[float, float]:
+    r"""Return the degrees of freedom of the jackknife's variance of a ratio, and of how many problems of one size it is worth.
+
+    At least 1 of either; no degrees of freedom where one problem has all trials.
+
+    With shares :math:`h_x` of the trials, deviations of alike problems are :math:`(I - 1 h^\top) u` with independent u, and the
+    variance is their quadratic form with weights :math:`d_x = h_x^2/(1 - h_x)^2`; as many degrees of freedom as a chi-square
+    with the same mean and variance has (Satterthwaite). Where every problem is always or never right, the rate varies as that of
+    :math:`1/\sum_x h_x^2` trials (Kish).
+
+    Args:
+        trials, times: (G,) of kinds of problems, and how many are of each.
+
+    >>> [[round(x, 2) for x in balance(np.array(n), np.array(times))] for n, times in (([3, 0], [21, 5]), ([5, 1], [1, 5]))]
+    [[20.0, 21.0], [1.33, 3.33]]
+    """
+    whole = float(times @ trials)
+    h = np.asarray(trials) / whole
+    square = float(times @ (h * h))
+    if h.max() >= 1:
+        return 0.0, 1.0
+    d = (h / (1 - h)) ** 2
+    # Of the matrix I - 1 h' - h 1' + 1 1' sum(h^2) between the weights: its trace, and the squares of its entries.
+    diagonal = 1 - 2 * h + square
+    d0, d1, d2 = (float(times @ (d * h**k)) for k in range(3))
+    entries = square**2 * d0**2 + 2 * d2 * d0 - 4 * square * d1 * d0 + 2 * d1**2 + float(times @ (d * d * (2 * diagonal - 1)))
+    return round(max(float(times @ (d * diagonal)) ** 2 / entries, 1.0), 9), 1 / square
 
 
 # ---------------------------------------------------------------------- counts per problem
@@ -188,7 +225,7 @@ class ProblemCounts:
     """Distinct rows of sums per problem, and how many problems have each.
 
     Attributes:
-        rows: (G, 13) distinct rows, columns as in `COLUMNS`.
+        rows: (G, 15) distinct rows, columns as in `COLUMNS`.
         times: (G,) number of problems with that row.
 
     >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(True, "stop")]), ("z", [(True, "stop")])])
@@ -229,8 +266,8 @@ class ProblemCounts:
     def covariance(self, first: tuple[str, str], second: tuple[str, str]) -> float:
         r"""Return the covariance of two rates :math:`\sum s / \sum n`, each given as (successes, trials).
 
-        By linearisation: :math:`\frac{G}{G-1} \sum_x e_x e'_x / (\sum n \sum n')` with residuals :math:`e_x = s_x - \hat r n_x`,
-        and G the number of problems, which are independent, with trials of either rate.
+        The jackknife's: :math:`\frac{G-1}{G} \sum_x e_x e'_x / ((N - n_x)(N' - n'_x))` with residuals
+        :math:`e_x = s_x - \hat r n_x`, N all trials, and G the number of problems, which are independent, with trials of either.
         """
         parts, used = [], np.zeros(len(self.times), dtype=bool)
         for successes, trials in (first, second):
@@ -238,32 +275,15 @@ class ProblemCounts:
             whole = float(self.times @ n)
             if whole == 0:
                 return 0.0
-            parts.append((s - (self.times @ s) / whole * n) / whole)
+            parts.append(_left_out(s - (self.times @ s) / whole * n, n, whole))
             used |= n > 0
         units = int(self.times[used].sum())
-        return float(self.times @ (parts[0] * parts[1])) * units / max(units - 1, 1)
+        return float(self.times @ (parts[0] * parts[1])) * (units - 1) / units
 
     def correlation(self, first: tuple[str, str], second: tuple[str, str]) -> float:
         """Return the correlation of two rates, 0 where one of them does not vary over problems."""
         both, one, other = (self.covariance(*pair) for pair in ((first, second), (first, first), (second, second)))
         return float(np.clip(both / math.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
-
-    def resample(self, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-        """Yield chunks (B, 13) of bootstrap totals, B summing to ``resamples``: problems drawn with replacement."""
-        rows, times = (self.rows, self.times) if len(self.rows) <= _MOST_ROWS else self._blocks(rng)
-        units = int(times.sum())
-        step = max(_CHUNK // max(len(rows), 1), 1)
-        matrix = rows.astype(np.float64)
-        for start in range(0, resamples, step):
-            size = min(step, resamples - start)
-            yield rng.multinomial(units, times / units, size=size) @ matrix
-
-    def _blocks(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
-        """Return (sums of problems put together at random, all ones)."""
-        of_problem = np.repeat(np.arange(len(self.times)), self.times)
-        rng.shuffle(of_problem)
-        starts = np.linspace(0, len(of_problem), _BLOCKS, endpoint=False).astype(np.int64)
-        return np.add.reduceat(self.rows[of_problem], starts, axis=0), np.ones(_BLOCKS, dtype=np.int64)
 
 
 def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, ...], ProblemCounts]]:
@@ -301,7 +321,7 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
 def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCounts]:
     """Yield the counts of round 0, 1, ..., of that round's attempts alone, at most ``most`` of them.
 
-    "episodes" are those that reach the round; the columns between "resample_wrong" and "unseen_correct" stay 0.
+    "episodes" are those that reach the round; of the columns after "resample_wrong" only what is not seen is filled.
     """
     longest = int(episodes.attempts.max(initial=0))
     for k in range(longest if most is None else min(longest, most)):
@@ -317,15 +337,16 @@ def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCo
 
 
 def _episode_rows(episodes: Episodes) -> Ints:
-    """(N, 13) the columns, per episode."""
+    """(N, 15) the columns, per episode."""
     rows = np.empty((len(episodes), len(COLUMNS)), dtype=np.int32)
     counts, final = episodes.counts("episode"), episodes.final_correct
     rows[:, 0] = 1
     for i, name in enumerate(COLUMNS[1:7], start=1):
         rows[:, i] = getattr(counts, name)
     rows[:, 7], rows[:, 8], rows[:, 9] = final, ~episodes.capped, final & episodes.ended_by_stop
-    rows[:, 10] = episodes.correct[episodes.offsets[:-1]]
+    rows[:, 10] = first = episodes.correct[episodes.offsets[:-1]]
     rows[:, 11], rows[:, 12] = episodes.unseen & final, episodes.unseen & ~final
+    rows[:, 13], rows[:, 14] = final & ~first, first & ~final
     return rows
 
 
@@ -383,6 +404,12 @@ def _distinct(rows: Ints) -> tuple[Ints, Ints]:
     return first, times
 
 
+def _left_out(rest: Floats, trials: Floats | Ints, whole: float) -> Floats:
+    """Return by how much a rate falls without one problem, (G,); 0 without the only one that has trials."""
+    others = whole - trials
+    return np.divide(rest, others, out=np.zeros(len(rest)), where=others > 1e-12 * whole)
+
+
 # ---------------------------------------------------------------------- rates
 
 
@@ -427,7 +454,7 @@ def measure(
     >>> from dstheory.anatomy import simulate_log
     >>> (total,) = measure(simulate_log(300, p=0.4, a=0.9, b=0.7, cap=8))
     >>> total.p.text(), total.a.text(), total.b.text()
-    ('0.366 [0.327, 0.407]', '0.946 [0.905, 0.970]', '0.693 [0.643, 0.739]')
+    ('0.366 [0.326, 0.407]', '0.946 [0.905, 0.970]', '0.693 [0.642, 0.740]')
     """
     normal_quantile(level)  # refuses a level that is none, also where there is nothing to estimate
     episodes = episodes_of(episodes)
@@ -465,9 +492,7 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
             return Estimate.missing(_ONLY_RESAMPLES.format(episodes=ends_unseen), level=level)
     share, effective, quantile, method = s / n, float(n), normal_quantile(level), "Wilson"
     if interval == "problem":
-        units = int(table.times[table.column(trials) > 0].sum())
-        variance = table.covariance((successes, trials), (successes, trials))
-        effective, quantile, method = effective_trials(share, variance, units, n, level)
+        effective, quantile, method = _effective(table, successes, trials, level)
     least = most = share
     if hidden:  # from none of them being successes to all
         method += f"; whatever the {hidden:,} decisions were that are not seen"
@@ -478,6 +503,46 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
     return Estimate(share, float(low), float(high), level, method, s, n)
 
 
+def _effective(table: ProblemCounts, successes: str, trials: str, level: float) -> tuple[float, float, str]:
+    """Return what :func:`effective_trials` does, of a rate."""
+    s, n, column = table.total(successes), table.total(trials), table.column(trials)
+    variance = table.covariance((successes, trials), (successes, trials))
+    return effective_trials(s / n, variance, int(table.times[column > 0].sum()), n, level, *balance(column, table.times))
+
+
+def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float, level: float) -> float | None:
+    """Return how far a rate lies above a value: beyond the normal quantile of the level where its interval leaves the value out.
+
+    None where the value is 0 or 1. The interval is meant as it is before it is moved out at small counts.
+
+    >>> log = Episodes.record([(str(i), [(i < 5, "stop")]) for i in range(6)])
+    >>> round(rate_deviate(ProblemCounts.of(log), "final_correct", "episodes", 0.4, 0.95), 2)
+    1.98
+    """
+    effective, quantile, _ = _effective(table, successes, trials, level)
+    spread = value * (1 - value) / effective
+    if spread <= 0:
+        return None
+    return (table.total(successes) / table.total(trials) - value) / math.sqrt(spread) * normal_quantile(level) / quantile
+
+
+def attempts_deviate(table: ProblemCounts, value: float, level: float) -> float | None:
+    """Return how far the mean number of attempts lies above a value, as :func:`rate_deviate` does."""
+    more, error, seen = _attempts(table)
+    if seen and value > 1:
+        quantile = student_quantile(balance(table.column("episodes"), table.times)[0], level)
+        return math.log(more / (value - 1)) * more / error * normal_quantile(level) / quantile
+    followed = 1 - 1 / value  # of the attempts, the share that is followed by another
+    return (more / (1 + more) - followed) / math.sqrt(followed * (1 - followed) / table.problems) if value > 1 else None
+
+
+def _attempts(table: ProblemCounts) -> tuple[float, float, bool]:
+    """Return the attempts of an episode after the first, the standard error of their mean, and whether that can be seen."""
+    more = table.total("attempts") / table.total("episodes") - 1
+    error = math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
+    return more, error, more > 0 and error > 1e-12 * more
+
+
 def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     """Estimate the mean number of attempts of an episode, with an interval over problems.
 
@@ -485,15 +550,14 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     differ in it, as where there is one, their spread is not seen: each counts once, in Wilson's interval for the share q of the
     attempts that are followed by another, and the mean is 1/(1 - q). Where nobody could decide there is nothing to estimate.
     """
-    attempts, problems = table.total("attempts"), table.problems
-    more = attempts / table.total("episodes") - 1
-    error = math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
+    problems, (more, error, seen) = table.problems, _attempts(table)
     decided = table.total("decided_correct") + table.total("decided_wrong")
-    if not more or (decided and error <= 1e-12 * more):
-        share = 1 - table.total("episodes") / attempts
+    if not more or (decided and not seen):
+        share = more / (1 + more)
         low, high = (float(end) for end in wilson(share * problems, problems, level=level)) if decided else (share, share)
         return Estimate(1 + more, 1 / (1 - low), 1 / (1 - high), level, f"Wilson, {problems:,} problems")
-    factor = math.exp(student_quantile(problems, level) * error / more)
+    degrees, _ = balance(table.column("episodes"), table.times)
+    factor = math.exp(student_quantile(degrees, level) * error / more)
     return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {problems:,} problems")
 
 
@@ -513,14 +577,16 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     weight = np.ones(len(values)) if weights is None else weights
     count, sums, total = np.bincount(unit, weights=weight), np.bincount(unit, weights=weight * values), float(weight.sum())
     units, rate = len(count), float(np.clip(sums.sum() / total, 0.0, 1.0))
-    residual = sums - rate * count
-    variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
-    return with_variance(rate, variance, units, samples, level)
+    moved = _left_out(sums - rate * count, count, total)
+    variance = (units - 1) / units * float(moved @ moved)
+    return with_variance(rate, variance, units, samples, level, *balance(count, np.ones(units)))
 
 
-def with_variance(rate: float, variance: float, units: int, most: int, level: float) -> Estimate:
+def with_variance(
+    rate: float, variance: float, units: int, most: int, level: float, degrees: float | None = None, worth: float = 0.0
+) -> Estimate:
     """Return an estimate in [0, 1] with Wilson's interval over problems; arguments as of :func:`effective_trials`."""
-    effective, quantile, method = effective_trials(rate, variance, units, most, level)
+    effective, quantile, method = effective_trials(rate, variance, units, most, level, degrees, worth)
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
     return Estimate(rate, float(low), float(high), level, method)
 
@@ -531,11 +597,21 @@ def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
     return float(first @ second) / size if size > 1e-12 else 0.0
 
 
-def effective_trials(rate: float, variance: float, units: int, most: int, level: float) -> tuple[float, float, str]:
-    """Return the effective number of trials, at most ``most``, the quantile of Wilson's interval over problems, and its method.
+def effective_trials(
+    rate: float, variance: float, units: int, most: int, level: float, degrees: float | None = None, worth: float = 0.0
+) -> tuple[float, float, str]:
+    """Return the effective number of trials, the quantile of Wilson's interval over problems, and its method.
 
-    Each of the problems that have trials (``units``) counts once where the variance cannot be seen.
+    Args:
+        rate, variance: estimated.
+        units: problems that have trials; each counts once where the variance cannot be seen.
+        most: largest effective number.
+        level: of the interval.
+        degrees, worth: as :func:`balance` returns them; by default one less than there are problems, and not known.
     """
-    shown = 0.0 < rate < 1.0 and variance > 1e-15 and units > 1
-    effective = min(rate * (1 - rate) / variance, float(most)) if shown else float(units)
-    return effective, student_quantile(units, level), f"Wilson, {effective:.4g} effective trials in {units:,} problems"
+    effective, quantile = float(units), normal_quantile(level)
+    if 0.0 < rate < 1.0 and variance > 1e-15 and units > 1:
+        seen, student = rate * (1 - rate) / variance, student_quantile(units - 1 if degrees is None else degrees, level)
+        choices = ((min(seen, float(most)), student), (min(seen, worth), quantile))
+        effective, quantile = max(choices, key=lambda choice: choice[0] / choice[1] ** 2)
+    return effective, quantile, f"Wilson, {effective:.4g} effective trials in {units:,} problems"

@@ -184,7 +184,7 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
         revised=int(np.count_nonzero(lengths > 1)),
         first=first,
         last=last,
-        gain=_gain(episodes, last, first),
+        gain=_gain(episodes, firsts, lasts, level),
         right_to_right=kept,
         wrong_to_right=mended,
         difference=difference,
@@ -245,10 +245,12 @@ def _pooled_difference(steps: _Steps, kept: Estimate, mended: Estimate) -> Estim
     return rate_difference(kept, mended, correlation_of(*(np.bincount(steps.problem, weights=rest) for rest in rests)))
 
 
-def _gain(episodes: Episodes, last: Estimate, first: Estimate) -> Estimate:
-    rests = (values - (rate.value or 0.0) for values, rate in
-             ((episodes.final_correct, last), (episodes.correct[episodes.offsets[:-1]], first)))  # fmt: skip
-    return rate_difference(last, first, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
+def _gain(episodes: Episodes, firsts: Bools, lasts: Bools, level: float) -> Estimate:
+    """How much more often last answers are right, from the shares of records that got better and that got worse."""
+    moves = (lasts & ~firsts, firsts & ~lasts)
+    better, worse = (_share(values, episodes.problem, level) for values in moves)
+    rests = (values - (rate.value or 0.0) for values, rate in zip(moves, (better, worse), strict=True))
+    return rate_difference(better, worse, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
 
 
 def _limit(kept: Estimate, mended: Estimate) -> float | None:

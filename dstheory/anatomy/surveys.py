@@ -17,7 +17,16 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
-from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSplit, compare_first_answers, mean_over, share_of
+from dstheory.anatomy.difference import (
+    Compared,
+    Difference,
+    FirstAnswers,
+    NoSplit,
+    compare_first_answers,
+    estimates,
+    mean_over,
+    share_of,
+)
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, few, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
@@ -132,7 +141,7 @@ class Survey(Drawn):
         first_answers: where the difference cannot be split, since one of the two has no decisions to estimate: first answers.
         first_answers_parts: label -> the same within the labels that both have.
         reading: how the log was read; None if it was not read here.
-        level, seed: of intervals and bootstraps.
+        level, seed: of intervals, and of what is drawn.
     """
 
     by: str
@@ -194,7 +203,6 @@ def survey(
     votes: int | None = None,
     cost: float = 0.01,
     level: float = 0.95,
-    resamples: int = 999,
     seed: int = 0,
     reading: Reading | None = None,
     progress: Callable[[str], None] | None = None,
@@ -211,7 +219,6 @@ def survey(
         votes: how many samples vote, whose agreement is judged as a decision, where nobody could resample.
         cost: price of one attempt, in units of accuracy, for the recommended cap.
         level: coverage of intervals.
-        resamples: of bootstraps.
         seed: of all randomness.
         reading: how the log was read, to be carried along.
         progress: called with what is being done.
@@ -220,7 +227,7 @@ def survey(
         RecordError: a field or label does not exist, there are too many labels, or a score is no finite number.
 
     >>> from dstheory.anatomy import generate_log
-    >>> found = survey(generate_log(60), compared=("base", "tuned"), resamples=99)
+    >>> found = survey(generate_log(60), compared=("base", "tuned"))
     >>> [group.name for group in found.groups], list(found.groups[0].parts)
     (['base', 'tuned'], ['easy', 'medium', 'hard'])
     >>> found.comparison.decide.value > found.comparison.sample.value
@@ -240,7 +247,7 @@ def survey(
     groups = []
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
-        groups.append(_group(name, part, by, decision_score, votes, cost=cost, level=level, resamples=resamples, seed=seed))
+        groups.append(_group(name, part, by, decision_score, votes, cost=cost, level=level, seed=seed))
     whole: Compared | None = None
     within: dict[str, Compared] = {}
     first: FirstAnswers | None = None
@@ -299,10 +306,8 @@ def _mean_split(parts: Sequence[Compared], level: float) -> MeanSplit | None:
     if not parts:
         return None
     means = [part.parts() for part in parts]
-    together = {name: mean_over(parts, [of[name] for of in means]) for name in means[0]}
-    spreads = {name: mean.spread(units) for name, (mean, units) in together.items()}
-    found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in together.items()}
-    return MeanSplit(**found, decision_share=share_of(found, spreads, level))
+    found, spreads = estimates({name: mean_over(parts, [of[name] for of in means]) for name in means[0]}, level)
+    return MeanSplit(found["gain"], found["sample"], found["decide"], share_of(found, spreads, level))
 
 
 def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:
@@ -354,14 +359,12 @@ def _group(
     *,
     cost: float,
     level: float,
-    resamples: int,
     seed: int,
 ) -> Group:
-    settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
     labels = in_order(list(labelled))
-    total = answer(episodes, **settings)
-    parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
+    total = answer(episodes, level=level)
+    parts = {label: total if len(labels) == 1 else answer(labelled[label], level=level) for label in labels}
     scores = None if score is None else judge_score(episodes, field=score, level=level, rng=seed)
     voted = None if votes is None else judge_votes(episodes, votes, level=level, rng=seed)
     shot = replace(one_shot(episodes, level=level), scores=scores, votes=voted) if episodes.one_shot else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import beta, binom, norm
+from scipy.stats import beta, binom, chi2
 
 from dstheory.anatomy import Episodes, Labels, generate_log, survey
 from dstheory.anatomy.assumptions import LEFT_OUT, alike_within, moved
@@ -218,11 +218,11 @@ def test_problems_with_a_and_b_of_their_own_are_off_by_hundredths_and_nothing_is
 
 
 def test_rates_that_differ_between_labels_alone_are_alike_within() -> None:
-    """Stouffer's sum against normal scores that are computed here, trial by trial."""
+    """Stouffer's sum against scores that are computed here, trial by trial, and its skewness by that of sums of chi-squares."""
     rng = np.random.default_rng(7)
     problems = np.tile([0.2, 0.6], 100)
     parts = [rollouts(alike, plain(a, 0.7), 6, problems, rng, name=str(a)) for a in (0.3, 0.9)]
-    scores = []
+    scores, cubes = [], 0.0
     for part in parts:
         trials: dict[int, list[bool]] = {}
         for i, j, x in zip(part.offsets[:-1], part.offsets[1:], part.problem.tolist(), strict=True):
@@ -237,8 +237,26 @@ def test_rates_that_differ_between_labels_alone_are_alike_within() -> None:
             for y in of:
                 u, squares, gathered = u + (y - rate) * before, squares + before**2, gathered + before
                 before += y - rate
+        u += squares / (len(every) - 1)
         scores.append(u / np.sqrt(rate * (1 - rate) * (squares - gathered**2 / len(every))))
-    assert alike_within(parts, "a").p_value == pytest.approx(norm.sf(sum(scores) / np.sqrt(2)), rel=1e-9)
+        m = np.array([len(of) * (1 - len(of) / len(every)) for of in trials.values()])
+        cubes += 8 * (m**3).sum() / (2 * (m**2).sum()) ** 1.5 / 2**1.5
+    found, z = alike_within(parts, "a", resamples=0), sum(scores) / np.sqrt(2)
+    assert found.statistic == pytest.approx(z, rel=1e-9)
+    degrees = 8 / cubes**2
+    assert found.p_value == pytest.approx(chi2.sf(degrees + z * np.sqrt(2 * degrees), degrees), rel=1e-9)
+    assert alike_within(parts, "a").p_value == pytest.approx(found.p_value, abs=0.07)
+
+
+@pytest.mark.parametrize("resamples", [0, 99])
+def test_labels_of_few_problems_are_rejected_as_often_as_they_should(resamples) -> None:
+    """200 logs of 30 labels with three problems each, p unlike: 2 to 22 at 5 %, and no pile of p-values near 1."""
+    rng, values = np.random.default_rng(11), []
+    for _ in range(200):
+        parts = [rollouts(alike, plain(0.7, 0.5), 4, np.repeat(rng.beta(1, 1, 3), 2), rng, name=str(i)) for i in range(30)]
+        values.append(alike_within([one.select(np.arange(6)) for one in parts], "b", resamples=resamples, rng=rng).p_value)
+    assert 2 <= sum(value < 0.05 for value in values) <= 22
+    assert sum(value > 0.95 for value in values) <= 25
 
 
 def test_what_cannot_be_seen_is_said() -> None:
@@ -254,7 +272,7 @@ def test_what_cannot_be_seen_is_said() -> None:
 
 def test_the_share_of_the_mean_over_tasks_has_the_interval_of_a_bootstrap() -> None:
     log = generate_log(120)
-    found = survey(log, compared=("base", "tuned"), resamples=9).comparison_mean
+    found = survey(log, compared=("base", "tuned")).comparison_mean
     assert found is not None
     rng, shares = np.random.default_rng(9), []
     parts = [[part.by("model")[name] for name in ("base", "tuned")] for part in log.by("task").values()]
@@ -295,7 +313,7 @@ def test_the_answer_says_whether_it_stands() -> None:
         fields = {key: type(generate_log(2).fields["task"]).constant(value, len(log)) for key, value in
                   (("model", name), ("task", "t"))}  # fmt: skip
         logs.append(Episodes(log.offsets, log.correct, log.stopped, log.capped, log.problem, log.problem_ids, log.cap, fields))
-    found = survey(Episodes.concatenate(logs), compared=("base", "tuned"), resamples=9)
+    found = survey(Episodes.concatenate(logs), compared=("base", "tuned"))
     assert "trend within episodes" in found.comparison_without
     assert "p over problems" not in found.comparison_without
     assert "p over rounds" not in found.comparison_without  # tests within episodes tell
@@ -343,7 +361,7 @@ def test_a_yes_says_that_departures_may_hide_each_other(trials: int, said: str) 
     """Where problems have too few episodes to tell b that falls with each attempt from problems with another b."""
     cells = [Cell("base", "t", 0.4, 0.85, 0.5), Cell("tuned", "t", 0.5, 0.9, 0.8)]
     log = generate_log(60, cells=cells, episodes_per_problem=trials)
-    (stands,) = [line for line in conclusions(survey(log, compared=("base", "tuned"), resamples=9))[0].sentences
+    (stands,) = [line for line in conclusions(survey(log, compared=("base", "tuned")))[0].sentences
                  if "Does this answer stand?" in line]  # fmt: skip
     assert "In part" not in stands
     assert "Not known" not in stands
@@ -354,7 +372,7 @@ def test_a_yes_says_that_departures_may_hide_each_other(trials: int, said: str) 
 def test_a_yes_says_what_could_not_be_tested() -> None:
     """With two attempts and one episode of each problem there is one decision of a problem."""
     cells = [Cell("base", "t", 0.4, 0.85, 0.5), Cell("tuned", "t", 0.5, 0.9, 0.8)]
-    said = conclusions(survey(generate_log(200, cells=cells, cap=2), compared=("base", "tuned"), resamples=9))[0].sentences
+    said = conclusions(survey(generate_log(200, cells=cells, cap=2), compared=("base", "tuned")))[0].sentences
     (stands,) = [line for line in said if "Does this answer stand?" in line]
     assert stands.endswith(
         "That a is the same for all problems and that b is the same for all problems could not be tested in both logs, and the "
@@ -431,7 +449,7 @@ def test_every_interval_of_a_survey_has_the_level_that_was_asked_for() -> None:
     fields = {name: {"model": Labels.constant(name, len(log)), "task": Labels.constant("t", len(log))}
               for name, log in parts.items()}  # fmt: skip
     logs = [replace(log, fields=fields[name]) for name, log in parts.items()]
-    found = survey(Episodes.concatenate(logs), compared=("base", "tuned"), level=0.8, resamples=9)
+    found = survey(Episodes.concatenate(logs), compared=("base", "tuned"), level=0.8)
     levels: list[float] = []
 
     def walk(value: Any) -> None:

@@ -81,5 +81,5 @@ def test_the_mean_p_errs_in_the_same_direction_and_the_attempt_weighted_p_not_at
 @pytest.mark.parametrize(("a", "b", "sign"), [(0.9, 0.9, 1), (0.3, 0.35, -1)])
 def test_in_logs(a, b, sign) -> None:
     """200,000 episodes: standard errors of 0.001; the biases are 0.02 and -0.01."""
-    found = answer(simulate_log(200_000, p=0.4, a=a, b=b, cap=5, concentration=0.5), resamples=10)
+    found = answer(simulate_log(200_000, p=0.4, a=a, b=b, cap=5, concentration=0.5))
     assert sign * (found.predicted["accuracy"].value - found.realised["accuracy"].value) > 0.004

@@ -232,7 +232,8 @@ def test_logs_about_the_same_problems_are_paired() -> None:
 def test_no_gain_has_no_share() -> None:
     log = simulate_log(100, p=0.4, a=0.8, b=0.6, cap=4)
     found = compare(log, log)
-    assert (found.gain.value, found.gain.low, found.gain.high) == (0.0, 0.0, 0.0)
+    assert found.gain.value == 0.0
+    assert found.gain.low <= 0.0 <= found.gain.high
     assert (found.sample.value, found.decide.value) == (0.0, 0.0)
     assert found.decision_share.reason == "the gain may be zero, and a share of nothing has no meaning"
 
@@ -343,7 +344,7 @@ def test_the_mean_over_labels_knows_of_problems_that_are_in_several() -> None:
     elsewhere = replace(other, problem_ids=tuple(f"{name} too" for name in other.problem_ids))
     one, same, apart = (
         survey(Episodes.concatenate([log.with_field("prompt", Labels.constant(str(i), len(log))) for i, log in enumerate(logs)]),
-               by="prompt", compared=("base", "tuned"), resamples=9)
+               by="prompt", compared=("base", "tuned"))
         for logs in ([once], [once, once], [once, elsewhere])
     )  # fmt: skip
     for name in ("gain", "sample", "decide"):

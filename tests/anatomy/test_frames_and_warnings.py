@@ -33,13 +33,13 @@ from dstheory.readers.reading import Reading
 def test_what_was_read_goes_into_every_measure_as_it_is(tmp_path: Path) -> None:
     episodes = generate_log(40)
     log = Log(episodes, Reading(["mine"], records=len(episodes)))
-    found = survey(log, compared=("base", "tuned"), resamples=9)
-    same = survey(episodes, compared=("base", "tuned"), resamples=9)
+    found = survey(log, compared=("base", "tuned"))
+    same = survey(episodes, compared=("base", "tuned"))
     assert found.comparison is not None
     assert found.comparison.gain == same.comparison.gain
     assert found.reading is log.reading
     assert measure(log, "task") == measure(episodes, "task")
-    assert answer(log, resamples=9).rates == answer(episodes, resamples=9).rates
+    assert answer(log).rates == answer(episodes).rates
     assert any_correct(log, 3) == any_correct(episodes, 3)
     assert check_model(log, resamples=9) == check_model(episodes, resamples=9)
     assert hold_out(log, kinds=["pooled"]).log_likelihood == hold_out(episodes, kinds=["pooled"]).log_likelihood

@@ -257,17 +257,17 @@ def test_the_smallest_cap_that_is_nearly_the_best(tolerance: float) -> None:
 def test_nothing_is_recommended_beyond_what_a_log_shows(cap: int) -> None:
     log = simulate_log(300, **{**UNLIKE, "cap": cap}, rng=4)
     longest = int(log.attempts.max())
-    (group,) = survey(log, resamples=9).groups
+    (group,) = survey(log).groups
     assert group.cap is not None
     assert [row.cap for row in group.cap.table] == list(range(1, min(longest, 50) + 1))
     assert group.cap.cap is None or group.cap.cap <= longest
-    section = next(section for section in document(survey(log, resamples=9)) if section.title == "recommended cap")
+    section = next(section for section in document(survey(log)) if section.title == "recommended cap")
     assert not any("50" in line for line in (*section.lines, *section.brief) if longest < 50)
 
 
 def test_where_the_longest_episodes_still_gain_the_log_does_not_show_the_best_cap() -> None:
     log = simulate_log(3000, p=0.2, a=0.95, b=0.95, cap=3, rng=5)
-    (section,) = (s for s in document(survey(log, resamples=9)) if s.title == "recommended cap")
+    (section,) = (s for s in document(survey(log)) if s.title == "recommended cap")
     assert section.brief[0].startswith(
         "at least 3 attempts, the most that the log shows; whether more would pay it does not show"
     )
@@ -276,5 +276,5 @@ def test_where_the_longest_episodes_still_gain_the_log_does_not_show_the_best_ca
 def test_where_nobody_tried_again_there_is_no_cap_to_recommend() -> None:
     log = Episodes.record([(str(i), [(i % 2 == 0, "stop")]) for i in range(40)], cap=3)
     log = log.with_field("task", Labels.constant("any", len(log)))
-    (group,) = survey(log, resamples=9).groups
+    (group,) = survey(log).groups
     assert group.cap is None

@@ -80,13 +80,13 @@ def test_the_example_that_stands_in_part() -> None:
     example = PAGE.split("### An answer that stands in part")[1].split("## How many episodes")[0]
     cells = [Cell("base", "t", 0.4, 1.0, 0.4), Cell("tuned", "t", 0.5, 1.0, 0.8)]
     assert all(f"--cell {cell.model},{cell.task},{cell.p:g},{cell.a:g},{cell.b:g}" in example for cell in cells)
-    (one, *_) = conclusions(survey(generate_log(cells=cells), compared=("base", "tuned"), resamples=9))
+    (one, *_) = conclusions(survey(generate_log(cells=cells), compared=("base", "tuned")))
     shown = " ".join(example.split("--brief | head")[1].split("```")[0].split()[2:])
     assert " ".join([one.question, f"{one.short[:1].upper()}{one.short[1:]}.", *one.sentences]).startswith(shown)
     assert "In part" in shown
     longer = [generate_log(1600, cells=cells), generate_log(cells=cells, episodes_per_problem=4)]
     for log, moves in zip(longer, re.findall(r"by at most (0\.\d+) or (0\.\d+)\.", example)[0], strict=True):
-        (one, *_) = conclusions(survey(log, compared=("base", "tuned"), resamples=9))
+        (one, *_) = conclusions(survey(log, compared=("base", "tuned")))
         assert any(f"stand? Yes. Tests reject at 5 % that p is the same in all rounds, which the split assumes; the same logs "
                    f"split without it move decisions' share by at most {moves}, " in said for said in one.sentences)  # fmt: skip
 

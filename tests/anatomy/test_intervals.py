@@ -13,20 +13,34 @@ from dstheory.errors import RecordError
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_against_scipy(level) -> None:
-    for s, n in ((0, 7), (1, 7), (5, 40), (7, 7), (999, 1000)):
+    """The wider of Wilson's end and the exact one-sided limit: the latter counts only at small numbers of either outcome."""
+    moved = []
+    for s, n in ((0, 7), (1, 7), (2, 7), (5, 40), (7, 7), (30, 70), (600, 1000), (999, 1000)):
         ends = stats.binomtest(s, n).proportion_ci(level, method="wilson")
-        np.testing.assert_allclose([float(x) for x in wilson(s, n, level=level)], [ends.low, ends.high], atol=1e-12)
+        below = stats.binomtest(s, n, alternative="greater").proportion_ci(level, method="exact").low
+        above = stats.binomtest(s, n, alternative="less").proportion_ci(level, method="exact").high
+        by_scipy = [min(ends.low, below), max(ends.high, above)]
+        np.testing.assert_allclose([float(x) for x in wilson(s, n, level=level)], by_scipy, atol=1e-12)
+        moved.append(by_scipy != [ends.low, ends.high])
+    assert moved[1]
+    assert moved[-1]
+    assert not moved[5]
+    assert not moved[6]
 
 
-def test_exact_coverage() -> None:
-    """Over all outcomes of 30 trials, for rates from 0.01 to 0.99: as the literature says, least 0.84 just beside 0 and 1."""
-    rates, n = np.linspace(0.01, 0.99, 197), 30
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 13, 30, 200])
+def test_exact_coverage(n) -> None:
+    """Over all outcomes, for rates over all of (0, 1) and just beside the ends of intervals, where Wilson's own falls to 0.84."""
     outcomes = np.arange(n + 1)
     low, high = wilson(outcomes, n)
+    near = np.concatenate([low, high])
+    rates = np.concatenate([np.geomspace(1e-5, 0.02, 200), np.linspace(0.01, 0.99, 197), near - 1e-9, near + 1e-9])
+    rates = np.concatenate([rates, 1 - rates])
+    rates = rates[(rates > 0) & (rates < 1)]
     inside = (low <= rates[:, None]) & (rates[:, None] <= high)
     coverage = (stats.binom.pmf(outcomes, n, rates[:, None]) * inside).sum(axis=1)
-    assert coverage.min() >= 0.83
-    assert 0.945 <= coverage.mean() <= 0.96
+    assert coverage.min() >= 0.91
+    assert coverage[np.minimum(rates, 1 - rates) < 0.5 / n].min() >= 0.949
 
 
 def test_no_trials_say_nothing_and_certain_ends_are_exact() -> None:

@@ -36,18 +36,18 @@ def test_forms_are_recognised(tmp_path: Path, form: str, words: str) -> None:
 
 
 def test_the_chances_are_those_that_were_asked_for(tmp_path: Path) -> None:
-    p = survey(read(tmp_path, "inspect", 500, samples=4, shift=0.5), resamples=9).groups[0].total.rates.p
+    p = survey(read(tmp_path, "inspect", 500, samples=4, shift=0.5)).groups[0].total.rates.p
     assert p.low < truth(0.5) < p.high
     strict = read(tmp_path, "lm-eval", 2000, where={"filter": "strict-match"}).episodes.correct.mean()
     assert strict == pytest.approx(0.9 * truth(0.0), abs=0.035)  # three standard errors
 
 
 def test_later_steps_are_better_and_second_turns_are_not(tmp_path: Path) -> None:
-    group = survey(read(tmp_path, "trainer", 320), resamples=9).groups[0]
+    group = survey(read(tmp_path, "trainer", 320)).groups[0]
     assert group.one_shot is not None
     assert [step.groups for step in group.one_shot.steps] == [16] * 20
     assert group.one_shot.steps[0].p.high < group.one_shot.steps[-1].p.low
-    turns = survey(read(tmp_path, "turns", 300, samples=4), resamples=9).groups[0].revisions
+    turns = survey(read(tmp_path, "turns", 300, samples=4)).groups[0].revisions
     assert turns is not None
     assert turns.gain.low < 0 < turns.gain.high
     assert turns.within.low < 0.5 < turns.within.high

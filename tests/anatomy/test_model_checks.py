@@ -12,6 +12,7 @@ from anatomy.logs import many_logs
 from dstheory.anatomy import Episodes, orders
 from dstheory.anatomy.generate import attempts, simulate_log
 from dstheory.anatomy.model_checks import (
+    beyond,
     check_model,
     check_problems,
     chi_square_over,
@@ -26,7 +27,7 @@ from dstheory.errors import RecordError
 
 
 def test_dispersion_by_hand() -> None:
-    """U is the sum over pairs of trials of one problem; its variance r(1-r)(sum Z^2 - (sum Z)^2/M)."""
+    """U is the sum over pairs of trials of one problem; its variance r(1-r)(sum Z^2 - (sum Z)^2/M), its mean below 0."""
     outcome, unit = np.array([1, 0, 1, 1, 0, 0, 1], dtype=bool), np.array([0, 0, 0, 2, 2, 5, 7])
     rate = outcome.mean()
     e = outcome - rate
@@ -35,7 +36,8 @@ def test_dispersion_by_hand() -> None:
     u = sum(e[i] * e[j] for i, j in pairs)
     found = dispersion(outcome, unit)
     spread = rate * (1 - rate)
-    assert found.z.item() == pytest.approx(u / np.sqrt(spread * (z @ z - z.sum() ** 2 / 7)))
+    mean = -(z @ z) / 6
+    assert found.z.item() == pytest.approx((u - mean) / np.sqrt(spread * (z @ z - z.sum() ** 2 / 7)))
     assert found.correlation.item() == pytest.approx(u / len(pairs) / spread)
     sums = [e[unit == x].sum() ** 2 / (unit == x).sum() for x in (0, 2, 5, 7)]
     assert found.pearson.item() == pytest.approx(sum(sums) / spread)
@@ -81,8 +83,8 @@ def test_decisions_are_not_confused_by_problems_of_different_difficulty() -> Non
         assert abs(rejected - power) < 0.025, name
 
 
-def test_simulated_and_normal_p_values_agree() -> None:
-    """499 simulated logs give p-values with an error of at most 2.3 %; the normal approximation has one of some 1 %."""
+def test_simulated_and_approximate_p_values_agree() -> None:
+    """499 simulated logs give p-values with an error of at most 2.3 %; the approximation has one of some 1 %."""
     log = simulate_log(400, p=0.4, a=0.8, b=0.7, cap=6, concentration=60.0, rng=8)
     together = check_model(log, resamples=499, rng=1)
     for i, name in enumerate("pab"):
@@ -90,7 +92,7 @@ def test_simulated_and_normal_p_values_agree() -> None:
         normal = check_problems(log, name, resamples=0)
         assert together[i] == simulated  # from the same logs
         assert "499 logs simulated" in simulated.method
-        assert normal.method.endswith("normal")
+        assert normal.method.endswith("chi-square")
         assert simulated.statistic == normal.statistic
         assert simulated.p_value == pytest.approx(normal.p_value, abs=0.06)
 
@@ -233,3 +235,28 @@ def test_a_simulated_p_value_counts_the_log_itself() -> None:
     """Of 9 simulated logs none is as uneven: 1/10, the least that so few can say, and never 0."""
     uneven = simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=0.3)
     assert check_problems(uneven, "p", resamples=9).p_value == 0.1
+
+
+def test_the_score_of_fixed_numbers_of_trials_has_no_mean() -> None:
+    """All orders of 4 right ones among 9 trials of four problems: counted from its mean, U has a tenth of -r(1-r) pairs/(M-1)."""
+    unit = np.array([0, 0, 1, 1, 1, 2, 3, 3, 3])
+    numerators = []
+    for right in itertools.combinations(range(9), 4):
+        found = dispersion(np.isin(np.arange(9), right), unit)
+        e = np.isin(np.arange(9), right) - 4 / 9
+        before = np.array([sum(e[i] for i in range(j) if unit[i] == unit[j]) for j in range(9)])
+        numerators.append(found.z.item() * np.sqrt(4 / 9 * 5 / 9 * (before @ before - before.sum() ** 2 / 9)))
+    assert abs(np.mean(numerators)) < 0.1 * 4 / 9 * 5 / 9 * 7 / 8
+
+
+@pytest.mark.parametrize("trials", [[300] * 3, [2000, 30, 30, 30, 30]])
+def test_few_problems_with_many_trials_are_rejected_as_often_as_they_should(trials) -> None:
+    """2,000 logs of fixed numbers of trials: at 1 %, over 38 have probability 0.0001; a normal p-value rejects 60 and more."""
+    rng, logs, n = np.random.default_rng(3), 2000, sum(trials)
+    units = np.repeat(np.arange(len(trials)), trials)
+    outcome = rng.random(logs * n) < 0.3
+    each = (np.arange(logs)[:, None] * len(trials) + units).ravel()
+    z = dispersion(outcome, each, np.arange(logs + 1) * n).z
+    values = np.array([beyond(one, [units], None)[0] for one in z])
+    assert (values < 0.01).sum() <= 38
+    assert len(set(trials)) > 1 or (values < 0.05).sum() >= 60

@@ -1,4 +1,4 @@
-"""Counts per problem: sums per problem against a loop, and a bootstrap that is one over problems."""
+"""Counts per problem: sums per problem against a loop, and variances against leaving out one problem after the other."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def by_loop(log: Episodes) -> dict[int, list[int]]:
             right[0],
             log.unseen[i] and right[-1],
             log.unseen[i] and not right[-1],
+            right[-1] and not right[0],
+            right[0] and not right[-1],
         ]
         old = rows.setdefault(int(log.problem[i]), [0] * len(row))
         rows[int(log.problem[i])] = [x + y for x, y in zip(old, row, strict=True)]
@@ -123,39 +125,30 @@ def test_rows_too_many_for_one_integer_are_still_told_apart() -> None:
     assert len(first) == len(np.unique(rows, axis=0))
 
 
-@pytest.mark.parametrize("blocks", [False, True])
-def test_resampled_totals_have_the_moments_of_problems_drawn_with_replacement(blocks, monkeypatch) -> None:
-    """Mean: the total. Covariance: P times that of one problem; with 4,000 draws its diagonal has a relative error of 2.2 %.
-
-    Drawn in blocks, of 300 here, the variance of the blocks itself adds sqrt(2/300) = 8 %. Four standard errors are allowed.
-    """
-    if blocks:
-        monkeypatch.setattr(rates, "_MOST_ROWS", 10)
-        monkeypatch.setattr(rates, "_BLOCKS", 300)
-    log = simulate_log(2400, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, rng=3)
-    table = ProblemCounts.of(log)
-    draws = np.concatenate(list(table.resample(4000, np.random.default_rng(1))))
-    expanded = np.repeat(table.rows, table.times, axis=0)
-    assert draws.shape == (4000, len(COLUMNS))
-    spread = np.sqrt(len(expanded)) * expanded.std(axis=0)
-    assert (np.abs(draws.mean(axis=0) - expanded.sum(axis=0)) <= 4 * spread / np.sqrt(4000) + 1e-9).all()
-    varies = spread > 0
-    np.testing.assert_allclose(draws.std(axis=0)[varies] / spread[varies], 1, atol=2 * np.hypot(0.022, 0.08 * blocks))
-
-
-def test_chunks_do_not_change_the_number_of_draws(monkeypatch) -> None:
-    monkeypatch.setattr(rates, "_CHUNK", 500)
-    table = ProblemCounts.of(lopsided())
-    parts = list(table.resample(101, np.random.default_rng(1)))
-    assert len(parts) > 1
-    assert sum(len(part) for part in parts) == 101
-
-
-def test_covariance_is_that_of_the_bootstrap() -> None:
-    table = ProblemCounts.of(simulate_log(2400, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, rng=3))
-    draws = dict(zip(COLUMNS, np.concatenate(list(table.resample(4000, np.random.default_rng(1)))).T, strict=True))
-    both = [("correct", "attempts"), ("final_correct", "episodes")]
-    sampled = np.cov([draws[s] / draws[n] for s, n in both])
+def test_covariance_is_that_of_the_jackknife() -> None:
+    """Rates of each log without one problem, made anew from its episodes; one problem has a third of the trials."""
+    log = lopsided()
+    many = Episodes.concatenate([log, *[log.select(log.problem == 5)] * 30])
+    table, present = ProblemCounts.of(many), np.unique(many.problem)
+    both = [("correct", "attempts"), ("final_correct", "episodes"), ("stop_correct", "decided_correct")]
+    without = [ProblemCounts.of(many.select(many.problem != x)) for x in present]
+    left = np.array([[one.total(s) / one.total(n) for one in without] for s, n in both])
+    whole = np.array([table.total(s) / table.total(n) for s, n in both])[:, None]
     for i, one in enumerate(both):
         for j, other in enumerate(both):
-            assert table.covariance(one, other) == pytest.approx(sampled[i, j], rel=0.1)
+            tells = table.times[(table.column(one[1]) > 0) | (table.column(other[1]) > 0)].sum()
+            by_hand = (tells - 1) / tells * float((left[i] - whole[i]) @ (left[j] - whole[j]))
+            assert table.covariance(one, other) == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_the_variance_of_a_lopsided_rate_is_that_of_simulated_ones() -> None:
+    """Problems that are always or never right, one with half of the trials: mean and spread of the variance over 40,000 draws."""
+    trials, rng = np.array([9, 2, 2, 1, 1, 1, 1, 1]), np.random.default_rng(4)
+    degrees, worth = rates.balance(trials, np.ones(8))
+    share = trials / trials.sum()
+    assert worth == pytest.approx(1 / (share**2).sum())
+    alike = rng.normal(size=(40_000, 8))
+    rest = trials * (alike - (alike @ share)[:, None])
+    variance = 7 / 8 * ((rest / (trials.sum() - trials)) ** 2).sum(axis=1)
+    assert variance.mean() == pytest.approx((share**2).sum(), rel=0.05)
+    assert degrees == pytest.approx(2 * variance.mean() ** 2 / variance.var(), rel=0.06)

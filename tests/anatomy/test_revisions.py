@@ -247,7 +247,7 @@ def test_the_markov_reading_is_tested_too() -> None:
 
 def test_extremes() -> None:
     always = measure_revisions(records([("x", [True, True]), ("y", [True, True])]))
-    assert always.right_to_right.text(2) == "1.00 [0.01, 1.00]"
+    assert always.right_to_right.text(2) == "1.00 [0.22, 1.00]"
     assert always.wrong_to_right.reason == "no wrong answer was followed by another"
     assert (always.afresh, always.limit) == ("undecided", None)
     stuck = measure_revisions(records([("x", [True] * 2), ("x", [False] * 2)] * 30))

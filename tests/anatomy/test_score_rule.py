@@ -205,7 +205,7 @@ def test_a_log_with_decisions_and_one_without_scores() -> None:
 def test_tables_fit_eighty_columns_and_the_figure_has_a_curve(capsys: pytest.CaptureFixture[str]) -> None:
     from dstheory.cli.show import print_table
 
-    found = survey(_drawn(60, 9), decision_score=FIELD, resamples=9)
+    found = survey(_drawn(60, 9), decision_score=FIELD)
     sections = [section for section in document(found) if "score" in section.title]
     assert len(sections) == 2
     for section in sections:

@@ -425,7 +425,7 @@ def test_a_known_chain_comes_back_from_boxed_texts(ends: tuple[str, ...]) -> Non
 def test_where_last_decisions_are_missing_nothing_is_said_of_decisions() -> None:
     """Texts that all break off show resamples only: a = 0 and b = 1 would be made of what is missing."""
     log = from_records(known_chain((" and then the",), 500), reader="transcript", checker="final-answer", segment="markers")
-    found = answers_of(log.episodes, resamples=9)
+    found = answers_of(log.episodes)
     assert found.rates.p.low < 0.5 < found.rates.p.high
     for estimate in (found.rates.a, found.rates.b):
         assert estimate.value is None

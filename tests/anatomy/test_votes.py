@@ -91,7 +91,7 @@ def test_they_are_shown_in_table_json_and_report(tmp_path: Path) -> None:
     lines = [{"idx": i, "gt": "r", "pred": row, "score": [said == "r" for said in row]} for i, row in enumerate(drawn)]
     path = tmp_path / "samples.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    found = survey(read_log(path), votes=4, resamples=9)
+    found = survey(read_log(path), votes=4)
     said = [line for section in document(found) for line in (section.title, *section.lines)]
     assert "the agreement of 4 samples as the decision" in said
     assert "30 samples make no whole vote of 4 and are left out" in said

@@ -29,7 +29,7 @@ def test_the_whole_way(dstheory, drawn, tmp_path: Path) -> None:
     assert made.code == 0, made.err
     assert "rollouts.jsonl: 360 episodes" in made.out
     found = dstheory(
-        "anatomy", "rollouts.jsonl", "--compare", "base", "tuned", "--report", "r.html", "--resamples", 50, "--details"
+        "anatomy", "rollouts.jsonl", "--compare", "base", "tuned", "--report", "r.html", "--details"
     )
     assert found.code == 0, found.err
     for words in ("360 records read, 360 used", "base: sampling and decisions", "tuned: final accuracy", "from base to tuned",
@@ -53,7 +53,7 @@ def test_the_whole_way(dstheory, drawn, tmp_path: Path) -> None:
 
 
 def test_json_holds_everything_and_nothing_else_is_on_stdout(dstheory, log: Path) -> None:
-    found = dstheory("anatomy", log, "--json", "--resamples", 20, "--out", "o")
+    found = dstheory("anatomy", log, "--json", "--out", "o")
     assert found.code == 0, found.err
     data = found.result
     assert [group["name"] for group in data["groups"]] == ["base", "tuned"]
@@ -61,7 +61,7 @@ def test_json_holds_everything_and_nothing_else_is_on_stdout(dstheory, log: Path
     assert set(base["parts"]) == {"easy", "medium", "hard"}
     p = base["parts"]["easy"]["rates"]["p"]
     assert p["low"] < p["value"] < p["high"]
-    again = survey(read_log(log).episodes, resamples=20)  # reproducible by seed, and the same from Python
+    again = survey(read_log(log).episodes)  # reproducible by seed, and the same from Python
     assert json.loads(json_text(again.to_dict()))["groups"] == data["groups"]
 
 
@@ -84,7 +84,7 @@ def test_schema(dstheory) -> None:
 def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None:
     lines = [GOOD % i for i in range(30)] + ["not json", '{"id": 1}']
     (tmp_path / "log.jsonl").write_text("\n".join(lines))
-    found = dstheory("anatomy", "log.jsonl", "--resamples", 20)
+    found = dstheory("anatomy", "log.jsonl")
     assert found.code == 1
     assert "30 used" in found.out
     assert (
@@ -94,7 +94,7 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more; "
         "nothing was written\n"
     )
-    told = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--report", "page.html", "--out", "out", "--json")
+    told = dstheory("anatomy", "log.jsonl", "--report", "page.html", "--out", "out", "--json")
     assert told.code == 1
     assert json.loads(told.out)["result"]["out"] is json.loads(told.out)["result"]["report"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
@@ -110,7 +110,7 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
     assert dstheory("anatomy", "export-chain", "log.jsonl", "--out", kept, "--overwrite").code == 1
     assert kept.read_text() == "mine"
     kept.unlink()
-    allowed = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--max-unusable", 0.1)
+    allowed = dstheory("anatomy", "log.jsonl", "--max-unusable", 0.1)
     assert allowed.code == 0, allowed.err
     strict = dstheory("anatomy", "log.jsonl", "--strict")
     assert strict.code == 1
@@ -122,14 +122,14 @@ def test_few_episodes_are_said_to_be_too_few(dstheory, tmp_path: Path) -> None:
     models = {i: "base" if i < 4 else "tuned" for i in range(9)}
     lines = [(GOOD % i).replace('"id"', f'"model": "{name}", "cap": 4, "id"') for i, name in models.items()]
     (tmp_path / "log.jsonl").write_text("\n".join(lines))
-    ran = dstheory("anatomy", "log.jsonl", "--resamples", 20)
+    ran = dstheory("anatomy", "log.jsonl")
     assert ran.code == 0
     assert "base: What does the log say? Too few episodes for answers: 4 where 5 are needed." in ran.out
     assert "tuned: Does resampling help?" in ran.out
     assert "base: sampling and decisions" not in ran.out
     assert "tuned: sampling and decisions" in ran.out
-    assert "base: sampling and decisions" in dstheory("anatomy", "log.jsonl", "--resamples", 20, "--details").out
-    whose = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--compare", "base", "tuned").out
+    assert "base: sampling and decisions" in dstheory("anatomy", "log.jsonl", "--details").out
+    whose = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned").out
     assert "Whose gain is it, from base to tuned? Too few episodes to say: base has 4 where 5 are needed." in whose
     assert "from base to tuned\n" not in whose
 
@@ -172,7 +172,7 @@ def test_logs_are_compared_by_file(dstheory, tmp_path: Path) -> None:
     for name, b, seed in (("before.jsonl", 0.3, 1), ("after.jsonl.gz", 0.9, 2)):
         write_log(tmp_path / name, simulate_log(80, p=0.4, a=0.9, b=b, cap=6, rng=seed))
     found = dstheory(
-        "anatomy", "before.jsonl", "after.jsonl.gz", "--compare", "before.jsonl", "after.jsonl.gz", "--resamples", 50
+        "anatomy", "before.jsonl", "after.jsonl.gz", "--compare", "before.jsonl", "after.jsonl.gz"
     )
     assert found.code == 0, found.err
     assert "from before.jsonl to after.jsonl.gz" in found.out
@@ -182,18 +182,18 @@ def test_transcripts_say_how_they_were_segmented(dstheory, tmp_path: Path) -> No
     game = {"numbers": [1, 2, 3], "target": 6}
     lines = [json.dumps({"id": i, "transcript": "1 + 2 - 3, no: 1 + 2 + 3", **game}) for i in range(30)]
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
-    found = dstheory("anatomy", "t.jsonl", "--checker", "countdown", "--resamples", 20)
+    found = dstheory("anatomy", "t.jsonl", "--checker", "countdown")
     assert found.code == 0, found.err
     assert "attempts found by expressions in 30 records" in found.out
     assert "note: expressions as attempts: " in found.out
     (tmp_path / "mine.py").write_text("def check(answer, record):\n    return answer == '6'\n")
-    found = dstheory("anatomy", "t.jsonl", "--checker", "mine.py:check", "--pattern", r"\d", "--resamples", 20)
+    found = dstheory("anatomy", "t.jsonl", "--checker", "mine.py:check", "--pattern", r"\d")
     assert found.code == 0, found.err
     assert "attempts found by pattern in 30 records" in found.out
 
 
 def test_the_api_takes_what_the_command_read(log: Path) -> None:
-    found = survey(read_log(log).episodes, compared=("base", "tuned"), resamples=20)
+    found = survey(read_log(log).episodes, compared=("base", "tuned"))
     assert found.comparison is not None
     parts = found.comparison_mean
     assert parts.sample.value + parts.decide.value == pytest.approx(parts.gain.value, abs=1e-12)

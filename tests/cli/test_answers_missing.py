@@ -25,7 +25,7 @@ def _lopsided(path: Path, missing: int = 40) -> Path:
 
 
 def test_no_answer_is_a_wrong_one_without_any_option(dstheory, tmp_path: Path) -> None:
-    ran = dstheory("anatomy", _lopsided(tmp_path / "a.jsonl"), "--resamples", 20, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", _lopsided(tmp_path / "a.jsonl"), "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "0.600 [" in ran.out
     assert "40 have no answer and count as wrong ones" in ran.out
@@ -33,7 +33,7 @@ def test_no_answer_is_a_wrong_one_without_any_option(dstheory, tmp_path: Path) -
 
 def test_what_is_left_out_gives_bounds(dstheory, tmp_path: Path) -> None:
     path = _lopsided(tmp_path / "a.jsonl")
-    ran = dstheory("anatomy", path, "--resamples", 20, "--no-answer", "omit", "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--no-answer", "omit", "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "1.000 [" in ran.out
     assert "of all records p between 0.600 and 1.000, a between 0.600 and 1.000, " in " ".join(ran.out.split())
@@ -47,7 +47,7 @@ def test_few_unusable_records_give_bounds_too(dstheory, tmp_path: Path, missing:
     other = {"attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}
     records = [once] * (99 - missing) + [other] + [loop] * missing
     path = _file(tmp_path / "a.jsonl", *({"id": i, **record} for i, record in enumerate(records)))
-    ran = dstheory("anatomy", path, "--resamples", 20, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     n, more = 100 - missing, 2 * missing
     said = " ".join(ran.out.split())
@@ -58,10 +58,10 @@ def test_most_unusable_records_leave_no_rate(dstheory, tmp_path: Path) -> None:
     once = {"attempts": [{"correct": True, "decision": "stop"}]}
     odd = {"attempts": [{"correct": False, "decision": "onwards"}, {"correct": True, "decision": "stop"}]}
     path = _file(tmp_path / "a.jsonl", *({"id": i, **(odd if i % 2 else once)} for i in range(20)))
-    ran = dstheory("anatomy", path, "--resamples", 20, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--out", tmp_path / "out")
     assert ran.code == 1
     assert "P(correct)" not in ran.out
-    ran = dstheory("anatomy", path, "--resamples", 20, "--max-unusable", 1, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--max-unusable", 1, "--out", tmp_path / "out")
     assert ran.code == 0
     said = "of all records p between 0.333 and 1.000, a between 0.333 and 1.000, b between 0.000 and 1.000, whatever the 10 hold"
     assert said in " ".join(ran.out.split())
@@ -69,5 +69,5 @@ def test_most_unusable_records_leave_no_rate(dstheory, tmp_path: Path) -> None:
 
 def test_bounds_are_in_the_numbers_for_machines(dstheory, tmp_path: Path) -> None:
     path = _lopsided(tmp_path / "a.jsonl", 2)
-    ran = dstheory("anatomy", path, "--resamples", 20, "--no-answer", "omit", "--json", "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--no-answer", "omit", "--json", "--out", tmp_path / "out")
     assert any("p between 0.980 and 1.000" in note for note in ran.result["reading"]["notes"])

@@ -29,7 +29,7 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
 
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
-    said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--resamples", 9, "--out", "a").out
+    said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a").out
     (headline,) = re.findall(r"decisions' share\s+of\s+the\s+change\s+is\s+(-?\d\.\d\d \[\S+\s+\S+\])", said)
     (row,) = re.findall(r"^ +mean over task .*?(-?\d\.\d\d \[\S+ \S+\])$", said, flags=re.MULTILINE)
     assert row == headline
@@ -69,6 +69,6 @@ def test_that_b_differs_between_problems_is_said_once(dstheory, tmp_path) -> Non
         record = {"id": f"{model}{problem}.{once}", "problem": problem, "model": model, "cap": 5, "attempts": attempts}
         lines.append(json.dumps(record))
     (tmp_path / "unlike.jsonl").write_text("\n".join(lines))
-    said = " ".join(dstheory("anatomy", "unlike.jsonl", "--compare", "base", "tuned", "--brief", "--resamples", 9).out.split())
+    said = " ".join(dstheory("anatomy", "unlike.jsonl", "--compare", "base", "tuned", "--brief").out.split())
     assert said.count("that b is the same for all problems; what that does to it is not known: no log tells which") == 1
     assert "b differs between problems" not in said.lower()

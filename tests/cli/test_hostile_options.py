@@ -27,7 +27,7 @@ BASE = {
     "anatomy export-chain": ["log.jsonl", "--out", "chain.csv", "--overwrite"],
     "anatomy generate": ["made.jsonl", "--problems", "3", "--overwrite"],
     "anatomy inspect": ["log.jsonl"],
-    "anatomy report": ["log.jsonl", "--resamples", "3", "--out", "report", "--overwrite"],
+    "anatomy report": ["log.jsonl", "--out", "report", "--overwrite"],
     "arithmetic evaluate": ["run.npz", "--per-size", "1", "--episodes", "1", "--sizes", "4x4"],
     "arithmetic show": [],
     "arithmetic train": ["--updates", "0", "--problems", "2", "--group", "2", "--checkpoint", "run.npz", "--overwrite"],

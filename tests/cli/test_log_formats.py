@@ -79,12 +79,12 @@ def test_inspect_says_which_option_decides(dstheory, tmp_path: Path) -> None:
 def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> None:
     loop = {"attempts": [{"correct": False, "decision": "onwards"}, {"correct": True, "decision": "stop"}]}
     path = _file(tmp_path / "a.jsonl", _once(0), _once(1), *({"id": i, **loop} for i in range(10, 16)))
-    ran = dstheory("anatomy", path, "--resamples", 20)
+    ran = dstheory("anatomy", path)
     assert ran.code == 1
     assert "6 of 8 records were unusable for what happened in them" in ran.err
     assert "p of all attempts" not in ran.out
     assert "--decision says what its words mean" in " ".join(ran.out.split())
-    ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "onwards=resample")
+    ran = dstheory("anatomy", path, "--decision", "onwards=resample")
     assert ran.code == 0, ran.err
     assert "p of all attempts" in ran.out
 

@@ -31,7 +31,7 @@ def page_of(found: Survey, **names: str) -> str:
 
 @pytest.fixture(scope="module")
 def compared() -> Survey:
-    return survey(generate_log(60), compared=("base", "tuned"), resamples=50)
+    return survey(generate_log(60), compared=("base", "tuned"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_nothing_is_loaded_and_nothing_runs(page: str) -> None:
 
 def test_texts_of_a_log_are_texts() -> None:
     cells = [Cell(HOSTILE, f"{HOSTILE}{i}", 0.5, 0.9, 0.5) for i in range(2)] + [Cell("=1+1", HOSTILE + "0", 0.5, 0.9, 0.5)]
-    found = survey(generate_log(20, cells=cells), resamples=9)
+    found = survey(generate_log(20, cells=cells))
     page = page_of(found, title=HOSTILE)
     assert "<script" not in page
     root = elements(page)
@@ -81,7 +81,7 @@ def test_texts_of_a_log_are_texts() -> None:
 
 
 def test_tables_are_given_as_csv_in_which_nothing_acts(compared: Survey) -> None:
-    found = survey(generate_log(30, cells=[Cell("m", "=SUM(A1)", 0.5, 0.9, 0.5), Cell("m", "x,y", 0.2, 0.8, 0.6)]), resamples=20)
+    found = survey(generate_log(30, cells=[Cell("m", "=SUM(A1)", 0.5, 0.9, 0.5), Cell("m", "x,y", 0.2, 0.8, 0.6)]))
     root = elements(page_of(found))
     tables = root.findall(".//table")
     links = root.findall(".//a[@download]")
@@ -105,13 +105,13 @@ def test_tables_are_given_as_csv_in_which_nothing_acts(compared: Survey) -> None
 
 
 def test_what_is_rejected_is_marked_by_word_and_sign() -> None:
-    unlike = survey(generate_log(300, cells=[Cell("m", "t", 0.4, 0.7, 0.8)], concentration=1.0), resamples=20)
+    unlike = survey(generate_log(300, cells=[Cell("m", "t", 0.4, 0.7, 0.8)], concentration=1.0))
     page = page_of(unlike)
     rejected = [test.name for test in unlike.groups[0].checks if test.rejected()]
     assert "p over problems" in rejected
     assert page.count('<td class="w rejected">\u2717 rejected</td>') == len(rejected)
     assert "\u2717 Of " in page
-    alike = survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.7, 0.8)], concentration=None, seed=3), resamples=20)
+    alike = survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.7, 0.8)], concentration=None, seed=3))
     assert not [test for test in alike.groups[0].checks if test.rejected()]
     assert "\u2717" not in page_of(alike)
     assert "which does not show that they hold" in page_of(alike)
@@ -127,7 +127,7 @@ def test_what_is_rejected_is_marked_by_word_and_sign() -> None:
     ],
 )
 def test_whether_reflection_helps_is_said_as_far_as_the_log_shows_it(cell: Cell, problems: int, short: str) -> None:
-    helps, advice = conclusions(survey(generate_log(problems, cells=[cell]), resamples=50))
+    helps, advice = conclusions(survey(generate_log(problems, cells=[cell])))
     assert (helps.question, helps.short) == ("Does resampling help?", short)
     expected = {"yes": "attempts", "no": "submit the first answer", "undecided": "undecided"}.get(short, "find out who decides")
     assert expected in advice.short
@@ -137,7 +137,7 @@ def test_whether_reflection_helps_is_said_as_far_as_the_log_shows_it(cell: Cell,
 
 def test_a_gain_that_may_be_zero_is_nobodys() -> None:
     cells = [Cell(name, "t", 0.4, 0.8, 0.6) for name in ("x", "y")]
-    (first, *_) = conclusions(survey(generate_log(60, cells=cells), compared=("x", "y"), resamples=20))
+    (first, *_) = conclusions(survey(generate_log(60, cells=cells), compared=("x", "y")))
     assert first.short == "no difference in accuracy is shown"
     assert "which may be zero" in first.sentences[0]
 
@@ -156,7 +156,7 @@ def test_terms_are_explained_once_where_they_first_stand(compared: Survey) -> No
 def test_one_shot_logs_say_what_samples_give() -> None:
     fields = {"task": ["t"] * 80, "step": [str(i // 40) for i in range(80)]}
     log = Episodes.record([(str(i % 10), [(i % 10 < 2 or i % 7 == 0, None)]) for i in range(80)], cap=1, fields=fields)
-    right, samples = conclusions(survey(log, resamples=20))
+    right, samples = conclusions(survey(log))
     assert right.question == "How often is an answer right?"
     assert "does not say whether resampling helps" in right.sentences[1]
     assert "--reader transcript --field transcript=KEY" in right.sentences[-1]

@@ -20,8 +20,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LINES = (
     "anatomy generate log.jsonl --problems 25 --json",
     "anatomy generate trainer.jsonl --form trainer --problems 4 --json",
-    "anatomy log.jsonl --compare base tuned --resamples 9 --out a --report r.html --figure-format svg --json",
-    "anatomy trainer.jsonl --resamples 9 --out a2 --figure-format svg --json",
+    "anatomy log.jsonl --compare base tuned --out a --report r.html --figure-format svg --json",
+    "anatomy trainer.jsonl --out a2 --figure-format svg --json",
     "anatomy export-chain log.jsonl --model base --out chain.json --json",
     "anatomy formats --json",
     "anatomy inspect log.jsonl --json",

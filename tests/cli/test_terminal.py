@@ -41,7 +41,7 @@ CHEAP = (
     "anatomy export-chain log.jsonl --model base --out c.json --overwrite",
 )
 QUICK = (
-    "anatomy log.jsonl --compare base tuned --resamples 9 --details --out a --figure-format svg",
+    "anatomy log.jsonl --compare base tuned --details --out a --figure-format svg",
     "sweep --grid beta=log:1e-3:1:2 --grid length_weight=0:1:2 --out w",
     "arithmetic train --updates 1 --problems 2 --group 2 --sizes 4x4 --checkpoint c.npz",
     "arithmetic evaluate c.npz --sizes 4x4 --per-size 2 --episodes 2",

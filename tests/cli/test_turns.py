@@ -36,7 +36,7 @@ def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> N
     page = unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
     for text in (ran.out, page):
         assert "nobody decided whether to go on, so the decisions are not the model's" in text
-        assert "0.500 [0.167, 0.833]" in text  # first answers
+        assert "0.500 [0.175, 0.825]" in text  # first answers
         assert "0.750 [0.131, 0.984]" in text  # right after right
         assert "0.500 [0.061, 0.939]" in text  # right after wrong
         assert "does resampling help" not in text
@@ -85,7 +85,7 @@ def test_a_fixed_number_of_turns_has_no_decisions(tmp_path: Path, turns: int) ->
         read_log(_file(tmp_path / "a.jsonl", *records)), from_records(records), read_log(tmp_path / "a.csv"), from_frame(rows)
     ]  # fmt: skip
     for log in logs:
-        found = answer(log.episodes, resamples=9)
+        found = answer(log.episodes)
         assert found.decided_by == "nobody"
         assert (found.rates.a.value, found.rates.b.value) == (None, None)
         assert log.episodes.correct.tolist() == [y for row in outcomes for y in row]
@@ -147,26 +147,26 @@ def test_who_decides_is_said_in_every_output(dstheory, tmp_path: Path) -> None:
         assert "decided by: environment; so a, b and whether they help say nothing about decisions of the model" in text
     group = json.loads((tmp_path / "out" / "anatomy.json").read_text(encoding="utf-8"))["groups"][0]
     assert (group["total"]["decided_by"], group["total"]["helps"]) == ("environment", "yes, environment decides")
-    own = answer(from_records(_loop("model"), decided_by="model"), resamples=9)
-    assumed = answer(from_records(_loop("model")), resamples=9)
+    own = answer(from_records(_loop("model"), decided_by="model"))
+    assumed = answer(from_records(_loop("model")))
     assert (own.decided_by, assumed.decided_by, own.helps == assumed.helps) == ("model", "model (assumed)", True)
     assert "oracle" not in " ".join(own.notes)
 
 
 def test_nobody_decides_after_the_only_answer() -> None:
-    once = answer(Episodes.record([(str(i), [(i % 3 == 0, None)]) for i in range(9)], cap=1), resamples=9)
+    once = answer(Episodes.record([(str(i), [(i % 3 == 0, None)]) for i in range(9)], cap=1))
     assert (once.decided_by, once.helps) == ("nobody (one answer each)", "cannot be estimated")
     assert not any("decided by" in note for note in once.notes)
 
 
 def test_an_oracle_and_a_script_are_recognised_by_what_they_do() -> None:
-    oracle = answer(from_records(_loop("oracle")), resamples=9)
+    oracle = answer(from_records(_loop("oracle")))
     assert (oracle.decided_by, oracle.helps) == (
         "unknown: every decision was right, as those of an oracle are", "if these are its own"
     )  # fmt: skip
     assert any(note.startswith("every decision was right (a = b = 1)") for note in oracle.notes)
     chains = [(str(i), [(i % 2 == 0, "resample"), (i % 3 == 0, "stop")]) for i in range(12)]
-    script = answer(Episodes.record(chains), resamples=9)
+    script = answer(Episodes.record(chains))
     assert (script.decided_by, script.helps) == (
         "unknown: every episode has 2 attempts, as where their number is fixed", "if these are its own"
     )  # fmt: skip
@@ -177,7 +177,7 @@ def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
     path = _file(tmp_path / "a.jsonl", *({**record, "decided_by": "oracle"} for record in _loop("oracle")))
     log = read_log(path)
     assert log.episodes.deciders == ("oracle",)
-    (group,) = survey(log, resamples=9).groups
+    (group,) = survey(log).groups
     assert (group.total.helps, group.revisions.wrong_to_right.value) == ("yes, oracle decides", 8 / 12)
     with pytest.raises(RecordError, match="nobody is called 'teacher' who could decide: there are model, verifier, oracle"):
         read_log(path, decided_by="teacher")
@@ -186,7 +186,7 @@ def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
 def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path: Path) -> None:
     rows = [{**record, "model": model, "decided_by": "verifier"} for model in "mn" for record in _loop("verifier")]
     path = _file(tmp_path / "a.jsonl", *rows)
-    ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--resamples", 9, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--out", tmp_path / "out")
     notes = ran.result["comparison"]["notes"]
     assert "in m, decided by: verifier; what decisions give there is not the model's" in notes
     ran = dstheory("anatomy", "export-chain", path, "--model", "m", "--out", tmp_path / "chain.json")
@@ -205,19 +205,19 @@ def test_decisions_that_are_not_all_the_models_come_before_what_decisions_give(d
         steps[-1]["decision"] = "stop"
         rows.append({"id": i, "model": model, "attempts": steps, **({"decided_by": "verifier"} if helped else said)})
     path = _file(tmp_path / "a.jsonl", *rows)
-    ran = dstheory("anatomy", path, "--compare", "base", "tuned", "--resamples", 9, "--brief", "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--compare", "base", "tuned", "--brief", "--out", tmp_path / "out")
     who = "verifier (100 of 200 episodes)"
     assert f"from base to tuned? Decisions of tuned are not all the model's: {who}; " in " ".join(ran.out.split())
     assert f"tuned: Does resampling help? Yes, {who} decides." in ran.out
     assert "base: Does resampling help? Yes." in ran.out
     base = [{**row, "decided_by": "nobody"} if i % 20 == 0 else row for i, row in enumerate(rows[1::2])]
-    found = answer(from_records(base), resamples=9)  # nobody's count for neither a nor b
+    found = answer(from_records(base))  # nobody's count for neither a nor b
     assert found.decided_by == ("model" if said else "model (assumed)")
 
 
 def test_first_answers_are_compared_where_nobody_decided(dstheory, tmp_path: Path) -> None:
     one, two = _drafts(tmp_path), tmp_path / "other.jsonl"
     two.write_text(one.read_text(encoding="utf-8").replace('"draft": "6"', '"draft": "7"', 4), encoding="utf-8")
-    ran = dstheory("anatomy", one, two, "--compare", one, two, "--resamples", 9, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", one, two, "--compare", one, two, "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "so first answers are compared" in " ".join(ran.out.split())

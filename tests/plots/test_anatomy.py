@@ -31,7 +31,7 @@ def drawn(figure: Figure, panel: int, label: str) -> np.ndarray:
 
 
 def test_one_group() -> None:
-    found = survey(generate_log(40, cells=[Cell("m", "easy", 0.7, 0.9, 0.5), Cell("m", "hard", 0.2, 0.8, 0.7)]), resamples=20)
+    found = survey(generate_log(40, cells=[Cell("m", "easy", 0.7, 0.9, 0.5), Cell("m", "hard", 0.2, 0.8, 0.7)]))
     figure = anatomy_figure(found, title="log")
     (group,) = found.groups
     parts = list(group.parts.values())
@@ -46,7 +46,7 @@ def test_one_group() -> None:
 
 
 def test_two_groups_and_their_difference(tmp_path) -> None:
-    found = survey(generate_log(40), compared=("base", "tuned"), resamples=20)
+    found = survey(generate_log(40), compared=("base", "tuned"))
     figure = anatomy_figure(found)
     assert [axes.get_title() for axes in figure.axes][3:] == [
         "final accuracy: base", "final accuracy: tuned", "gain of tuned over base",
@@ -68,7 +68,7 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
         [("x", [(False, "stop")]), ("y", [(True, "stop")]), ("z", [(False, "resample"), (True, "stop")])],
         fields={"task": ["never", "once", "once"], "model": ["m"] * 3},
     )
-    found = survey(log, resamples=20)
+    found = survey(log)
     figure = anatomy_figure(found)
     a = drawn(figure, 0, "$a$ = P(stop | correct)")
     assert np.isnan(a[0])
@@ -80,12 +80,12 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
 @pytest.mark.parametrize("count", [1, 9, 30])
 def test_many_labels_are_thinned(count: int) -> None:
     cells = [Cell("m", f"{i}x{i} digits", 0.5, 0.9, 0.5) for i in range(1, count + 1)]
-    figure = anatomy_figure(survey(generate_log(3, cells=cells), resamples=5))
+    figure = anatomy_figure(survey(generate_log(3, cells=cells)))
     assert 1 <= len(figure.axes[0].get_xticks()) <= 14
 
 
 def test_rounds_show_the_share_of_those_that_reach_them() -> None:
-    found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4), resamples=20)
+    found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4))
     figure = rounds_figure(found)
     calibration = found.groups[0].held_out.calibration[3:]
     np.testing.assert_allclose(drawn(figure, 0, "realised"), [row.realised.value for row in calibration])
@@ -94,19 +94,19 @@ def test_rounds_show_the_share_of_those_that_reach_them() -> None:
 
 
 def test_rounds_of_all_groups_have_one_scale() -> None:
-    found = survey(generate_log(60), resamples=20)
+    found = survey(generate_log(60))
     assert len(found.groups) == 2
     assert len({axes.get_ylim() for axes in rounds_figure(found).axes}) == 1
 
 
 def test_rounds_show_how_many_episodes_reach_them() -> None:
-    found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4), resamples=20)
+    found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4))
     ticks = [tick.get_text() for tick in rounds_figure(found).axes[0].get_xticklabels()]
     assert ticks == [f"{row.labels[0]}\n{row.attempts}" for row in found.groups[0].rounds]
 
 
 def test_a_colour_means_one_thing_and_bars_differ_in_more_than_colour() -> None:
-    figure = anatomy_figure(survey(generate_log(40), compared=("base", "tuned"), resamples=20))
+    figure = anatomy_figure(survey(generate_log(40), compared=("base", "tuned")))
     models = {to_hex(c.lines[0].get_color()) for c in figure.axes[0].containers}
     assert len(models) == 2
     hatches = set()
@@ -125,24 +125,24 @@ def test_categories_are_not_joined_and_quantities_are() -> None:
     def styles(figure: Figure) -> set[str]:
         return {c.lines[0].get_linestyle() for axes in figure.axes for c in axes.containers if hasattr(c, "lines")}
 
-    assert styles(anatomy_figure(survey(generate_log(40), compared=("base", "tuned"), resamples=20))) == {"None"}
+    assert styles(anatomy_figure(survey(generate_log(40), compared=("base", "tuned")))) == {"None"}
     log = Episodes.record(
         [(f"{i % 6}", [(i % 4 == 0, None)]) for i in range(48)],
         cap=1,
         fields={"task": ["t"] * 48, "step": [str(i // 24) for i in range(48)]},
     )
-    steps = anatomy_figure(survey(log, resamples=20))
+    steps = anatomy_figure(survey(log))
     assert [axes.get_title() for axes in steps.axes] == ["k samples of a problem", "by step"]
     assert "None" not in styles(steps)
 
 
 def test_one_sample_of_a_problem_has_no_panel_of_k() -> None:
     log = Episodes.record([(str(i), [(i % 4 == 0, None)]) for i in range(12)], cap=1, fields={"task": ["t"] * 12})
-    assert [axes.get_title() for axes in anatomy_figure(survey(log, resamples=20)).axes] == ["sampling"]
+    assert [axes.get_title() for axes in anatomy_figure(survey(log)).axes] == ["sampling"]
 
 
 def test_a_panel_says_its_numbers() -> None:
-    found = survey(generate_log(40), compared=("base", "tuned"), resamples=20)
+    found = survey(generate_log(40), compared=("base", "tuned"))
     said = {panel.title: panel.says for panel in anatomy_panels(found)}
     assert f"hard {found.groups[1].parts['hard'].rates.b.text()}" in said["b = P(resample | wrong)"]
     assert f"(mean) {found.comparison_mean.decide.text()}" in said["gain of tuned over base"]
@@ -153,7 +153,7 @@ def test_a_panel_says_its_numbers() -> None:
 
 def test_text_of_a_panel_is_large_enough_for_a_telephone() -> None:
     """A panel is shown at its own size, 346 pixels of 96 to the inch: 8.5 points are 11 pixels."""
-    for panel in anatomy_panels(survey(generate_log(40), compared=("base", "tuned"), resamples=20)):
+    for panel in anatomy_panels(survey(generate_log(40), compared=("base", "tuned"))):
         figure = panel_figure(panel)
         figure.draw_without_rendering()
         assert figure.get_figwidth() * 96 <= 346
@@ -164,7 +164,7 @@ def test_labels_are_texts_in_any_script(tmp_path) -> None:
     """No formula, no name that legends leave out; what the font does not have is said once."""
     labels = ["$x^{$", "_a", "\x1b[31m", "算术", "x" * 5000]
     log = generate_log(20, cells=[Cell(model, label, 0.4, 0.9, 0.8) for label in labels for model in ("_m", "$n")])
-    figure = anatomy_figure(survey(log, resamples=9), title="a$_{$.jsonl")
+    figure = anatomy_figure(survey(log), title="a$_{$.jsonl")
     with pytest.warns(UserWarning, match="^the font of the figures does not have 算术: boxes stand in their place$") as caught:
         save_figure(figure, tmp_path / "anatomy")
     assert len(caught) == 1

@@ -24,7 +24,7 @@ import pytest
 
 FILES = Path(__file__).parent / "files"
 ATTEMPTS = '"attempts": [{"correct": false, "decision": "resample"}, {"correct": true, "decision": "stop"}]'
-DRAWN = "anatomy FILE --resamples 9 --out out.dir --report report.html"
+DRAWN = "anatomy FILE --out out.dir --report report.html"
 EXPORT = "anatomy export-chain FILE --out exported.csv --max-turns 0"
 SIMULATE = "simulate --mdp FILE --steps 2 --out out.dir"
 LIKE_A_COMMAND = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")

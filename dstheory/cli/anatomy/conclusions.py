@@ -85,7 +85,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
 
     >>> from dstheory.anatomy.surveys import survey
     >>> from dstheory.anatomy.generate import Cell, generate_log
-    >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
+    >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]))):
     ...     print(one.question, one.short)
     Does resampling help? yes
     What to do? at least 8 attempts, at a price of 0.01 of accuracy for each (--cost sets it)

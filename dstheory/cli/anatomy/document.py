@@ -79,7 +79,7 @@ def document(found: Survey) -> list[Section]:
 
     >>> from dstheory.anatomy.surveys import survey
     >>> from dstheory.anatomy.generate import Cell, generate_log
-    >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
+    >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)])))
     >>> [section.title for section in sections]
     ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'what is assumed',
     'checks of the model', 'predicting other problems', 'recommended cap']

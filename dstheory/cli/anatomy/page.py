@@ -63,7 +63,7 @@ def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", comm
 
     >>> from dstheory.anatomy.surveys import survey
     >>> from dstheory.anatomy.generate import Cell, generate_log
-    >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]), resamples=9)
+    >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]))
     >>> page = html_report(found, [], title="log & more")
     >>> "<title>log &amp; more" in page, "<b>" in page, "&lt;b&gt;</td>" in page
     (True, False, True)

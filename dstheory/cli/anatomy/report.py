@@ -82,9 +82,7 @@ class _Report(click.Command):
               help="Judge self-consistency as the decision: do K samples agree?")  # fmt: skip
 @click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
-@click.option("--resamples", default=999, show_default=True, help="Of the bootstrap over problems.",
-              type=Whole(2, 1_000_000, "all are drawn and held, and 10,000 say as much; give fewer"))  # fmt: skip
-@seed_option("Of bootstrap and folds.")
+@seed_option("Of folds, random halves and simulated logs.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
 @drawing_options()
@@ -138,7 +136,7 @@ def command(
     refuse_biased(log, options["max_unusable"], quiet=as_json)
     unusable = too_many_unusable(log, options["max_unusable"])
     with _status(quiet=as_json) as progress:
-        own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "resamples", "seed")
+        own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "seed")
         chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
         found = survey(log.episodes, **chosen, reading=log.reading, progress=progress)
         target = None if unusable else out or fresh_directory(Path("results/anatomy"))
