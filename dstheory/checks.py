@@ -151,7 +151,7 @@ def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int
 def numbers_only(record: Any) -> None:
     """Raise ChainError for a setting that has a number as its default and is given as a boolean, a text or a complex number.
 
-    Python counts with True as with 1, so that a switch in the place of a number would go unseen.
+    Python counts with True as with 1, so that a switch in the place of a number would go unseen: among several numbers, too.
 
     >>> from dstheory.objectives import NFT
     >>> NFT(floor=True)
@@ -160,13 +160,15 @@ def numbers_only(record: Any) -> None:
     dstheory.errors.ChainError: floor is True: must be a number, not of type bool; give 1.0 for the default
     """
     for field in dataclasses.fields(record):
-        if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
-            value = getattr(record, field.name)
-            if np.asarray(value).dtype.kind in "bcSU":
-                raise ChainError(
-                    f"{field.name} is {reprlib.repr(value)}: must be a number, not of type {type(value).__name__}; "
-                    f"give {field.default} for the default"
-                )
+        value = getattr(record, field.name)
+        if isinstance(value, tuple) and any(isinstance(part, (bool, np.bool_)) for part in value):
+            raise ChainError(f"{field.name} is {reprlib.repr(value)}: must hold numbers, not of type bool; give 1.0 or 0.0")
+        number = isinstance(field.default, (int, float)) and not isinstance(field.default, bool)
+        if number and np.asarray(value).dtype.kind in "bcSU":
+            raise ChainError(
+                f"{field.name} is {reprlib.repr(value)}: must be a number, not of type {type(value).__name__}; "
+                f"give {field.default} for the default"
+            )
 
 
 def reject(

@@ -47,7 +47,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats, float_array, reject
+from dstheory.checks import Floats, float_array, numbers_only, reject
 from dstheory.errors import ChainError
 
 _LEAST_EPSILON = 1e-100
@@ -73,6 +73,9 @@ class Credit(ABC):
             cls.of_shares = Credit.of_shares  # type: ignore[method-assign]
         if "of_groups" in own and "limit" not in own and not getattr(cls.limit, "__isabstractmethod__", False):
             cls.limit = _no_limit  # type: ignore[assignment, method-assign]
+
+    def __post_init__(self) -> None:
+        numbers_only(self)
 
     @abstractmethod
     def of_groups(self, rewards: Floats) -> Floats:
@@ -180,6 +183,7 @@ class Minus(_OfItself):
     linear = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not np.isfinite(self.baseline):
             raise ChainError(f"baseline is {self.baseline}: must be finite; 0 subtracts nothing")
 
@@ -266,6 +270,7 @@ class GroupMean(Credit):
     epsilon: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         spread_named(self.std)
         if not (np.isfinite(self.epsilon) and self.epsilon >= 0):
             raise ChainError(f"epsilon is {self.epsilon}: must be finite and >= 0; 0 reads 0/0 as 0")
@@ -390,6 +395,7 @@ class ByOutcome(_OfItself):
     words = "a weight of right and one of wrong responses"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not np.isfinite([self.right, self.wrong]).all():
             raise ChainError(f"weights are {self.right}, {self.wrong}: must be finite; 0 leaves a demonstration out")
 
@@ -506,6 +512,9 @@ class Normaliser(ABC):
             whose = f"of_groups of {known.__name__}, whose exact expectations would be taken"
             raise ChainError(f"{cls.__name__} overrides {whose}: derive it from Normaliser")
 
+    def __post_init__(self) -> None:
+        numbers_only(self)
+
     @abstractmethod
     def of_groups(self, lengths: Floats) -> Floats:
         """Return the factor of every response, (groups, G), from its tokens (groups, G); positive."""
@@ -557,6 +566,7 @@ class ConstantLength(Normaliser):
     words = "a constant Lmax"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (np.isfinite(self.tokens) and self.tokens > 0):
             raise ChainError(f"tokens is {self.tokens}: must be finite and > 0, the constant that sums of tokens are divided by")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
-from dstheory.objectives import GroupObjective, K1Loss, Reinforce, fused
+from dstheory.objectives import GRPO, GroupObjective, K1Loss, Reinforce, SFTTokenMean, fused, parts
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -196,3 +197,26 @@ def test_what_somebody_derives_from_a_credit_is_not_taken_for_it(monkeypatch: py
 def test_a_normaliser_that_is_known_by_its_class_is_not_derived_from() -> None:
     with pytest.raises(ChainError, match="derive it from Normaliser"):
         type("Half", (BatchTokens,), {"of_groups": lambda self, lengths: 0.5 / lengths})
+
+
+NUMBERS = [
+    (kind, field.name)
+    for kind in vars(parts).values()
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+    for field in dataclasses.fields(kind)
+    if isinstance(field.default, int | float) and not isinstance(field.default, bool)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
+@pytest.mark.parametrize("value", [True, np.False_, "1", 1j])
+def test_a_switch_or_a_text_is_no_number(kind: type, name: str, value: object) -> None:
+    with pytest.raises(ChainError, match=f"^{name} is .*: must be a number, not of type {type(value).__name__}; give"):
+        kind(**{name: value})
+
+
+def test_switches_are_no_numbers_among_others_either() -> None:
+    for make in (lambda: GRPO(reward_weights=(True, 0.5), reward_functions=("correct", "turns")),
+                 lambda: SFTTokenMean(None, weights=(True, 0.5))):  # fmt: skip
+        with pytest.raises(ChainError, match=r"weights is \(True, 0.5\): must hold numbers, not of type bool"):
+            make()
