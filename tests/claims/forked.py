@@ -21,9 +21,11 @@ import os, sys
 os.setsid()
 os.dup2(read.fileno(), 0)
 os.dup2(write.fileno(), 1)
+read.close(), write.close()
+sys.stdin = open(0)
+os.closerange(3, 1024)  # among them what keeps alive the process that forks, whose end is a worker's
 os.environ.clear()
 os.environ.update(env)
-sys.stdin = open(0)
 sys.argv = ["-c", *(str(os.getppid()) if word == parent else word for word in words)]
 """
 _together = threading.Lock()
