@@ -9,8 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 # SymPy takes the integers of the fastest library that is installed; tests take Python's, as users have them.
-# This must be said before SymPy loads.
+# It keeps a thousand results of each of its functions, which one derivation has used up; workers of claims keep as many as here.
+# Both must be said before SymPy loads.
 os.environ.setdefault("SYMPY_GROUND_TYPES", "python")
+os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 
 import pytest
 from claims.forked import Forked
