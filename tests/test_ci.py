@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -77,27 +78,41 @@ def pytest_of_others(*words: object, folder: Path) -> subprocess.CompletedProces
     return run(*command, *words, folder=folder, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
 
 
-def test_claims_are_tests_and_nothing_else_is_run(claims: Path) -> None:
+Pytest = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def pytest_here(claims: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Pytest:
+    """Run pytest with the plugin in this process, where it is loaded and workers start fast: exit code and output."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "")
+    monkeypatch.chdir(claims.parent)
+    usual = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-p", "dstheory.claims.pytest_plugin", "--dstheory")
+    return lambda *words: (int(pytest.main([*usual, *map(str, words)])), capsys.readouterr().out)
+
+
+def test_claims_are_tests_and_nothing_else_is_run(claims: Path, pytest_here: Pytest) -> None:
     (claims / "wrong.py").write_text(WRONG, encoding="utf-8")
     (claims / "broken.py").write_text("raise RuntimeError('boom')\n", encoding="utf-8")
-    ran = pytest_of_others("--dstheory", claims, folder=claims.parent)
-    assert ran.returncode == 1
-    assert "2 failed, 1 passed" in ran.stdout
+    code, out = pytest_here(claims)
+    assert code == 1
+    assert "2 failed, 1 passed" in out
     said = "claim wrong: fails (recorded: holds)\np is larger than a.\nfails at the witness: 1/2 > 1/2 is false\n"
     said += "witness: p = 1/2, a = 1/2\n"
-    assert said in ran.stdout
+    assert said in out
     assert said in (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
-    assert "broken.py does not import: RuntimeError: boom (line 1)" in ran.stdout
+    assert "broken.py does not import: RuntimeError: boom (line 1)" in out
 
 
-def test_claims_beside_other_tests_and_chosen_by_name(claims: Path) -> None:
-    both = pytest_of_others("--dstheory", claims / "my_claim.py", "test_own.py", folder=claims.parent)
-    assert (both.returncode, both.stdout.splitlines()[-1][:8]) == (0, "2 passed")
-    chosen = pytest_of_others("--dstheory", claims, "test_own.py", "-k", "perfect", folder=claims.parent)
-    assert "1 passed, 1 deselected" in chosen.stdout
+def test_claims_beside_other_tests_and_chosen_by_name(claims: Path, pytest_here: Pytest) -> None:
+    code, out = pytest_here(claims / "my_claim.py", "test_own.py")
+    assert (code, out.splitlines()[-1][:8]) == (0, "2 passed")
+    _, out = pytest_here(claims, "test_own.py", "-k", "perfect")
+    assert "1 passed, 1 deselected" in out
 
 
-def test_without_the_option_nothing_changes_and_a_wrong_path_is_usage(claims: Path) -> None:
+def test_it_loads_by_itself_without_the_option_nothing_changes_and_a_wrong_path_is_usage(claims: Path) -> None:
+    assert pytest_of_others("--dstheory", claims, folder=claims.parent).stdout.splitlines()[-1].startswith("1 passed")
     assert pytest_of_others(folder=claims.parent).stdout.splitlines()[-1].startswith("1 passed")
     wrong = pytest_of_others("--dstheory", "nosuch.py", folder=claims.parent)
     assert wrong.returncode == 4
