@@ -120,6 +120,8 @@ def test_signs_at_algebraic_points_are_exact():
     root = {"x": sp.sqrt(2)}
     assert sign_at(x**2 - 2, root) == 0
     assert sign_at(x - sp.Rational(14142135623730950488, 10**19), root) == 1
+    below = sp.Rational(sp.integer_nthroot(2 * 10**400, 2)[0], 10**200)
+    assert (sign_at(x - below, root), sign_at(x - below - sp.Rational(1, 10**200), root)) == (1, -1)
     cubic = {"x": sp.CRootOf(x**3 - x - 1, 0), "y": Fraction(1, 2)}
     assert sign_at(x**3 - x - 2 * y, cubic) == 0
     assert sign_at(x - y, cubic) == 1
@@ -222,6 +224,7 @@ def test_exp_at_0_and_log_at_1_are_exact():
 def test_intervals_tell_signs_only_when_sure():
     box = {"x": to_interval(Fraction(-1), Fraction(1))}
     assert sign_of_interval(enclose_value(x, box)) is None
+    assert [sign_of_interval(to_interval(*map(Fraction, ends))) for ends in ((-1, 0), (0, 0), (0, 1))] == [None, 0, None]
     assert sign_of_interval(enclose_value(x**2 + 1, box)) == 1
     with pytest.raises(UndefinedError, match="bounded away"):
         enclose_value(1 / x, box)

@@ -36,8 +36,10 @@ from dstheory.claims import (
     identity,
     search,
 )
+from dstheory.claims.evaluation import to_interval
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
+from dstheory.claims.steps.enclosure import _relation_holds
 from dstheory.claims.witnesses import find_witness, is_witness
 
 p, a, b, x, y, n = sp.symbols("p a b x y n")
@@ -301,6 +303,20 @@ def test_an_enclosure_covers_its_box():
 def test_an_enclosure_understands_every_connective(formula):
     assert verdict(enclose("Everywhere.", formula, {p: ("1/10", "9/10")})).status is Status.ENCLOSED
     assert verdict(enclose("Nowhere.", sp.Not(formula), {p: ("1/10", "9/10")})).status is Status.REFUTED
+
+
+@pytest.mark.parametrize("ends", [(-1, -1), (-1, 0), (-1, 1), (0, 0), (0, 1), (1, 1)], ids=str)
+@pytest.mark.parametrize("relation", [sp.Lt, sp.Le, sp.Gt, sp.Ge, sp.Eq, sp.Ne], ids=str)
+def test_an_interval_settles_a_relation_only_if_all_its_numbers_do(relation, ends):
+    truths = {bool(relation(value, 0)) for value in (ends[0], sp.Rational(sum(ends), 2), ends[1])}
+    settled = _relation_holds(relation(x, 0).rel_op, to_interval(*map(Fraction, ends)))
+    assert settled is (truths.pop() if len(truths) == 1 else None)
+
+
+@pytest.mark.parametrize("formula", [p < 1, p > 0, Ne(p, 1), sp.exp(p) > 1, sp.log(1 + p) > 0, p**2 < p])
+def test_an_enclosure_is_about_the_ends_of_its_box(formula):
+    strict = verdict(enclose("Strict.", formula, {p: (0, 1)}, boxes=40), domain={p: CLOSED_UNIT})
+    assert strict.status is not Status.ENCLOSED
 
 
 def test_an_enclosure_refutes_with_an_exact_witness():
