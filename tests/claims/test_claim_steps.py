@@ -39,7 +39,7 @@ from dstheory.claims import (
 from dstheory.claims.evaluation import to_interval
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
-from dstheory.claims.steps.enclosure import _relation_holds
+from dstheory.claims.steps.enclosure import _mean_value_form, _relation_holds
 from dstheory.claims.witnesses import find_witness, is_witness
 
 p, a, b, x, y, n = sp.symbols("p a b x y n")
@@ -306,11 +306,21 @@ def test_an_enclosure_understands_every_connective(formula):
 
 
 @pytest.mark.parametrize("ends", [(-1, -1), (-1, 0), (-1, 1), (0, 0), (0, 1), (1, 1)], ids=str)
-@pytest.mark.parametrize("relation", [sp.Lt, sp.Le, sp.Gt, sp.Ge, sp.Eq, sp.Ne], ids=str)
+@pytest.mark.parametrize("relation", [sp.Lt, sp.Le, sp.Gt, sp.Ge, sp.Eq, sp.Ne], ids=lambda relation: relation.rel_op)
 def test_an_interval_settles_a_relation_only_if_all_its_numbers_do(relation, ends):
     truths = {bool(relation(value, 0)) for value in (ends[0], sp.Rational(sum(ends), 2), ends[1])}
     settled = _relation_holds(relation(x, 0).rel_op, to_interval(*map(Fraction, ends)))
     assert settled is (truths.pop() if len(truths) == 1 else None)
+
+
+@pytest.mark.parametrize("expression", [x**2, x * (1 - x) * y, sp.exp(x) - y * x, sp.log(1 + x) / (2 - y), sp.sqrt(1 + x) * x**y])
+def test_the_mean_value_form_contains_the_value_at_every_point_of_the_box(expression):
+    ends = [Fraction(1, 10), Fraction(9, 10)]
+    enclosure = _mean_value_form(expression, {"x": to_interval(*ends), "y": to_interval(*ends)})
+    at = [Fraction(k, 10) for k in range(1, 10)]
+    values = [sp.N(expression.subs({x: sp.Rational(u), y: sp.Rational(v)}), 30) for u in at for v in at]
+    assert enclosure.a <= min(values)
+    assert max(values) <= enclosure.b
 
 
 @pytest.mark.parametrize("formula", [p < 1, p > 0, Ne(p, 1), sp.exp(p) > 1, sp.log(1 + p) > 0, p**2 < p])
