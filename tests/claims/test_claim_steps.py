@@ -166,6 +166,16 @@ def test_false_formulas_have_a_witness_that_holds_up(formula, domain, witness):
         assert result.witness == witness
 
 
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">=", "==", "!="])
+@pytest.mark.parametrize("left", [1 + p, -1 - p, 2 - 1 / (1 + p), (1 + p) * (p - 2) ** 3, (p - 3) ** 2], ids=str)
+def test_a_relation_whose_sign_is_known_is_taken_for_what_it_is(left, operator):
+    """No search finds where the other part fails, so that the solver decides."""
+    relation = sp.Rel(left, 0, operator)
+    holds = bool(relation.subs(p, sp.Rational(1, 2)))
+    result = verdict(decide("Either.", Or(relation, Ne(p**2, sp.Rational(1, 2)))), domain={"p": UNIT})
+    assert result.status is (Status.DECIDED if holds else Status.REFUTED)
+
+
 @pytest.mark.parametrize("formula", [Ne(2 * n, 3), (n - 1) * (2 * n - 3) >= 0, n**2 >= 2 * n - 1, 3 * n * (n - 2) > -3 - n])
 def test_an_integer_claim_that_fails_only_between_the_integers_is_decided_over_the_integers(formula):
     assert verdict(decide("No integer.", formula), domain={"n": COUNT}).status is Status.DECIDED
@@ -311,6 +321,13 @@ def test_an_interval_settles_a_relation_only_if_all_its_numbers_do(relation, end
     truths = {bool(relation(value, 0)) for value in (ends[0], sp.Rational(sum(ends), 2), ends[1])}
     settled = _relation_holds(relation(x, 0).rel_op, to_interval(*map(Fraction, ends)))
     assert settled is (truths.pop() if len(truths) == 1 else None)
+
+
+def test_an_enclosure_settles_where_its_formula_has_a_value_too():
+    """No point is found at which exp(x) is 2."""
+    formula = Or(x < 2, sp.log((sp.exp(x) - 2) ** 2) > 0)
+    assert verdict(enclose("Zero.", formula, {x: (0, 1)}, boxes=60), domain={x: CLOSED_UNIT}).status is Status.UNDECIDED
+    assert verdict(enclose("Not.", formula, {x: (1, 2)}, boxes=60), domain={x: at_least(1)}).status is Status.ENCLOSED
 
 
 @pytest.mark.parametrize("expression", [x**2, x * (1 - x) * y, sp.exp(x) - y * x, sp.log(1 + x) / (2 - y), sp.sqrt(1 + x) * x**y])
