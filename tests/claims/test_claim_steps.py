@@ -251,10 +251,19 @@ def test_contradictory_assumptions_of_one_step_are_an_error():
         (sp.Min(x, y) >= 1, x * y > 1, Status.REFUTED),
         (sp.Abs(x) <= sp.Min(y, 1), x**2 <= 1, Status.DECIDED),
         (sp.Max(x, y) < sp.Min(x, y), x > 7, Status.ERROR),
+        (x / (p - 2) >= 1, x <= p - 2, Status.DECIDED),
+        (x / (p - 2) >= 1, x < p - 2, Status.REFUTED),
     ],
 )
-def test_assumptions_may_have_a_maximum_or_minimum(assumption, formula, status):
-    assert verdict(decide("Under it.", formula), domain={"x y": REAL}, assumptions=[assumption]).status is status
+def test_assumptions_may_have_a_maximum_a_minimum_or_a_negative_denominator(assumption, formula, status):
+    result = verdict(decide("Under it.", formula), domain={"x y": REAL, "p": UNIT}, assumptions=[assumption])
+    assert result.status is status
+
+
+def test_a_sign_that_was_found_on_one_range_is_not_that_on_another():
+    cases = [(UNIT, [], -1), (at_least(2), [], 1), (REAL, [], None), (REAL, [x > 2], 1), (REAL, [x**2 < 2], -1)]
+    for domain, assumptions, sign in cases:
+        assert Premises({"x": domain}, assumptions, deadline=time.process_time() + 5).sign_of(x**2 - 2) == sign
 
 
 def test_assumptions_that_only_irrational_points_satisfy_are_not_vacuous():
