@@ -37,8 +37,8 @@ def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> N
     for text in (ran.out, page):
         assert "nobody decided whether to go on, so the decisions are not the model's" in text
         assert "0.500 [0.175, 0.825]" in text  # first answers
-        assert "0.750 [0.131, 0.984]" in text  # right after right
-        assert "0.500 [0.061, 0.939]" in text  # right after wrong
+        assert "0.750 [0.182, 0.995]" in text  # right after right
+        assert "0.500 [0.062, 0.938]" in text  # right after wrong
         assert "does resampling help" not in text
     found = json.loads((tmp_path / "out" / "anatomy.json").read_text(encoding="utf-8"))
     (group,) = found["groups"]
