@@ -16,6 +16,7 @@ from typing import Any
 
 from dstheory.readers.answers import Checker
 from dstheory.readers.grading import same_mathematics
+from dstheory.readers.quantities import number, one_unit, unit_of, with_slashes, without_unit
 from dstheory.readers.records import Fault, FieldNames
 
 _LONGEST_ANSWER = 4000  # characters
@@ -25,8 +26,6 @@ _MOST_GOLD = 20  # right answers of one record
 
 _OPEN_BOX = re.compile(r"\\f?boxed\s*\{")
 _GROUP = r"\{(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+\}"  # braces within braces, three deep; possessive, so the time is linear
-_FRACTION = re.compile(r"\\[dt]?frac\s?\{(-?\d{1,12})\}\s?\{(\d{1,12})\}")
-_MIXED = re.compile(r"([-+]?)(\d{1,12})(?:\s|\\[,;! ])+(\d{1,12})/(\d{1,12})")  # 1 1/2
 _NUMBER = r"-?\d{1,12}[ ]\d{1,12}/\d{1,12}|-?\d(?:[\d,]|\{,\}){0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?"
 _PIECE = re.compile(
     r"\$\$(?P<display>[^$]{1,1000})\$\$"
@@ -38,21 +37,7 @@ _PIECE = re.compile(
     rf"|(?P<number>{_NUMBER})",
     re.DOTALL,
 )
-_AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
 _NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
-_SIGNS = re.compile(r"[$%°~]|\\[%$]|\\approx")
-_SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
-_POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
-_QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
-_UNIT = re.compile(
-    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*|[gmlshL]\b)"
-    r"|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
-)
-_NO_UNIT = re.compile(
-    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
-    r"plus|minus|times|over)s?\b",
-    re.IGNORECASE,
-)  # fmt: skip
 _PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
 _SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
@@ -139,9 +124,9 @@ def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
         return True
     if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
         return False  # an open interval is no closed one, a pair no set
-    if not _one_unit(_unit(found), _unit(gold)):
+    if not one_unit(unit_of(found), unit_of(gold)):
         return False
-    left, right = _number(found), _number(gold)
+    left, right = number(found), number(gold)
     if left is not None and right is not None:
         if left == right and (("%" in found) == ("%" in gold) or left.denominator == 1):
             return True  # 50 % may be written as 50, but 0.5 % is not 1/2
@@ -170,10 +155,7 @@ def _is_formula(text: str) -> bool:
     text = _unwrapped(text)
     if len(text) > _LONGEST_BOX or "\n" in text or "$" in text[1:]:
         return False
-    unit = _UNIT.search(text)
-    if unit and unit.end() == len(text) and not _NO_UNIT.search(unit[0]):
-        text = text[: unit.start()]
-    return _PROSE_WORD.search(_COMMAND.sub(" ", text)) is None
+    return _PROSE_WORD.search(_COMMAND.sub(" ", without_unit(text))) is None
 
 
 def _listed(text: str) -> str:
@@ -184,10 +166,10 @@ def _listed(text: str) -> str:
         ('2, 3', 'x = 1, x = 2', '', '')
     """
     two = _TWO.fullmatch(_PROSE.sub(r"\1", text))
-    if two is None or not all(_is_formula(part) and not _unit(part) for part in (two["one"], two["other"])):
+    if two is None or not all(_is_formula(part) and not unit_of(part) for part in (two["one"], two["other"])):
         return ""
     one, other = _unwrapped(two["one"]), _unwrapped(two["other"])
-    return "" if _number(one) is not None and _number(one) == _number(other) else f"{one}, {other}"
+    return "" if number(one) is not None and number(one) == number(other) else f"{one}, {other}"
 
 
 def _last(text: str) -> str:
@@ -198,9 +180,9 @@ def _last(text: str) -> str:
         ('12', '', '', '0.6')
     """
     two = _TWO.fullmatch(_said(text) or text.strip())
-    if two and not two["and"] and len({_number(two["one"]), _number(two["other"])} - {None}) > 1:
+    if two and not two["and"] and len({number(two["one"]), number(two["other"])} - {None}) > 1:
         return ""
-    slashed = _with_slashes(text)
+    slashed = with_slashes(text)
     for found in reversed(list(_PIECE.finditer(slashed))):
         before = slashed[max(0, found.start() - _LOOKED_AT) : found.start()]
         after = slashed[found.end() : found.end() + _LOOKED_AT]
@@ -235,22 +217,6 @@ def _brackets(text: str) -> str:
     """
     plain = re.sub(r"\\(?:left|right|[,;! ])|\s", "", text).replace("\\{", "{").replace("\\}", "}")
     return plain[0] + plain[-1] if re.fullmatch(r"[(\[{][^()\[\]{},]+,[^()\[\]{},]+[)\]}]", plain) else ""
-
-
-def _unit(text: str) -> str:
-    found = _UNIT.search(text)
-    return (found["words"] or found["text"]).strip() if found else ""
-
-
-def _one_unit(one: str, other: str) -> bool:
-    """Return whether two units may be the same: one is not given, or begins the other as "min" and "dollar" do.
-
-    Example:
-        >>> _one_unit("cm", ""), _one_unit("min", "minutes"), _one_unit("dollars per day", "Dollar"), _one_unit("m", "mm")
-        (True, True, True, False)
-    """
-    short, long = sorted(("".join(unit.casefold().split()).rstrip("s") for unit in (one, other)), key=len)
-    return not short or short == long or (len(short) > 1 and len(long) > 3 and long.startswith(short))
 
 
 def final_answers(text: str) -> list[str]:
@@ -294,7 +260,7 @@ def _braced(text: str, start: int) -> str | None:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    for found in _PIECE.finditer(_with_slashes(text)):
+    for found in _PIECE.finditer(with_slashes(text)):
         piece = found[str(found.lastgroup)].strip().rstrip(",")
         if piece:
             yield piece
@@ -338,30 +304,6 @@ def _letter(text: str) -> str:
     chosen = ["".join(letters) for letters in _CHOSEN.findall(plain)]
     chosen = chosen or _BRACKETED.findall(plain) or _ALONE.findall(plain[:2])
     return chosen[-1].casefold() if chosen else ""
-
-
-def _with_slashes(text: str) -> str:
-    """Return a text with LaTeX's fractions of whole numbers as 1/2, and after a number as in 1 1/2."""
-    return _FRACTION.sub(r"\1/\2", _AFTER_A_NUMBER.sub(" ", text)) if "frac" in text else text
-
-
-def _number(text: str) -> Fraction | None:
-    text = _POWER_OF_TEN.sub(lambda found: f"e{found[1] or found[2]}", text)
-    unit = _unit(text)
-    if unit and not _NO_UNIT.search(unit):
-        text = _UNIT.sub("", text)
-    plain = _SIGNS.sub("", _with_slashes(text)).strip().rstrip(".")
-    mixed = _MIXED.fullmatch(plain)
-    if mixed and 0 < int(mixed[3]) < int(mixed[4]):
-        size = int(mixed[2]) + Fraction(int(mixed[3]), int(mixed[4]))
-        return -size if mixed[1] == "-" else size
-    plain = _SPACING.sub("", plain).replace("\\", "")
-    if not _QUOTIENT.fullmatch(plain):
-        return None
-    top, _, bottom = plain.partition("/")
-    if bottom and int(bottom) == 0:
-        return None
-    return Fraction(top) / int(bottom or 1)
 
 
 def _is_words(text: str) -> bool:

@@ -1,0 +1,81 @@
+r"""Numbers with their units, as answers give them: 1 1/2, \\frac{3}{4}, 2.5e3, 50 %, $1,200, 18 dollars."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_FRACTION = re.compile(r"\\[dt]?frac\s?\{(-?\d{1,12})\}\s?\{(\d{1,12})\}")
+_MIXED = re.compile(r"([-+]?)(\d{1,12})(?:\s|\\[,;! ])+(\d{1,12})/(\d{1,12})")  # 1 1/2
+_AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
+_SIGNS = re.compile(r"[$%°~]|\\[%$]|\\approx")
+_SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
+_POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
+_QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
+_UNIT = re.compile(
+    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*|[gmlshL]\b)"
+    r"|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
+)
+_NO_UNIT = re.compile(
+    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
+    r"plus|minus|times|over)s?\b",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+def number(text: str) -> Fraction | None:
+    r"""Return the number that a text is, whatever its unit; None where it is something else.
+
+    Example:
+        >>> number("$1,200.50"), number("-1\\frac{1}{2}"), number("2.5\\times10^{-3}"), number("18 dollars"), number("3 million")
+        (Fraction(2401, 2), Fraction(-3, 2), Fraction(1, 400), Fraction(18, 1), None)
+    """
+    text = without_unit(_POWER_OF_TEN.sub(lambda found: f"e{found[1] or found[2]}", text))
+    plain = _SIGNS.sub("", with_slashes(text)).strip().rstrip(".")
+    mixed = _MIXED.fullmatch(plain)
+    if mixed and 0 < int(mixed[3]) < int(mixed[4]):
+        size = int(mixed[2]) + Fraction(int(mixed[3]), int(mixed[4]))
+        return -size if mixed[1] == "-" else size
+    plain = _SPACING.sub("", plain).replace("\\", "")
+    if not _QUOTIENT.fullmatch(plain):
+        return None
+    top, _, bottom = plain.partition("/")
+    if bottom and int(bottom) == 0:
+        return None
+    return Fraction(top) / int(bottom or 1)
+
+
+def with_slashes(text: str) -> str:
+    """Return a text with LaTeX's fractions of whole numbers as 1/2, and after a number as in 1 1/2."""
+    return _FRACTION.sub(r"\1/\2", _AFTER_A_NUMBER.sub(" ", text)) if "frac" in text else text
+
+
+def unit_of(text: str) -> str:
+    r"""Return the first unit that stands behind a number; "" where there is none.
+
+    >>> unit_of("10 cm"), unit_of("10\\text{ cm}^2"), unit_of("10")
+    ('cm', 'cm', '')
+    """
+    found = _UNIT.search(text)
+    return (found["words"] or found["text"]).strip() if found else ""
+
+
+def without_unit(text: str) -> str:
+    """Return a text without the unit at its end, if it is one that does not change the number: 3 million are not 3.
+
+    >>> without_unit("10 cm"), without_unit("3 million"), without_unit("7 or more")
+    ('10', '3 million', '7 or more')
+    """
+    found = _UNIT.search(text)
+    ends = found is not None and found.end() == len(text) and not _NO_UNIT.search(found[0])
+    return text[: found.start()] if found is not None and ends else text
+
+
+def one_unit(one: str, other: str) -> bool:
+    """Return whether two units may be the same: one is not given, or begins the other as "min" and "dollar" do.
+
+    >>> one_unit("cm", ""), one_unit("min", "minutes"), one_unit("dollars per day", "Dollar"), one_unit("m", "mm")
+    (True, True, True, False)
+    """
+    short, long = sorted(("".join(unit.casefold().split()).rstrip("s") for unit in (one, other)), key=len)
+    return not short or short == long or (len(short) > 1 and len(long) > 3 and long.startswith(short))
