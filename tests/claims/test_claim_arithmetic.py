@@ -272,6 +272,16 @@ def test_abstraction_keeps_the_value_and_states_only_facts(form, u, v):
         assert holds_nearly(fact, true_value), fact
 
 
+@pytest.mark.parametrize(("function", "at"), [(sp.log, 1), (sp.exp, 0)])
+def test_facts_are_true_where_a_function_meets_its_bound(function, at):
+    abstraction = Abstraction(lambda factor: 1)
+    unknown = abstraction.rational(function(x))
+    assert unknown.is_Symbol
+    there = [fact.subs({x: at, unknown: function(at)}) for fact in abstraction.facts]
+    assert len(there) > 2
+    assert set(there) == {sp.true}
+
+
 @pytest.mark.parametrize("meaning", [sp.pi, sp.E, sp.log(2), sp.exp(10), sp.exp(25)], ids=str)
 def test_a_number_lies_strictly_between_its_bounds_however_large_it_is(meaning):
     """From 9007 on, a multiple of 1e-12 has more than 53 bits."""
