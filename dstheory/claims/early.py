@@ -77,6 +77,9 @@ def watched(module: str) -> Iterator[None]:
 
     Args:
         module: That of the file, for which the notes are kept. Empty for claims that are trusted: nothing is watched.
+
+    Raises:
+        ClaimError: The file has put a profiler of its own in the place of what watches it.
     """
     before = sys.getprofile(), threading.getprofile()
     _running.append(module)
@@ -86,6 +89,8 @@ def watched(module: str) -> Iterator[None]:
         threading.setprofile(_called)  # in threads that begin now
     try:
         yield
+        if module and sys.getprofile() is not _called:
+            raise ClaimError("a profiler was set while the claims were made, and what SymPy did was not seen; leave it out")
     finally:
         _running.pop()
         if module:

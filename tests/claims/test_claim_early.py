@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from dstheory.claims import early
 from dstheory.claims.checking import check
 from dstheory.claims.runner import verify
 from dstheory.claims.sources import load_claims
-from dstheory.errors import ClaimFileError
+from dstheory.errors import ClaimError, ClaimFileError
 
 HEAD = """import functools, operator
 from concurrent.futures import ThreadPoolExecutor as Threads
@@ -237,6 +238,14 @@ def test_a_claim_of_a_file_that_is_loaded_in_a_script_is_checked(tmp_path):
 def test_what_a_trusted_block_of_a_file_does_is_not_noted(tmp_path):
     block = "from dstheory.claims import early\nwith early.watched(''):\n    slope = V.diff(p)\n"
     assert checked(tmp_path, "claim(also)", module=block).outcome == "holds"
+
+
+@pytest.mark.parametrize("where", ["while it runs", "in a proof"])
+def test_a_file_that_sets_a_profiler_is_refused(tmp_path, where):
+    lines = "import sys\ndef proof():\n    sys.setprofile(None)\n    return [decide('', V.diff(p) < p), also]\n"
+    with pytest.raises(ClaimError, match="profiler was set") if where == "while it runs" else nullcontext():
+        verdict = checked(tmp_path, f"claim({'*proof()' if where == 'while it runs' else 'proof'})", module=lines)
+        assert "profiler was set" in verdict.message
 
 
 def test_the_profiler_of_the_user_is_put_back(tmp_path):

@@ -242,6 +242,14 @@ HIDDEN = [
         lambda: decide("", p < 2),
     ),
     case(
+        "cases of one formula whose name stands for two things",
+        PART,
+        "step 1 only where p > 1/2; step 2 only where p <= 1/2",
+        {p: UNIT},
+        lambda: decide("", 3 * V > 1, given=[p > HALF], using={V: p}),
+        lambda: decide("", 3 * V > 1, given=[p <= HALF], using={V: 1 - p}),
+    ),
+    case(
         "cases of two different formulas",
         PART,
         "step 1 only where p > 1/2; step 2 only where p <= 1/2",
