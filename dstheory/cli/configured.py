@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
+    from dstheory.trainers.entries import KeyValue
     from dstheory.trainers.explanation import StartingPoint
 
 trainer_option = click.option(
@@ -244,9 +245,9 @@ def lacking(configuration: Configuration) -> list[str]:
     return [f"{lack.key} = {shown_value(lack.value)}: {lack.what}" for lack in configuration.lacks]
 
 
-def said_of(key: str, value: Any, line: int | None) -> str:
+def said_of(entry: KeyValue) -> str:
     """Return a key, its value, and where it was set."""
-    return f"{key} = {shown_value(value)} ({'command line' if line is None else f'line {line}'})"
+    return f"{entry.key} = {shown_value(entry.value)} ({entry.place})"
 
 
 def shown_value(value: Any) -> str:

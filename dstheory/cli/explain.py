@@ -262,12 +262,11 @@ def _settings_rows(configuration: Configuration) -> list[list[str]]:
         key = trainer.keys[setting.key]
         if not (setting.given or key.sets or key.words or setting.key in asked):
             continue
-        origin = "command line" if setting.line is None else f"line {setting.line}"
         rows.append(
             [
                 setting.key,
                 shown_value(setting.value),
-                origin if setting.given else "default",
+                setting.place if setting.given else "default",
             ]
         )
     return rows

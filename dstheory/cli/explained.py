@@ -69,7 +69,7 @@ def _which_kl(found: Explanation) -> list[str]:
     if t.method != "policy-gradient" or not t.beta:
         return []
     origins = {True: " on the command line", False: f", the default of {library} {configuration.trainer.version}"}
-    by = [f"{s.key} = {shown_value(s.value)}{origins[s.given] if s.line is None else f' in line {s.line}'}"
+    by = [f"{s.key} = {shown_value(s.value)}{origins[s.given] if s.line is None else f' in {s.place}'}"
           for s in configuration.settings_of("beta", "estimator")]  # fmt: skip
     name, coefficient = penalty(t)
     return [f"KL in the loss: {name}; a token's coefficient is {coefficient} ({'; '.join(by)})."]
@@ -247,7 +247,7 @@ def sections(found: Explanation, against: Against | None, where: Where, options:
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update ({', '.join(_loss_at(found, where))})."]
     unread = [
-        f"line {entry.line}: {'' if entry.key == ANY_KEY else f'{entry.key} = '}{entry.value}" for entry in configuration.unread
+        f"{entry.place}: {'' if entry.key == ANY_KEY else f'{entry.key} = '}{entry.value}" for entry in configuration.unread
     ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
     parts = [
@@ -265,7 +265,7 @@ def sections(found: Explanation, against: Against | None, where: Where, options:
         ("Not read, since only the shell or Python knows the value", unread),
         (
             "Unknown keys, not interpreted",
-            [said_of(entry.key, entry.value, entry.line) for entry in configuration.unknown[:40]],
+            [said_of(entry) for entry in configuration.unknown[:40]],
         ),
     ]
     if len(configuration.unknown) > 40:

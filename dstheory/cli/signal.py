@@ -176,7 +176,7 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
         return objective_of(training, asked.solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
 
     said = [*found.warnings, *(f"not modelled: {line}" for line in lacking(found))]
-    said += [f"unknown key, not interpreted: {said_of(entry.key, entry.value, entry.line)}" for entry in found.unknown]
+    said += [f"unknown key, not interpreted: {said_of(entry)}" for entry in found.unknown]
     if t.std == "batch" and t.std_prompts > 1 and not few_prompts(t):
         said.append("the standard deviation of the batch is taken to be that of many prompts, one number")
     asked = _Asked(problem, {found.name: make}, True, replace(found, training=t), tuple(said))  # `make` is called after this

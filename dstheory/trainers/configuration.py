@@ -14,7 +14,7 @@ from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
-from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment
+from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment, at_line
 from dstheory.trainers.files import read_source
 from dstheory.trainers.libraries import Key, KeyRule, Trainer, close, holds, libraries, text_of
 from dstheory.trainers.scripts import starts_program
@@ -39,12 +39,19 @@ class Setting:
         value: what holds.
         line: where the file sets it, None where it does not, or where the command line does.
         given: whether it was set.
+        file: the file that sets it, where it is one that the configuration begins with.
     """
 
     key: str
     value: Any
     line: int | None
     given: bool
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it was set, in words."""
+        return at_line(self.line, self.file)
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,8 @@ def configuration_of(
         source, found, why = Source(name, ()), known[name], "the defaults alone"
     else:
         chosen = list(known.values()) if trainer is None else [known[trainer.strip().lower()]]
-        source = read_source(Path(what), [program for each in chosen for program in each.programs])
+        programs = [program for each in chosen for program in each.programs]
+        source = read_source(Path(what), programs, {key for each in chosen for key in each.further})
         found, why = _recognised(source, given, chosen) if trainer is None else (chosen[0], "--trainer")
     return _resolve(source, given, found, why, prompts)
 
@@ -265,6 +273,8 @@ def _knows(trainer: Trainer, key: str) -> bool:
 def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
     """Return how well keys fit a trainer: those that enter its objective with a value that it takes, less the others."""
     score, beside = 0, 0
+    if any(entry.key.partition(".")[0] in trainer.strange for entry in entries):
+        return -1, 0
     for entry in entries:
         key = trainer.keys.get(entry.key)
         if key is not None:
@@ -301,7 +311,7 @@ def _wrong(key: Key, value: Any) -> str:
 def _where(source: Source, entry: KeyValue | None) -> str:
     if entry is None:
         return source.name
-    return f"{source.name}, line {entry.line}" if entry.line is not None else "the command line"
+    return f"{entry.file or source.name}, line {entry.line}" if entry.line is not None else "the command line"
 
 
 def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
@@ -317,10 +327,11 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
                 f"{patch.warn}"
             )
     unknown, beside = [], 0
-    for entry in (*source.entries, *given):
+    for entry in (_switched(entry, trainer) for entry in (*source.entries, *given)):
         if entry.key in trainer.keys:
             before = entries.get(entry.key)
-            if before is not None and before.line is not None and entry.line is not None and before.value != entry.value:
+            again = before is not None and before.line is not None and entry.line is not None and before.file == entry.file
+            if before is not None and again and before.value != entry.value:
                 warnings.append(
                     f"{entry.key} is set twice, to {shown(before.value)} in line {before.line} and to {shown(entry.value)} "
                     f"in line {entry.line}: the last one holds"
@@ -330,7 +341,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
             beside += 1
             if entry.key in trainer.further and (elsewhere := _not_shipped(entry.value, trainer)):
                 warnings.append(
-                    f"line {entry.line}: {entry.key} names {', '.join(map(shown, elsewhere))}, whose settings are not read: give "
+                    f"{entry.place}: {entry.key} names {', '.join(map(shown, elsewhere))}, whose settings are not read: give "
                     "what is set there as KEY=VALUE, or explain that file, with what this one adds as KEY=VALUE"
                 )
         elif entry.line is None:  # from the command line, where a slip must not pass for a setting
@@ -339,7 +350,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
         else:
             unknown.append(entry)
             if near := get_close_matches(entry.key, trainer.keys, n=1, cutoff=0.75):
-                warnings.append(f"line {entry.line}: {printable(entry.key)} is no key of {trainer.name}: did you mean {near[0]}?")
+                warnings.append(f"{entry.place}: {printable(entry.key)} is no key of {trainer.name}: did you mean {near[0]}?")
     values = {name: entries[name].value if name in entries else key.default for name, key in trainer.keys.items()}
     for name, entry in entries.items():
         wrong = _wrong(trainer.keys[name], entry.value)
@@ -351,16 +362,16 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     for unread in source.unread:
         if unread.key == ANY_KEY:
             warnings.append(
-                f"line {unread.line}: {printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
+                f"{unread.place}: {printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
                 "after the file"
             )
         elif unread.key in trainer.keys:
             warnings.append(
-                f"line {unread.line}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
+                f"{unread.place}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
             )
     warnings += [
-        f"{name} is {shown(entry.value)} in line {entry.line}, unless the branch is taken to which line {entry.unless} belongs: "
+        f"{name} is {shown(entry.value)} in {entry.place}, unless the branch is taken to which line {entry.unless} belongs: "
         f"give {name}=VALUE after the file"
         for name, entry in entries.items() if entry.unless is not None
     ]  # fmt: skip
@@ -382,7 +393,8 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     if training.credit == "batch-mean" and training.prompts != inf:
         lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))
     settings = tuple(
-        Setting(name, value, entries[name].line if name in entries else None, name in entries) for name, value in held.items()
+        Setting(name, value, entries[name].line if name in entries else None, name in entries,
+                entries[name].file if name in entries else "") for name, value in held.items()
     )
     return Configuration(
         source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
@@ -445,6 +457,13 @@ def _made(
             who = field.name if at is None else at.key
             raise DSTheoryError(f"{_where(source, at)}: {who} is {shown(made[field.name])}: {wrong}")
     return made, lacks
+
+
+def _switched(entry: KeyValue, trainer: Trainer) -> KeyValue:
+    """Return an entry, ``no_x`` as x = false where x is a switch that is on by default, as Hugging Face's parser has it."""
+    key = entry.key.removeprefix("no_")
+    switches = key != entry.key and entry.value is True and key in trainer.keys and trainer.keys[key].default is True
+    return replace(entry, key=key, value=False) if switches else entry
 
 
 def _applies(rule: KeyRule, held: Mapping[str, Any], given: Collection[str]) -> bool:

@@ -21,12 +21,28 @@ class KeyValue:
         value: a number, a text, true, false, None, or a list of these.
         line: where it stands, from 1; None where it came from the command line.
         unless: a line of a branch that sets it otherwise where it is taken; None where there is none.
+        file: the name of the file, where it is one that the configuration begins with; "" for the configuration itself.
     """
 
     key: str
     value: Any
     line: int | None = None
     unless: int | None = None
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return at_line(self.line, self.file)
+
+
+def at_line(line: int | None, file: str = "") -> str:
+    """Return the words for a place.
+
+    >>> at_line(3), at_line(3, "base.yaml"), at_line(None)
+    ('line 3', 'line 3 of base.yaml', 'command line')
+    """
+    return "command line" if line is None else f"line {line}" + (f" of {file}" if file else "")
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ def assignment(text: str) -> KeyValue | None:
     """Return ``key=value`` as an entry, with Hydra's leading ``+`` left out; None if it is none.
 
     >>> assignment("actor.kl_loss_coef=1e-3")
-    KeyValue(key='actor.kl_loss_coef', value=0.001, line=None, unless=None)
+    KeyValue(key='actor.kl_loss_coef', value=0.001, line=None, unless=None, file='')
     """
     found = re.fullmatch(r"\+{0,2}([A-Za-z_][\w.\-]*)=(.*)", text, flags=re.DOTALL)
     return None if found is None else KeyValue(found[1], scalar(found[2]))

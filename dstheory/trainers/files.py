@@ -26,21 +26,56 @@ from dstheory.trainers.scripts import read_script
 
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
 LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
+MOST_BEGINNINGS = 6  # files of which each begins with the next
 
 
-def read_source(path: Path, programs: Collection[str] = ()) -> Source:
-    """Return what a file sets.
+def read_source(path: Path, programs: Collection[str] = (), further: Collection[str] = ()) -> Source:
+    """Return what a file sets, and before it a YAML file that it begins with, where that is there.
 
     Args:
         path: the file.
         programs: of trainers: names of configuration classes, one of which a Python file must call, once, and of programs that
             a script may start. What others are called with is not read.
+        further: keys that name the file that this one begins with, beside this one or where the command runs.
 
     Raises:
         DSTheoryError: it cannot be read.
         FileFormatError: it is none of the four syntaxes, too large, Python that calls none of the classes, or several, or a
-            script that starts several of the programs.
+            script that starts several of the programs, or files begin with each other in a circle.
     """
+    return _referred(_with_beginning(path, programs, further, 0))
+
+
+def _with_beginning(path: Path, programs: Collection[str], further: Collection[str], depth: int) -> Source:
+    """Return what a file sets, after what the file sets that it begins with; references are not followed yet."""
+    source = _read(path, programs)
+    named = next((entry for entry in source.entries if entry.key in further and _is_path(entry.value)), None)
+    places = [] if named is None else [place for place in (path.parent / named.value, Path(named.value)) if place.is_file()]
+    if named is None or not places:
+        return source
+    if depth == MOST_BEGINNINGS:
+        where = f"{source.name}, {named.place}"
+        raise FileFormatError(f"{where}: more than {MOST_BEGINNINGS} files begin with another: is it a circle?")
+    first = _with_beginning(places[0], (), further, depth + 1)
+    later, own = {entry.key for entry in source.unread}, {entry.key for entry in source.entries}
+    begins = [replace(entry, file=entry.file or first.name) for entry in first.entries
+              if entry.key not in later and not _within(entry.key, own)]  # fmt: skip
+    return replace(source, entries=(*begins, *(entry for entry in source.entries if entry is not named)))
+
+
+def _within(key: str, others: Collection[str]) -> bool:
+    """Return whether a key stands below one of others, which then has a value and no keys."""
+    parts = key.split(".", DEEPEST_CONFIGURATION)
+    return any(".".join(parts[:n]) in others for n in range(1, len(parts)))
+
+
+def _is_path(value: Any) -> bool:
+    """Return whether a value names a YAML file from here."""
+    return isinstance(value, str) and re.fullmatch(r"[\w.][\w./+-]{0,300}\.ya?ml", value) is not None
+
+
+def _read(path: Path, programs: Collection[str]) -> Source:
+    """Return what a file sets by itself."""
     try:
         data = read_whole(path, "a configuration is a few pages of text")
     except OSError as error:
@@ -100,8 +135,12 @@ def _yaml(text: str, name: str) -> Source:
         raise FileFormatError(f"{where}: no YAML ({what}): correct it") from error
     if not isinstance(root, yaml.MappingNode):
         raise FileFormatError(f"{name} is no YAML mapping of keys to values: give the configuration itself")
-    entries = list(_limited(_nodes(root, "", name, 0), name))
-    values = {entry.key: entry.value for entry in entries}
+    return Source(name, tuple(_limited(_nodes(root, "", name, 0), name)))
+
+
+def _referred(source: Source) -> Source:
+    """Return a source in which references ``${key}`` have the values of their keys, and others are unread."""
+    values = {entry.key: entry.value for entry in source.entries}
 
     def referred(value: Any) -> Any:
         for _ in range(8):  # a reference to a reference, not to itself
@@ -111,9 +150,11 @@ def _yaml(text: str, name: str) -> Source:
             value = values[found[1]]
         return value
 
-    entries = [replace(entry, value=referred(entry.value)) for entry in entries]
-    unread = tuple(entry for entry in entries if isinstance(entry.value, str) and "${" in entry.value)
-    return Source(name, tuple(entry for entry in entries if entry not in unread), unread=unread)
+    entries = [replace(entry, value=referred(entry.value)) for entry in source.entries]
+    holds = {entry.key: entry for entry in entries}
+    open_keys = {key for key, entry in holds.items() if isinstance(entry.value, str) and "${" in entry.value}
+    known = tuple(entry for entry in entries if entry.key not in open_keys and "${" not in str(entry.value)[:4096])
+    return replace(source, entries=known, unread=(*source.unread, *(holds[key] for key in holds if key in open_keys)))
 
 
 _MERGE = "tag:yaml.org,2002:merge"

@@ -118,6 +118,49 @@ def test_settings_of_another_file_are_not_passed_over(tmp_path: Path, name: str,
     assert all(named in line for line in found)
 
 
+def test_a_file_that_begins_with_another_has_its_settings_where_it_says_nothing(tmp_path: Path) -> None:
+    """References are followed after both are put together: the base's own normalize_rewards does not hold."""
+    own = "adv_estimator: {normalize_rewards: '${grpo.normalize_rewards}'}"
+    own += ", async_grpo: {enabled: true}"
+    base = f"grpo: {{num_generations_per_prompt: 4, normalize_rewards: true, {own}}}\n"
+    write(tmp_path, "base.yaml", base + "loss_fn:\n  reference_policy_kl_penalty: 0.5\n  ratio_clip_min: ${oc.env:LOW}\n")
+    (tmp_path / "mine").mkdir()
+    middle = write(tmp_path, "mine/middle.yaml", "defaults: ../base.yaml\nloss_fn: {reference_policy_kl_penalty: 0.25}\n")
+    text = "defaults: middle.yaml\ngrpo: {normalize_rewards: false, async_grpo: null}\n"
+    found = configuration_of(write(tmp_path, "mine/a.yaml", text))
+    assert (found.training.group_size, found.training.beta, found.training.std) == (4, 0.25, "none")
+    places = {setting.key: setting.place for setting in found.settings if setting.given}
+    assert places["grpo.num_generations_per_prompt"] == "line 1 of base.yaml"
+    assert places["loss_fn.reference_policy_kl_penalty"] == "line 2 of middle.yaml"
+    assert places["grpo.normalize_rewards"] == "line 2"
+    assert "grpo.async_grpo.enabled" not in places  # null takes the place of all keys below
+    assert [line for line in found.warnings if "names" in line or "twice" in line] == []
+    assert any(line.startswith("line 4 of base.yaml: loss_fn.ratio_clip_min is '${oc.env:LOW}'") for line in found.warnings)
+    middle.write_text("defaults: a.yaml\n", encoding="utf-8")
+    with pytest.raises(DSTheoryError, match=r"line 1: more than 6 files begin with another: is it a circle\?"):
+        configuration_of(tmp_path / "mine" / "a.yaml")
+
+
+def test_another_algorithm_of_nemo_rl_is_not_taken_for_grpo(tmp_path: Path) -> None:
+    text = "policy: {train_global_batch_size: 128, model_name: mine}\n"
+    assert configuration_of(write(tmp_path, "a.yaml", text)).trainer.id == "nemo-rl:grpo"
+    with pytest.raises(DSTheoryError, match=r"is of no trainer that is covered \(.*none of them has the key sft\.val_period"):
+        configuration_of(write(tmp_path, "a.yaml", text + "sft: {val_period: 10}\n"))
+
+
+def test_a_script_adds_to_the_file_that_it_names(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", "loss_type: grpo\nbeta: 0.1\nnum_generations: 4\nnum_iterations: 1\n")
+    found = configuration_of(write(tmp_path, "a.sh", "trl grpo --config base.yaml --beta 0.2 --num_iterations $N\n"))
+    assert (found.training.normaliser, found.training.beta, found.training.group_size) == ("response-tokens", 0.2, 4)
+    assert [entry.key for entry in found.unread] == ["num_iterations"]
+
+
+def test_a_switch_that_is_on_is_switched_off_as_on_the_command_line_of_hugging_face(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "a.sh", "trl grpo --beta 0.2 --no_use_bias_correction_kl --no-use_vllm\n"))
+    assert (found.training.estimator, found.value("use_vllm")) == ("k3", False)
+    assert [entry.key for entry in found.unknown] == ["no_use_vllm"]
+
+
 def test_a_file_of_sft_is_told_from_one_of_grpo(tmp_path: Path) -> None:
     """The only keys that enter the objective are those of every trainer of TRL."""
     text = "per_device_train_batch_size: 4\ngradient_accumulation_steps: 2\nlearning_rate: 1e-5\n"

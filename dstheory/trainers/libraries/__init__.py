@@ -107,6 +107,7 @@ class Trainer:
         further: names of keys that name a file with further settings.
         shipped: such files that come with the library and hold its defaults, without their ends.
         patches: what other packages change.
+        strange: first parts of keys that only other trainers of the library have.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Trainer:
     further: tuple[str, ...] = ()
     shipped: tuple[str, ...] = ()
     patches: tuple[Patch, ...] = ()
+    strange: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ def _parsed(text: str, source: str) -> Library:
             made, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
             one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), rules,
             tuple(table.get("further", [])), tuple(table.get("shipped", [])),
-            tuple(Patch(**spec) for spec in one.get("patches", [])),
+            tuple(Patch(**spec) for spec in one.get("patches", [])), tuple(table.get("strange", [])),
         )  # fmt: skip
     return Library(table["library"], str(table["version"]), trainers)
 
