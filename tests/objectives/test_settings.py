@@ -507,6 +507,21 @@ def test_the_deviation_of_a_large_batch() -> None:
             GRPO(**{"prompts": 4, "std": "batch", **refused}).gradient(s)
 
 
+@pytest.mark.parametrize("smallest", [1, 1 << 15])
+def test_a_deviation_of_a_large_batch_that_is_no_number_is_refused_and_none_is_0(
+    smallest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A success is as rare as exp(-1000), its root is not: the row is 7e-218. Where no answer is right, it is 0."""
+    monkeypatch.setattr("dstheory.objectives.fused.SMALLEST", smallest)
+    policy = Policy.tabular([[-1000.0, 0.0]], [[0.3, -0.2]])
+    for rewards in (("correct",), ("correct", (1.5, 0.0, 0.0, 0.0))):
+        with pytest.raises(ChainError, match=r"variance of the rewards of a batch is 0\.0|rounding of grpo .* moves it from 0"):
+            GRPO(std="batch", reward_functions=rewards).gradient(solve(TwoStageMDP(correct=[[1, 0]], gamma=1.0), policy))
+    none = GRPO(std="batch").gradient(solve(TwoStageMDP(correct=[[0, 0]], gamma=1.0), policy))
+    assert not none.sample.any()
+    assert not none.decide.any()
+
+
 def test_the_deviation_of_a_batch_on_tables_of_the_compiled_loop() -> None:
     """Tables for which compiled code is loaded: the same number divides the same gradient there."""
     rng = np.random.default_rng(0)
