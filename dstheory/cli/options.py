@@ -151,10 +151,10 @@ def refuse_settings(ctx: click.Context, options: Mapping[str, Any]) -> None:
 
 
 def settings_from(options: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return the values of parameters by name: those of some options, as far as they have one."""
+    """Return the values of parameters by name: those of some options, as far as they have one; none is one of some."""
     settings: dict[str, Any] = {}
     for name, value in options.items():
-        if name not in names or value is None:
+        if name not in names or (value is None and not (name in PARAMETERS and PARAMETERS[name].optional)):
             continue
         if name in TOGETHER and not (name in PARAMETERS and len(set(value)) == 1):
             settings |= dict(zip(TOGETHER[name].parts, value, strict=True))

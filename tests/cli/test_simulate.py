@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dstheory import Policy, TwoStageMDP, solve
+from dstheory import Policy, TwoStageMDP, optimum, solve
+from dstheory.readers import read_chain
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -130,6 +131,24 @@ def test_random_starts_of_dpo_are_those_of_a_sweep(dstheory) -> None:
             assert float(mine.accuracy) == pytest.approx(row["after"]["accuracy"], rel=1e-12)
             assert float(mine.gain_decide) == pytest.approx(row["gain_decide"], rel=1e-9)
             assert float(mine.energy_sample_before) == pytest.approx(row["energy_at_start"]["sample"], rel=1e-12)
+
+
+def test_no_cap_is_a_value_that_replaces_the_cap_of_a_file(dstheory, tmp_path) -> None:
+    """`--max-turns none` was passed over: numbers were those of the file's four turns, here and in every other command."""
+    more = ("--mdp", EXAMPLES / "three_prompts.json", "--objective", "reinforce", "--steps", 2)
+    found = dstheory("simulate", *more, "--max-turns", "none", "--out", "one", "--json").result["conditions"][0]
+    dstheory("sweep", "--of", "simulate", *more, "--grid", "max_turns=none,4", "--out", "out")
+    with xr.open_dataset("out/history.nc") as data:
+        free, capped = (float(data.accuracy.sel(max_turns=turns)[0]) for turns in (np.inf, 4))
+    assert found["after"]["accuracy"] == pytest.approx(free, rel=1e-12)
+    assert abs(free - capped) > 1e-3
+    fixed = ("sweep", *more[:2], "--grid", "beta=0.1,0.2", "--max-turns", "none", "--json")
+    best = dstheory("optimum", *more[:2], "--max-turns", "none", "--json").result["optimum"]
+    chain = read_chain(EXAMPLES / "three_prompts.json")
+    alone = optimum(chain.mdp.replace(max_turns=None), chain.reference, beta=0.1, length_weight=0.5)
+    assert best["penalised_value"] == pytest.approx(float(alone.mean_value), rel=1e-12)
+    low = solve(chain.mdp.replace(max_turns=None), alone.policy).mean_accuracy
+    assert dstheory(*fixed).result["summary"]["accuracy"]["highest"] == pytest.approx(float(low), rel=1e-9)
 
 
 def test_what_is_said_beside_the_table_is_in_the_json(dstheory) -> None:
