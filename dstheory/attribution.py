@@ -34,7 +34,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats
-from dstheory.errors import ChainError, OneRunError
+from dstheory.errors import ChainError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
@@ -188,7 +188,9 @@ def _by_run(objective: Objective, solution: Solution, digits: bool) -> StageGrad
     runs, policy = solution.policy.runs, solution.policy
     try:
         return without_rounding(objective, solution, digits=digits)
-    except OneRunError:
+    except (ImproperChainError, InfiniteDivergenceError):
+        raise  # of some runs, which the message names
+    except ValueError:
         if not runs:
             raise
         each = [without_rounding(objective, solve(solution.mdp, one), digits=digits) for one in policy.each_run()]

@@ -103,10 +103,6 @@ class InfiniteDivergenceError(ChainError):
     """A divergence is infinite because one policy has mass where the other has none."""
 
 
-class OneRunError(ChainError):
-    """Something of one run, such as its trajectories, was asked for of several."""
-
-
 class DivergedError(ChainError):
     """Training left the finite numbers.
 

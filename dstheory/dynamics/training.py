@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstheory.attribution import StageSplit, attribute, coefficient_levels, norm
-from dstheory.chain.exact import Solution, solve
+from dstheory.chain.exact import solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
-from dstheory.errors import ChainError, DivergedError, OneRunError
+from dstheory.errors import ChainError, DivergedError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.arrays import LabelledArrays
@@ -100,7 +100,7 @@ def train(
 
     Args:
         mdp, policy, objective: run axes of all three (and of the learning rate) broadcast; every run is trained, one after the
-            other where an objective's rule is that of one run (DPO).
+            other where an objective's rule is that of one run (DPO's pairs, GSPO's ratios to a stale policy).
         steps: number of steps >= 0.
         optimizer: default ``SGD(lr=0.1)``.
         clip_norm: bound > 0 on the norm of the whole gradient of a run (all blocks together), or None.
@@ -134,15 +134,19 @@ def train(
         raise ChainError("updates_per_batch and objective_at both say which objective a step follows: give one")
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
+    first = objective.with_sampler(policy) if updates_per_batch > 1 else objective
     try:
-        policy = _spread_over_runs(mdp, policy, objective, optimizer)
-    except OneRunError:
+        ascended = first.ascent(solve(mdp, policy)).parameters(policy)
+    except (ImproperChainError, InfiniteDivergenceError):
+        raise  # of some runs, which the message names
+    except ValueError:
         if not policy.runs:
             raise
         return _one_by_one(
             mdp, policy, objective, optimizer, progress, steps=steps, clip_norm=clip_norm, schedule=schedule, log_at=logged,
             reference_every=reference_every, updates_per_batch=updates_per_batch, objective_at=objective_at,
         )  # fmt: skip
+    policy = _spread_over_runs(mdp, policy, ascended, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
     log, step, ascent = TrainingLog(mdp, objective, policy), 0, None
@@ -196,10 +200,8 @@ def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> li
     return sorted({0, *chosen, steps})
 
 
-def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> Policy:
-    """Give the policy the run axes that its chain, objective and learning rate have."""
-    solution: Solution = solve(mdp, policy)
-    gradient = objective.ascent(solution).parameters(policy)
+def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, gradient: Blocks, optimizer: Optimizer) -> Policy:
+    """Give the policy the run axes that its chain, an objective's gradient and the learning rate have."""
     own = policy.parameters[0].ndim - len(policy.runs)
     shapes = [policy.runs, mdp.runs, gradient[0].shape[: gradient[0].ndim - own], np.shape(optimizer.lr)]
     try:
@@ -221,7 +223,7 @@ def _one_by_one(
     progress: Callable[[int], None] | None,
     **training: Any,
 ) -> TrainResult:
-    """Train one run after the other, where the objective's rule is that of one run (DPO's pairs of responses)."""
+    """Train one run after the other, where an objective's rule is that of one run."""
     starts, rates = policy.each_run(), np.broadcast_to(optimizer.lr, policy.runs).reshape(-1)
     results: list[TrainResult] = []
     for i, (start, rate) in enumerate(zip(starts, rates, strict=True)):

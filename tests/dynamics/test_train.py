@@ -9,7 +9,18 @@ from strategies import make_case
 from dstheory import Policy, TwoStageMDP, attribute, solve, train
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, schedule
 from dstheory.errors import ChainError, DivergedError
-from dstheory.objectives import DPO, SFT, DAPOBatch, EntropyBonus, ExpertChain, ForwardKL, Reinforce, ReverseKL, ReverseKLDirect
+from dstheory.objectives import (
+    DPO,
+    GSPO,
+    SFT,
+    DAPOBatch,
+    EntropyBonus,
+    ExpertChain,
+    ForwardKL,
+    Reinforce,
+    ReverseKL,
+    ReverseKLDirect,
+)
 
 MDP = TwoStageMDP.minimal(gamma=0.9, sample_length=16.0)
 START = Policy.minimal(p=0.55, a=0.8, b=0.3)
@@ -45,6 +56,17 @@ def test_runs_side_by_side_are_a_loop_over_runs(make, kind: str, cap: int | None
         for name in ("p", "a", "b", "accuracy", "turns", "value", "gradient_norm", "energy"):
             logged = together.history[name].isel(run=i)
             np.testing.assert_allclose(logged, alone.history[name], rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_runs_on_stale_responses_are_a_loop_over_runs() -> None:
+    """GSPO's ratios are those of whole responses, of one policy: with several updates on a batch its runs were refused."""
+    start, settings = Policy.minimal(p=[0.4, 0.7], a=0.6, b=0.5), {"steps": 5, "updates_per_batch": 2, "optimizer": SGD(lr=0.5)}
+    mdp, objective = TwoStageMDP.minimal(gamma=0.9, sample_length=16.0, max_turns=3), GSPO(group_size=3)
+    together = train(mdp, start, objective, **settings)
+    for i, one in enumerate(start.each_run()):
+        alone = train(mdp, one, objective, **settings)
+        np.testing.assert_array_equal(together.policy.parameters[0][i], alone.policy.parameters[0])
+        assert float(abs(alone.history.p[-1] - alone.history.p[0])) > 1e-4
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS)
