@@ -101,9 +101,11 @@ $(VENV)-docs/.docs: pyproject.toml constraints.txt
 	$(VENV)-docs/bin/python -m pip -q install -c constraints.txt -e '.[docs]'
 	@touch $@
 
-# pip compiles one module after the other, the tests of other packages too, which are a third of them.
+# pip compiles one module after the other, the tests of other packages too, which are a third of them. Nor is compiled here what
+# is hardly ever imported, but for what is then: tools that install, mypy (which is a binary already), the physics of SymPy.
+UNCOMPILED := /(tests|pip|setuptools|pkg_resources|mypy|mypyc|physics)/
 INSTALL := $(BIN)/python -m pip -q install --no-compile -c constraints.txt -e
-COMPILE := $(BIN)/python -m compileall -qq -j $(JOBS) -x /tests/ $(VENV)/lib || true
+COMPILE := $(BIN)/python -m compileall -qq -j $(JOBS) -x '$(UNCOMPILED)' $(VENV)/lib || true
 
 # One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
