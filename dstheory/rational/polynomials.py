@@ -396,8 +396,6 @@ def irreducible_factors(polynomial: Any) -> tuple[int, list[tuple[Any, int]]]:
     content, factors = int(content), []
     for factor, power in found:
         ours = ring.from_dict({tuple(map(int, exponents)): ring.domain(int(c)) for exponents, c in factor.to_dict().items()})
-        if ours.LC < 0:
-            ours, content = -ours, content * (-1) ** int(power)
         factors.append((ours, int(power)))
     return content, sorted(factors, key=_in_the_order_of_sympy)
 
