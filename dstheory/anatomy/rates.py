@@ -83,6 +83,8 @@ _ONLY_RESAMPLES = (
 )
 
 
+_FEWEST_TOGETHER = 4  # problems that show a correlation: of two it is always 1 or -1, of three mostly near to them
+
 # ---------------------------------------------------------------------- estimates
 
 
@@ -281,7 +283,9 @@ class ProblemCounts:
         return float(self.times @ (parts[0] * parts[1])) * (units - 1) / units
 
     def correlation(self, first: tuple[str, str], second: tuple[str, str]) -> float:
-        """Return the correlation of two rates, 0 where one of them does not vary over problems."""
+        """Return the correlation of two rates; 0 where one does not vary over problems, or these are too few to show it."""
+        if int(self.times[(self.column(first[1]) > 0) & (self.column(second[1]) > 0)].sum()) < _FEWEST_TOGETHER:
+            return 0.0
         both, one, other = (self.covariance(*pair) for pair in ((first, second), (first, first), (second, second)))
         return float(np.clip(both / math.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
 
@@ -592,7 +596,9 @@ def with_variance(
 
 
 def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
-    """Return the correlation of two estimates, given what each problem moves them by, up to factors."""
+    """Return the correlation of two estimates, given what each problem moves them by, up to factors; 0 of too few problems."""
+    if np.count_nonzero((first != 0) | (second != 0)) < _FEWEST_TOGETHER:
+        return 0.0
     size = math.sqrt(float(first @ first) * float(second @ second))
     return float(first @ second) / size if size > 1e-12 else 0.0
 

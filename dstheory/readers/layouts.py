@@ -273,15 +273,17 @@ def _columns(places: Iterable[str]) -> list[str]:
 
 
 def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iterator[Records]:
-    """Yield the records that hold what they must, and what is no record."""
+    """Yield the records that hold what they must, and what is no record; an empty text is held where nothing is."""
     places = {Place.of(key): _written(text) for key, text in where.items()}
     others: dict[str, None] = {}
     found = False
     for numbers, rows in parts:
         kept = []
         for i, row in enumerate(rows):
-            held = {place: text_or_none(place.get(row)) for place in places} if isinstance(row, dict) else places
-            other = next((place for place, text in places.items() if _written(held[place]) != text), None)
+            held: Mapping[Place, str | None] = places
+            if isinstance(row, dict):
+                held = {place: text_or_none(place.get(row)) for place in places}
+            other = next((place for place, text in places.items() if _written(held[place] or "") != text), None)
             if other is None:
                 kept.append(i)
             elif len(others) < _NAMED:
@@ -289,13 +291,13 @@ def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iter
         found = found or bool(kept)
         yield [numbers[i] for i in kept], [rows[i] for i in kept]
     if not found:
-        asked = " and ".join(f"{key}={text}" for key, text in where.items())
+        asked = " and ".join(f"{key}={text or '(nothing)'}" for key, text in where.items())
         raise RecordError(f"{file}: no record has {asked}: there are {', '.join(others) or 'none'}")
 
 
-def _written(text: str | None) -> str | None:
+def _written(text: str) -> str:
     """Return a text as texts are compared: true and false have one name each however they are spelt."""
-    return text.lower() if text is not None and text.lower() in ("true", "false") else text
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def _see(place: Place, row: Mapping[str, Any], seen: set[str], file: str) -> None:

@@ -212,3 +212,23 @@ def test_two_logs_without_models_are_compared_by_their_names(dstheory, tmp_path:
         "before.jsonl, after.jsonl\n"
     )
     assert dstheory("anatomy", "before.jsonl", "after.jsonl", "--compare", "before.jsonl", "after.jsonl", "--out", "a").code == 0
+
+
+def test_records_are_chosen_by_what_is_empty_and_by_spaces_and_signs(dstheory) -> None:
+    """A value is all that follows the first sign of equality, as it is written; nothing is held by what is empty or absent."""
+    rows = [("a", "1", None), ("b", "0", ""), ("c", "1", "x=y, z"), ("d", "1", " x"), ("e", "1", "007"), ("f", "0", "7")]
+    lines = [
+        {"problem": problem, "correct": int(correct)} | ({} if split is None else {"split": split})
+        for problem, correct, split in rows
+    ]
+    Path("log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    table = "".join(f'{problem},{correct},"{split or ""}"\n' for problem, correct, split in rows)
+    Path("log.csv").write_text("problem,correct,split\n" + table, encoding="utf-8")
+    for file in ("log.jsonl", "log.csv"):
+        for asked, used in (("", 2), ("x=y, z", 1), (" x", 1), ("007", 1), ("7", 1)):
+            where = ["--reader", "rollouts", "--where", f"split={asked}"]
+            ran = dstheory("anatomy", file, *where, "--json", "--out", "out", "--overwrite")
+            assert ran.code == 0, ran.err
+            assert json.loads(ran.out)["result"]["reading"]["used"] == used, (file, asked)
+    assert "there are split=(nothing)" in dstheory("anatomy", "log.csv", "--where", "split=none").err
+    assert "'split' is not KEY=VALUE" in dstheory("anatomy", "log.csv", "--where", "split").err

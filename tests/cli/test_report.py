@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dstheory.anatomy import Episodes, generate_log, survey
+from dstheory.anatomy import Episodes, answer, generate_log, survey
 from dstheory.anatomy.generate import Cell
 from dstheory.anatomy.surveys import Survey
 from dstheory.cli.anatomy.conclusions import conclusions
+from dstheory.cli.anatomy.document import document
 from dstheory.cli.anatomy.page import html_report
 from dstheory.plots.anatomy import anatomy_panels
 
@@ -163,3 +164,25 @@ def test_one_shot_logs_say_what_samples_give() -> None:
     assert "dead groups" in samples.short
     assert "From step 0 to step 1" in samples.sentences[-1]
     assert "is not tested" in samples.sentences[-1]
+
+
+@pytest.mark.parametrize(("p", "said"), [(1.0, "every answer is right"), (0.0, "every answer is wrong")])
+def test_nothing_is_advised_where_every_answer_is_alike(p: float, said: str) -> None:
+    """Decisions are there, but not after both kinds of answers: to record them would not help, and no cap follows."""
+    found = survey(generate_log(40, cells=[Cell("m", "t", p, 0.8, 0.7)], concentration=None))
+    helps, advice = conclusions(found)
+    assert helps.short == "cannot be estimated"
+    assert advice.short == f"nothing is shown: {said}"
+    (cap,) = (section for section in document(found) if section.title == "recommended cap")
+    assert not cap.brief
+    assert "no cap is recommended" in cap.lines[-1]
+
+
+def test_two_problems_do_not_show_that_resampling_helps() -> None:
+    """Two problems, ten episodes of each: a and b move against each other, as any two numbers do or do not over two problems."""
+    right, wrong = (True, "stop"), (False, "resample")
+    rows = [("x", [wrong, right])] * 9 + [("x", [(True, "resample"), right])] * 3 + [("y", [(False, "stop")])] * 2
+    rows += [("y", [wrong, wrong, right])] * 8
+    total = answer(Episodes.record(rows))
+    assert total.youden.low < 0
+    assert total.helps == "undecided"

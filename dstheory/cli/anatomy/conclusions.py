@@ -175,12 +175,12 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
             short = "nothing is shown about a cap"
             sentences.append("Nobody resampled in this log, so that it says nothing about how often to.")
         elif advice.cap is not None:
-            short = f"at most {advice.cap} attempts{price}"
+            short = f"at most {counted(advice.cap, 'attempt')}{price}"
             sentences.append(
                 f"That {term('cap')} is the {advice.rule}. It is what the fitted chain predicts, without an interval."
             )
         else:
-            short = f"at least {advice.table[-1].cap} attempts{price}"
+            short = f"at least {counted(advice.table[-1].cap, 'attempt')}{price}"
             sentences.append(
                 f"Up to {advice.table[-1].cap}, the most that were looked at, the fitted chain gains with each attempt; "
                 f"what a larger {term('cap')} gives is not known."
@@ -194,6 +194,10 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
             "The log shows neither that resampling helps nor that it harms. With four times as many problems the intervals "
             "are about half as wide."
         )
+    elif total.helps == "cannot be estimated" and total.rates.p.value in (0, 1):
+        here, there = ("right", "wrong") if total.rates.p.value else ("wrong", "right")
+        short = f"nothing is shown: every answer is {here}"
+        sentences.append(f"What the model does after {there} answers is not seen; problems of another difficulty would show it.")
     else:
         short = "find out who decides" if total.helps == "if these are its own" else "record the decisions"
         sentences.append(
@@ -204,9 +208,14 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
     if total.rates.a.value is not None and total.rates.b.value is not None and total.helps != "if these are its own":
         sentences.append(
             f"It resamples {_text(_complement(total.rates.a))} of its right answers and stops at "
-            f"{_text(_complement(total.rates.b))} of its wrong ones. Perfect decisions about the same answers would be right in "
-            f"{_text(total.perfect)}."
+            f"{_text(_complement(total.rates.b))} of its wrong ones."
         )
+        unlike = any(test.name == "b over problems" and test.rejected() for test in group.checks)
+        if total.perfect.value is not None:
+            sentences.append(
+                f"Perfect decisions about the same answers would be right in {total.perfect.text()}, if b is the same for all "
+                f"problems{', which a test rejects: it may be far off' if unlike else ''}."
+            )
     return Conclusion(f"{of}What to do?", short, tuple(sentences))
 
 

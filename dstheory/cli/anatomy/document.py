@@ -11,6 +11,7 @@ from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.cli.echo import echo, say
 from dstheory.readers.records import NOBODY
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.anatomy.answers import Answers
@@ -163,7 +164,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
         *([_holds(f"{of}what is assumed", group.checks)] if found.comparison is None else []),
         _checks(f"{of}checks of the model", group.checks),
         _held_out(f"{of}predicting other problems", group.held_out),
-        *([] if group.cap is None else [_cap(f"{of}recommended cap", group.cap)]),
+        *([] if group.cap is None else [_cap(f"{of}recommended cap", group.cap, group.total.helps)]),
         *revised,
     ]
 
@@ -383,9 +384,11 @@ def _checks(title: str, checks: Sequence[Test]) -> Section:
         [[test.name, _VERDICTS[test.rejected()], test.null, test.effect or test.reason, _p_value(test)] for test in checks],
         words=4,
         lines=[
-            f"with {tested} tests, Bonferroni asks for a p-value below {0.05 / max(1, tested):.2g}; "
-            "a large log shows small effects too"
-        ],
+            f"with {counted(tested, 'test')}, Bonferroni asks for a p-value below {0.05 / tested:.2g}; a large log shows small "
+            "effects too"
+        ]
+        if tested
+        else [],
         detail=True,
     )
 
@@ -471,14 +474,17 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
     )
 
 
-def _cap(title: str, advice: CapAdvice) -> Section:
+def _cap(title: str, advice: CapAdvice, helps: str) -> Section:
     most = advice.table[-1].cap
     if advice.cap is not None:
-        best = f"at most {advice.cap} attempts"
+        best = f"at most {counted(advice.cap, 'attempt')}"
     elif most < MOST_CAPS:
-        best = f"at least {most} attempts, the most that the log shows; whether more would pay it does not show"
+        best = f"at least {counted(most, 'attempt')}, the most that the log shows; whether more would pay it does not show"
     else:
         best = f"at least {most} attempts, the most that are looked at"
+    unsure = [] if helps.startswith(("yes", "no,")) or helps == "no" else [
+        f"whether resampling helps: {helps}; so no cap is recommended, and this is what the fitted chain says"
+    ]  # fmt: skip
     return Section(
         title,
         ["cap", "accuracy", "attempts", "net", "gain per attempt added"],
@@ -487,9 +493,9 @@ def _cap(title: str, advice: CapAdvice) -> Section:
             for row in advice.table
             if row.cap <= _CAPS or row.cap == advice.cap
         ],
-        lines=[f"{best}: {advice.rule}; heterogeneous chain"],
+        lines=[f"{best}: {advice.rule}; heterogeneous chain", *unsure],
         detail=True,
-        brief=[f"{best}: {advice.rule}"],
+        brief=[] if unsure else [f"{best}: {advice.rule}"],
     )
 
 

@@ -25,21 +25,20 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Renamed(click.ParamType[tuple[str, str]]):
-    """``part=key``: where something stands in a log, or what must stand there."""
+    """``part=key``: where something stands in a log; or, as a ``value``, what must stand there, which may be nothing."""
 
-    name = "PART=KEY"
-
-    def __init__(self, example: str) -> None:
-        self.example = example
+    def __init__(self, example: str, *, value: bool = False) -> None:
+        self.example, self.value = example, value
+        self.name = "KEY=VALUE" if value else "PART=KEY"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Split at the first equals sign."""
         if isinstance(value, tuple):
             return value[0], value[1]
         part, sign, key = str(value).partition("=")
-        if not sign or not part or not key:
-            self.fail(f"{value!r} is not PART=KEY: for example {self.example}", param, ctx)
-        return part.strip(), key.strip()
+        if not sign or not part or not (key or self.value):
+            self.fail(f"{value!r} is not {self.name}: for example {self.example}", param, ctx)
+        return part.strip(), key if self.value else key.strip()
 
 
 def longest_episode(low: int) -> Whole:
@@ -61,8 +60,8 @@ _OPTIONS = [
                  help="Which values are right: C=true,I=false, or 'score>=1'."),
     click.option("--decision", metavar="WORD=DECISION", multiple=True,
                  help="What decisions are called: continue=resample,stop=stop."),
-    click.option("--where", type=Renamed("filter=none"), multiple=True, callback=said_once,
-                 help="Read only records that hold this, e.g. filter=strict-match; repeatable."),
+    click.option("--where", type=Renamed("filter=none", value=True), multiple=True, callback=said_once,
+                 help="Read only records that hold this, e.g. filter=strict-match, or nothing: filter=; repeatable."),
     click.option("--turns", metavar="PLACE,PLACE", default="",
                  help="What says whether the answers given in turn are right, where nobody decided between them: "
                  "baseline_score,comparison_score, or steps[].correct."),
