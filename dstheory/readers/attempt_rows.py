@@ -33,13 +33,11 @@ from dstheory.readers.tables import (
     read_parquet,
 )
 from dstheory.readers.turns import FIXED_NOTE, decided
-from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
+from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
-_TRUE = ("true", "True", "TRUE", "1", "1.0", "yes")
-_FALSE = ("false", "False", "FALSE", "0", "0.0", "no")
 
 
 def wanted_columns(names: FieldNames) -> set[str]:
@@ -357,9 +355,8 @@ def _turns(rounds: Any, file: str) -> Floats | None:
 def _verdicts(column: Any) -> tuple[Bools, Bools]:
     """Return correctness and which cells have one."""
     codes, texts = _codes(column)
-    true = np.array([text in _TRUE for text in texts] + [False])
-    false = np.array([text in _FALSE for text in texts] + [False])
-    return true[codes], (true | false)[codes]
+    said = [*map(Verdicts(), texts), None]
+    return np.array([bool(one) for one in said])[codes], np.array([one is not None for one in said])[codes]
 
 
 def _caps(column: Any, head: Ints) -> tuple[Ints, Bools]:

@@ -183,6 +183,9 @@ def test_words_of_graders_are_understood(tmp_path: Path, right: str) -> None:
     path = _written(tmp_path, *({"question": i, "verdict": right if i == 1 else wrong} for i in range(4)))
     assert read_log(path, fields={"correct": "verdict"}).episodes.correct.tolist() == [False, True, False, False]
     assert read_log(path, correct=f"{right}=false,{wrong}=true", fields={"correct": "verdict"}).episodes.correct.sum() == 3
+    table = tmp_path / "a.csv"
+    table.write_text(f"id,correct,decision\na,{wrong},resample\na,{right},stop\nb,{wrong},stop\n")
+    assert read_log(table).episodes.correct.tolist() == [False, True, False]
 
 
 # ---------------------------------------------------------------------- what was read wrong without a word
