@@ -373,6 +373,8 @@ REFUSED = [
     ({"schedule": "constant,linear", "max_turns": [1, *range(3, 60)]},
      {"of": "simulate", "objectives": ["grpo"], "steps": 1, "gamma": 1.0, "resample_cost": 0.1},
      r"in the setting with schedule constant, max_turns 9, objective grpo: rewards take more than two values"),
+    ({"updates_per_batch": "1,2"}, {"of": "simulate", "objectives": ["reinforce-baseline"], "steps": 1},
+     r"in the setting with updates_per_batch 2, objective reinforce-baseline: reinforce-baseline has no ratio to clip"),
     ({"expert_p": "0.5,1", "gamma": "1,0.9"},
      {"of": "simulate", "objectives": ["grpo", "sft"], "steps": 1, "resample_cost": 0.1, "max_turns": 2},
      r"in the setting with expert_p 0\.5, gamma 0\.9, objective grpo: rewards take more than two values"),

@@ -50,9 +50,11 @@ def _check(plan: SweepPlan, batch: SettingsBatch) -> None:
     try:
         mdp, start, reference = problem_at(plan.chain, settings)
         if plan.of == "simulate":
-            training_at(settings)
             objective = _objective(plan, (mdp, start, reference), settings, runs)
-            objective.ascent(solve(mdp, _starts(plan, start, settings, runs)))
+            first = _starts(plan, start, settings, runs)
+            if training_at(settings)["updates_per_batch"] > 1:
+                objective = objective.with_sampler(first)
+            objective.ascent(solve(mdp, first))
     except UnknownNameError:  # of all settings
         raise
     except ValueError as error:
