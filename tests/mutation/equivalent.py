@@ -90,15 +90,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "positions.shape[1] / self.rows.shape[2]",
     ): "it only chooses how many prompts are looked at together",
     (
-        "objectives/distillation.py",
-        "found.append(self._fall(np.where(log_p == -np.inf, [[0.0]], np.where(log_q == -np.inf, np.inf, up))))  ->  1.0",
-    ): _NEVER_MET,
-    (
-        "objectives/mass.py",
-        "m_s, stop, res = ([[m + 0.0]] if m.shape[-3] == 1 else m.sum(axis=-3, keepdims=True) for m in (m_s, stop, res))  ->  "
-        "m - 0.0",
-    ): "the sign of a zero, in a sum that follows",
-    (
         "objectives/trajectory_penalties.py",
         "found = one_pass(whitened_gradient, solution, self.reference, beta, none, (one, one), shift=[[0.0]])  ->  1.0",
     ): "what is paid for every response alike is a baseline, which moves nothing",
