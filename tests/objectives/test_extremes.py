@@ -407,7 +407,7 @@ def test_right_or_refused(label: str) -> None:
 # chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
-# next turn is worth.
+# next turn is worth; chains without a cap whose resamples underflow, and are told apart by response.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -454,6 +454,9 @@ def test_right_or_refused(label: str) -> None:
         ("dapo, whole importance", 269),
         ("dr-grpo, per turn", 311),
         ("dr-grpo, per turn", 442),
+        ("grpo, whole importance", 757),
+        ("dr-grpo, whole ratio", 781),
+        ("dpo, smoothed", 795),
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
         ("ppo-clip, near", 824),

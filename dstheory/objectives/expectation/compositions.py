@@ -183,7 +183,7 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         # What is cut off counts as rounding does: where that is asked for, less is.
         left_out, turns = (1e-6 * _LEFT_OUT, 2 * _FEW_TURNS) if directed() else (_LEFT_OUT, _FEW_TURNS)
         all_ = k < (mdp.max_turns or turns) and steps <= _FEW_STEPS
-        keep = (left > left_out * again)[prompt] | all_
+        keep = (left > np.maximum(left_out * again, _LEAST))[prompt] | all_  # rounded up, what underflows never gets less
         prompt, weight, answers, run = prompt[keep], weight[keep], answers[keep], run[keep]
         forced = mdp.max_turns is not None and k == mdp.max_turns - 1
         last = policy.sample_prob[0, prompt] if forced else end[prompt]
