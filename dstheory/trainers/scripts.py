@@ -17,6 +17,11 @@ from itertools import groupby
 from dstheory.errors import FileFormatError
 from dstheory.trainers.entries import MOST_SETTINGS, KeyValue, Source, assignment, scalar, together
 
+DEEPEST_SCRIPT = 64  # branches, loops and functions within each other
+MOST_PUT = 100_000  # characters of variables, where they are used
+LONGEST_VALUE = 10_000  # characters of a variable; longer ones are not followed
+LONGEST_LINE = 100_000  # characters of one line of the file
+
 _ASSIGNS = re.compile(r"([A-Za-z_]\w*)(\+?)=(?!\()(.*)", flags=re.DOTALL)
 _DECLARES = ("declare", "export", "local", "readonly", "typeset")
 _OTHERS = ("cat", "cd", "conda", "echo", "kill", "mkdir", "nvidia-smi", "pip", "pkill", "ray", "set", "sleep", "source", "uv",
@@ -80,6 +85,8 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
         FileFormatError: quotes are not closed, there are too many words, or it starts trainers several times, with other
             arguments.
     """
+    if any(len(line) > LONGEST_LINE for line in text.splitlines()):
+        raise FileFormatError(f"{name} has a line of more than {LONGEST_LINE:,} characters: give the command alone")
     commands = _Reader(text, name).commands
     starts = [c for c in commands if any(starts_program(program, c.program) for program in programs)]
     run = starts[0] if starts else None
@@ -122,6 +129,7 @@ class _Reader:
         self.blocks: list[_Block] = []
         self.begun = 0  # blocks and branches so far
         self.words = 0
+        self.put = 0  # characters of variables
         self.brackets = 0  # of an array that are open
         self.sign = ""  # between the command before and this one
         self.tested = False  # whether the command before is a test
@@ -137,7 +145,11 @@ class _Reader:
         """Return a line in which variables that are known have their values."""
 
         def put(found: re.Match[str]) -> str:
-            return self.variables.get(found[1] or found[2], found[3] if found[3] is not None else found[0])
+            value = self.variables.get(found[1] or found[2], found[3] if found[3] is not None else found[0])
+            self.put += len(value)
+            if self.put > MOST_PUT:
+                raise FileFormatError(f"{self.name} uses variables of more than {MOST_PUT:,} characters: give the command alone")
+            return value
 
         def compute(found: re.Match[str]) -> str:
             unsure = "".join(dict.fromkeys(_UNSURES.findall(found[1])))
@@ -245,10 +257,12 @@ class _Reader:
         for block in self.blocks:
             block.before[name] = (block.before[name][0] if name in block.before else self.variables.get(name), line)
         self.variables.pop(name, None)
-        if value is not None:
+        if value is not None and len(value) <= LONGEST_VALUE:  # A=$A$A doubles it
             self.variables[name] = value
 
     def _open(self, kind: str) -> None:
+        if len(self.blocks) >= DEEPEST_SCRIPT:
+            raise FileFormatError(f"{self.name} nests more than {DEEPEST_SCRIPT} branches: give the command alone")
         self.begun += 1
         self.blocks.append(_Block(kind, self.begun))
 
