@@ -28,7 +28,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.anatomy.rates import Estimate, normal_quantile
+from dstheory.anatomy.rates import Estimate, normal_quantile, student_quantile
 from dstheory.checks import Floats, Ints, readonly
 
 MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this degree is close to any accuracy
@@ -179,9 +179,7 @@ def allowing_for_bias(value: float, error: float, bias: float, *, level: float, 
     >>> [allowing_for_bias(0.0, 1.0, bias, level=0.95, units=10**9).text(2) for bias in (0.0, 5.0)]
     ['0.00 [-1.96, 1.96]', '0.00 [-6.64, 6.64]']
     """
-    from scipy.special import stdtrit
-
-    student = float(stdtrit(max(units - 1, 1), 0.5 + level / 2)) / normal_quantile(level)
+    student = student_quantile(max(units - 1, 1), level) / normal_quantile(level)
     half = float(half_width(error * student, bias, level))
     text = f"normal, {units:,} problems" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
     return Estimate(value, value - half, value + half, level, text)

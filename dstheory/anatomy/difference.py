@@ -40,7 +40,18 @@ from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.answers import ASSUMED, MODEL, decided_by, rate_difference
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, correlation_of, normal_quantile, rate, row, wilson
+from dstheory.anatomy.rates import (
+    RATES,
+    Estimate,
+    ProblemCounts,
+    Row,
+    correlation_of,
+    normal_quantile,
+    rate,
+    row,
+    student_quantile,
+    wilson,
+)
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -91,9 +102,7 @@ class Spread:
         >>> Spread(0.1, 0.0, 20).around_share(0.95, 0.95).text(2), Spread(0.0, 0.0, 20).around_share(1.0, 0.95).text(2)
         ('0.95 [0.47, 1.00]', '1.00 [0.82, 1.00]')
         """
-        from scipy.special import stdtrit
-
-        quantile = float(stdtrit(max(self.units - 1, 1), 0.5 + level / 2))
+        quantile = student_quantile(max(self.units - 1, 1), level)
         ends = []
         for side, centre in enumerate(np.clip([value - self.bias, value + self.bias], 0.0, 1.0).tolist()):
             spread = centre * (1 - centre)

@@ -48,6 +48,7 @@ ASSUMED = {
 """Test -> what it asks, and what p, a, b and predictions are where it rejects that."""
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 FEWEST = 5  # episodes of a group, from which on it has answers; with fewer, intervals are as wide as what they are about
+_TELLING = 60  # problems, from which on the interval of a difference in log-likelihood holds it as often as it says
 _ROUNDS = 10
 _CAPS = 12
 _STEPS = 12
@@ -453,9 +454,11 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
     if held is None:
         return Section(title, lines=["fewer than 20 problems: too few to keep some out of the fit"])
     kinds = list(held.log_likelihood)
+    narrow = "" if held.problems >= _TELLING else f"; of fewer than {_TELLING} problems the interval may be too narrow"
     likelihood = [
         f"held-out log-likelihood per problem, {kind} less pooled: {estimate.text()}"
         + (" (better)" if estimate.low > 0 else " (worse)" if estimate.high < 0 else "")
+        + (narrow if estimate.low < estimate.high else "; the chains are the same")
         for kind, estimate in held.difference.items()
     ]
     rho = held.chains["heterogeneous"].p.rho
