@@ -13,7 +13,7 @@ from dstheory.anatomy import Episodes, Labels, chain_formulas
 from dstheory.anatomy.beta import BetaRate
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.holdout import fold_of_episodes, hold_out
-from dstheory.anatomy.rates import ProblemCounts, measure
+from dstheory.anatomy.rates import ProblemCounts, attempts_deviate, mean_attempts, measure, rate, rate_deviate
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, advise_cap, fit_chain, fit_rate
 from dstheory.anatomy.surveys import survey
 from dstheory.cli.anatomy.document import document
@@ -302,3 +302,15 @@ def test_a_difference_of_few_problems_is_said_to_be_uncertain() -> None:
         line = next(line for line in section.lines if line.startswith("held-out log-likelihood"))
         assert ("too narrow" in line) == bool(said)
         assert said in line
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_z_is_the_normal_quantile_at_the_ends_of_an_interval(level: float) -> None:
+    """Five problems: Student's quantile with four degrees of freedom reaches to the ends, and z there is the normal one."""
+    table = ProblemCounts.of(simulate_log(5, p=0.5, a=0.8, b=0.6, cap=5, concentration=9.0, episodes_per_problem=60, rng=1))
+    accuracy, attempts = rate(table, "final_correct", "episodes", level=level), mean_attempts(table, level)
+    quantile = stats.norm.ppf(0.5 + level / 2)
+    for end, z in ((accuracy.low, quantile), (accuracy.high, -quantile)):
+        assert rate_deviate(table, "final_correct", "episodes", end, level) == pytest.approx(z)
+    for end, z in ((attempts.low, quantile), (attempts.high, -quantile)):
+        assert attempts_deviate(table, end, level) == pytest.approx(z)
