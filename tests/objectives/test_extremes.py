@@ -224,6 +224,7 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "dapo-3": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
     "cispo-1": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo, cut off": (0.12, f"{_MIXED}|{_ANSWER}"),
     "k3-loss, beside mixed groups": (0.12, f"{_MIXED}|{_ANSWER}"),
     "k3-loss, beside groups that are left": (0.12, f"{_MIXED}|{_ANSWER}"),
     "entropy, beside dapo": (0.12, f"{_MIXED}|{_ANSWER}"),
