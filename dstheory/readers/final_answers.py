@@ -16,7 +16,7 @@ from typing import Any
 
 from dstheory.readers.answers import Checker
 from dstheory.readers.grading import same_mathematics
-from dstheory.readers.quantities import number, one_unit, unit_of, with_slashes, without_unit
+from dstheory.readers.quantities import number, one_base, one_unit, unit_of, with_slashes, without_unit
 from dstheory.readers.records import Fault, FieldNames
 
 _LONGEST_ANSWER = 4000  # characters
@@ -44,6 +44,8 @@ _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is 
 _CHOSEN = re.compile(r"\b(?i:answer|option|choice)\s*(?i:is|:)?\s*:?\s*\**\s*(?:\(([A-Za-z])\)|([A-Z])\b(?!'))")
 _BRACKETED = re.compile(r"\(([A-Za-z])\)")
 _ALONE = re.compile(r"\(?([A-Za-z])(?:[).:]|\Z)")
+_REJECTED = re.compile(r"\**\s+is\s+(?:not|wrong|incorrect|false)\b")
+_OR_ANOTHER = re.compile(r"\**\s+or\s+\**(?:[A-Z]\b|\([A-Za-z]\))")
 _CLAUSE = re.compile(r"[,.;:]")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _TAGGED = re.compile(
@@ -55,14 +57,17 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])")  # of a formula none is left when its commands are gone
 _JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\band\b|\bor\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
 _TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:(?P<and>and)|or)\s+(?P<other>[^;:\n]{1,60}?)[.\s]*")
-_DENIED = re.compile(r"(?:\bnot|n't|\bnor|\brather\s+than|\binstead\s+of)(?:\s+(?:be|equal|to))*\s*[$(\\\[*]*\Z", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:(?:can)?not|nor|never|rather\s+than|instead\s+of)|n't)(?:\s+(?:be|equal|to))*\s*[$(\\\[*]*\Z", re.IGNORECASE
+)
 _BOUND = re.compile(
-    r"\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|over|under|above|below|between\s.{1,40}\band)"
-    r"\s*[$(\\\[*]*\Z",
+    r"(?:\d:|\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|over|under|above|below"
+    r"|between\s.{1,40}\band|minus|negative|half\s+of|root\s+of)\s*[$(\\\[*]*)\Z",
     re.IGNORECASE,
 )  # fmt: skip
 _GOES_ON = re.compile(  # behind a number that is not the whole of what is said
-    r"[$)\\\]*]*\s*(?:\w*\s*or\s+(?:more|less|fewer|greater|higher|lower)|(?:hundred|thousand|[mb]illion|trillion|dozen)s?)\b",
+    r"[$)\\\]*]*\s*(?:\w*\s*or\s+(?:more|less|fewer|greater|higher|lower)|(?:hundred|thousand|[mb]illion|trillion|dozen)s?"
+    r"|squared|cubed|and\s+a\s+(?:half|quarter|third))\b",
     re.IGNORECASE,
 )  # fmt: skip
 _LOOKED_AT = 60  # characters before a number, and behind it
@@ -111,10 +116,12 @@ def same_answer(answer: str, gold: str) -> bool:
     choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
     if choice:
         return _letter(answer) == (choice[1] or choice[2]).casefold()
-    boxed = _last_boxes(answer) or _listed(answer) or _listed(_said(answer))
+    said = _said(answer)
+    ends = _is_formula(said) and answer.rstrip(" .*").endswith(said)
+    boxed = _last_boxes(answer) or _listed(answer) or _listed(said) or (said if ends else "")
     if boxed or _is_formula(answer):
         return _same(boxed or answer.lstrip("= ").rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
-    return any(_same(one, gold, wanted) for one in (_said(answer), _last(answer)) if one)
+    return any(_same(one, gold, wanted) for one in (said, _last(answer)) if one)
 
 
 def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
@@ -124,7 +131,7 @@ def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
         return True
     if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
         return False  # an open interval is no closed one, a pair no set
-    if not one_unit(unit_of(found), unit_of(gold)):
+    if not one_unit(unit_of(found), unit_of(gold)) or not one_base(found, gold):
         return False
     left, right = number(found), number(gold)
     if left is not None and right is not None:
@@ -173,7 +180,7 @@ def _listed(text: str) -> str:
 
 
 def _last(text: str) -> str:
-    r"""Return the last formula or number of a text that the text does not take back; "" where it is a bound, or one of two.
+    r"""Return the last formula or number that a text does not take back; "" where it is a bound, one of two, or part of more.
 
     Example:
         >>> _last("It is 12, not 13"), _last("at least 7"), _last("1 or 2"), _last("60 cents, or 0.6 dollars")
@@ -301,9 +308,13 @@ def _letter(text: str) -> str:
     """Return the letter of the choice that a text makes, in lower case; "" if it makes none."""
     box = _boxes(text)
     plain = _PROSE.sub(r"\1", _unwrapped(box[-1] if box else text)).strip().strip("*")
-    chosen = ["".join(letters) for letters in _CHOSEN.findall(plain)]
-    chosen = chosen or _BRACKETED.findall(plain) or _ALONE.findall(plain[:2])
-    return chosen[-1].casefold() if chosen else ""
+    for pattern in (_CHOSEN, _BRACKETED):
+        chosen = [found for found in pattern.finditer(plain) if not _REJECTED.match(plain, found.end())
+                  and not _DENIED.search(plain[max(0, found.start() - _LOOKED_AT) : found.start()])]  # fmt: skip
+        if chosen:
+            return "" if _OR_ANOTHER.match(plain, chosen[-1].end()) else "".join(filter(None, chosen[-1].groups())).casefold()
+    alone = _ALONE.match(plain[:2])
+    return alone[1].casefold() if alone else ""
 
 
 def _is_words(text: str) -> bool:

@@ -12,15 +12,25 @@ _SIGNS = re.compile(r"[$%°~]|\\[%$]|\\approx")
 _SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
 _POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
 _QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
+_SPACE = r"(?:\s|~|\\[,;:! ])"
+_SHORT = "[ackm]m|[pP]m|AM|PM|kg|mg|m[lL]|lb|oz|ft|in|mi|yd|hr"  # other words of two letters may be variables, as in 3 xy
 _UNIT = re.compile(
-    r"(?<=[\d.])(?:\s+(?P<words>[A-Za-z]{2,}(?:\s[A-Za-z]+)*|[gmlshL]\b)"
-    r"|\s*\\(?:text|mathrm)\s?\{\s*(?P<text>[A-Za-z ]+)\})\.?\s*"
+    rf"(?<=[\d.])(?:{_SPACE}+(?P<words>(?:[A-Za-z]{{3,}}|{_SHORT})\b(?:\s[A-Za-z]+)*|[gmlshL]\b)|(?P<short>[ckm]m|kg|mg|m[lL]|lbs?|oz|min)\b"
+    rf"|{_SPACE}*\\(?:text|mathrm)\s?\{{{_SPACE}*(?P<text>[A-Za-z ]+)\}}(?:\^(?:\{{(?P<braced>\d)\}}|(?P<power>\d)))?)\.?\s*"
 )
 _NO_UNIT = re.compile(
     r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
     r"plus|minus|times|over)s?\b",
     re.IGNORECASE,
 )  # fmt: skip
+
+_BASE = re.compile(r"\w+_(?:\{(?:\\text\{)?(\w{1,10})\}{1,2}|(\d))")
+_NAMES = {
+    "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "in": "inch", "inche": "inch", "ft": "foot",
+    "feet": "foot", "yd": "yard", "mi": "mile", "mg": "milligram", "g": "gram", "kg": "kilogram", "lb": "pound", "oz": "ounce",
+    "ml": "milliliter", "l": "liter", "sec": "second", "min": "minute", "h": "hour", "hr": "hour",
+}  # fmt: skip
+"""The whole names of units, in the singular."""
 
 
 def number(text: str) -> Fraction | None:
@@ -53,11 +63,14 @@ def with_slashes(text: str) -> str:
 def unit_of(text: str) -> str:
     r"""Return the first unit that stands behind a number; "" where there is none.
 
-    >>> unit_of("10 cm"), unit_of("10\\text{ cm}^2"), unit_of("10")
-    ('cm', 'cm', '')
+    >>> unit_of("10 cm"), unit_of("10\\,\\text{ cm}^2"), unit_of("10")
+    ('cm', 'cm^2', '')
     """
     found = _UNIT.search(text)
-    return (found["words"] or found["text"]).strip() if found else ""
+    if found is None:
+        return ""
+    power = found["power"] or found["braced"]
+    return (found["words"] or found["short"] or found["text"]).strip() + (f"^{power}" if power else "")
 
 
 def without_unit(text: str) -> str:
@@ -72,10 +85,29 @@ def without_unit(text: str) -> str:
 
 
 def one_unit(one: str, other: str) -> bool:
-    """Return whether two units may be the same: one is not given, or begins the other as "min" and "dollar" do.
+    """Return whether two units may be the same: one is not given, or begins the other, word by word; so with their powers.
 
     >>> one_unit("cm", ""), one_unit("min", "minutes"), one_unit("dollars per day", "Dollar"), one_unit("m", "mm")
     (True, True, True, False)
+    >>> one_unit("cm^2", "cm^3"), one_unit("cm^2", "cm"), one_unit("ft", "feet"), one_unit("mi", "minutes")
+    (False, True, True, False)
     """
-    short, long = sorted(("".join(unit.casefold().split()).rstrip("s") for unit in (one, other)), key=len)
-    return not short or short == long or (len(short) > 1 and len(long) > 3 and long.startswith(short))
+    (first, _, power), (second, _, its) = one.partition("^"), other.partition("^")
+    short, long = sorted((_words_of(first), _words_of(second)), key=len)
+    return long[: len(short)] == short and (not power or not its or power == its)
+
+
+def _words_of(unit: str) -> list[str]:
+    """Return the words of a unit, each by its whole name, in the singular."""
+    words = [re.sub("(met|lit)re", r"\1er", word) for word in unit.casefold().split()]
+    return ["second" if word == "s" else _NAMES.get(word.removesuffix("s"), word.removesuffix("s")) for word in words]
+
+
+def one_base(one: str, other: str) -> bool:
+    r"""Return whether two numbers may be of the same base, as in 101_2: one of them does not say it.
+
+    >>> one_base("101_2", "101_{2}"), one_base("101_2", "101_3"), one_base("101_2", "101")
+    (True, False, True)
+    """
+    bases = [found[1] or found[2] for text in (one, other) if (found := _BASE.fullmatch(text.strip(" $.")))]
+    return len(set(bases)) < 2

@@ -42,6 +42,10 @@ SAME = [
     ("$2$ and $3$", "3, 2"), ("x = 1 or x = -4", "-4,1"), ("1, 2", r"1 \text{ and } 2"), ("12 apples and 13 pears", "13"),
     ("= 4", "4"), ("x = 4.", "4"), ("~100", "100"), ("It can't be 7, so it is 8", "8"), ("60 minutes", "60 min"),
     ("<answer>5</answer>\n<answer>6</answer>", "6"), ("y=3, x=2", "x=2,y=3"),
+    # units by their other names, and what is said on the way
+    (r"\boxed{5 ft}", r"5\text{ feet}"), (r"5\,\mathrm{~m}", "5 metres"), ("5kg", "5 kg"), (r"10\text{ cm}", r"10\text{ cm}^2"),
+    ("3 dollars per day", "3 dollars"), ("The result is 12.\nSo 12 + 3 = 15.", "15"), ("Part 2: 5", "5"), ("101_2", "101"),
+    (r"101_{\text{two}}", "101_{two}"), ("I think (B), as (A) is wrong", "B"), ("The answer is 2 + 3 = 5", "5"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -61,6 +65,15 @@ DIFFERENT = [
     ("The answer is between 5 and 7", "7"), ("7 or more", "7"),
     ("$2$ and $3$", "3"), ("x = 1 or x = -4", "1"), ("over 100", "100"), ("It is not more than 100", "100"), ("2 dozen", "2"),
     ("3 AM", "3 PM"), ("5 g", "5 kg"), ("100+", "100"), (r"\geq 100", "100"), ("It can't be 7", "7"), ("17 percent", "0.17001"),
+    # units behind LaTeX's spaces, with powers, of a longer name, or said in a sentence; bases
+    (r"5\,\text{m}", r"5\,\text{km}"), (r"5~\text{m}", r"5~\text{km}"), (r"5\mathrm{~m}", r"5\mathrm{~km}"), ("5kg", "5 g"),
+    (r"\boxed{5\text{ cm}^3}", r"5\text{ cm}^2"), ("10 cents", "10 centimeters"), (r"\boxed{5 mi}", "5 minutes"),
+    ("The answer is 5 m", "5 mm"), (r"\boxed{3 xy}", "3"), (r"\boxed{101_2}", "101_3"), (r"101_{2}", "101_3"),
+    # parts of what is said
+    ("The answer is negative 5", "5"), ("It is minus $5$", "5"), ("the square root of 5", "5"), ("half of 5", "5"),
+    ("The answer is 3 + 4", "4"), ("The answer is x > 5", "5"), ("The answer is 5, 6", "6"), ("It starts at 10:30", "30"),
+    ("The ratio is 5:6", "6"), ("It is 5 squared", "5"), ("3 and a half", "3"), ("It cannot be 7", "7"), ("It is never 7", "7"),
+    ("The answer is B or C", "B"), ("The answer is (B) or (C)", "C"), ("It is not (B)", "B"), ("Option B is wrong", "B"),
 ]  # fmt: skip
 
 
