@@ -34,6 +34,7 @@ Williams (1995) for its variance over clusters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -247,6 +248,22 @@ def rate_difference(first: Estimate, second: Estimate, correlation: float) -> Es
     return Estimate(value, low - 1, high - 1, first.level, "MOVER of Wilson's intervals over problems")
 
 
+def better_less_worse(better: Estimate, worse: Estimate, correlation: float) -> Estimate:
+    r"""Return the difference of the shares of episodes that got better and that got worse.
+
+    No episode is both, so that the shares move against one another. Where their correlation cannot be seen (0), as in few
+    problems, it is that of two outcomes of one draw, :math:`-\sqrt{xy/((1-x)(1-y))}`, at the middles x, y of the two intervals.
+
+    >>> both = Estimate(0.5, 0.1, 0.9, 0.95, "Wilson"), Estimate(0.5, 0.1, 0.9, 0.95, "Wilson")
+    >>> better_less_worse(*both, 0.0).text(2), rate_difference(*both, 0.0).text(2)
+    ('0.00 [-0.80, 0.80]', '0.00 [-0.57, 0.57]')
+    """
+    if not correlation:
+        x, y = ((one.low + one.high) / 2 for one in (better, worse))
+        correlation = -math.sqrt(min(x * y / ((1 - x) * (1 - y)), 1.0))
+    return rate_difference(better, worse, correlation)
+
+
 def ratio_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
                    ) -> tuple[float, float]:  # fmt: skip
     """Return the interval of the first rate over the second, recovered on the scale of logarithms.
@@ -334,7 +351,7 @@ def _gained(table: ProblemCounts, level: float) -> Estimate:
         return Estimate(0.0, 0.0, 0.0, level, "no episode could have a second answer")
     better, worse = (("improved", "episodes"), ("worsened", "episodes"))
     gained, lost = (rate(table, *one, level=level) for one in (better, worse))
-    return rate_difference(gained, lost, table.correlation(better, worse))
+    return better_less_worse(gained, lost, table.correlation(better, worse))
 
 
 def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str, ...]:

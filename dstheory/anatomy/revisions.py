@@ -42,7 +42,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dstheory.anatomy.answers import rate_difference
+from dstheory.anatomy.answers import better_less_worse, rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.model_checks import Test
 from dstheory.anatomy.orders import LONGEST, Sum, changes, overlap, rank_sum, sum_of
@@ -250,7 +250,7 @@ def _gain(episodes: Episodes, firsts: Bools, lasts: Bools, level: float) -> Esti
     moves = (lasts & ~firsts, firsts & ~lasts)
     better, worse = (_share(values, episodes.problem, level) for values in moves)
     rests = (values - (rate.value or 0.0) for values, rate in zip(moves, (better, worse), strict=True))
-    return rate_difference(better, worse, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
+    return better_less_worse(better, worse, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
 
 
 def _limit(kept: Estimate, mended: Estimate) -> float | None:

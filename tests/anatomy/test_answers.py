@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 from anatomy.logs import many_logs
@@ -9,7 +11,8 @@ from anatomy.logs import many_logs
 from dstheory.anatomy import Episodes, chain_formulas
 from dstheory.anatomy.answers import answer, any_correct, multiplier, youden
 from dstheory.anatomy.generate import simulate_log
-from dstheory.anatomy.rates import RATES, ProblemCounts, cells, row
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, cells, row
+from dstheory.anatomy.revisions import measure_revisions
 
 ALIKE = {"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}
 UNLIKE = {"p": 0.4, "a": 0.85, "b": 0.75, "cap": 6, "concentration": 1.5}
@@ -169,6 +172,26 @@ def test_coverage_of_rare_gains_and_attempts(share: float) -> None:
         ends = [found[what] for what in ("gain over the first answer", "attempts")]
         held += [one.low <= truth <= one.high for one, truth in zip(ends, (gain, attempts), strict=True)]
     assert (held >= 737).all(), held
+
+
+def _gains(episodes: Episodes) -> list[Estimate]:
+    return [answer(episodes).realised["gain over the first answer"], measure_revisions(episodes).gain]
+
+
+@pytest.mark.parametrize("problems", [2, 3, 4, 5])
+@pytest.mark.parametrize(("better", "worse"), [(0.5, 0.5), (0.5, 0.4), (0.3, 0.3), (0.2, 0.8), (0.1, 0.02)])
+def test_exact_coverage_of_the_gain_over_first_answers_of_few_problems(problems: int, better: float, worse: float) -> None:
+    """All logs of one episode per problem, by their probabilities; shares taken as independent hold the gain in 75 %."""
+    right, wrong = (True, "stop"), (False, "stop")
+    moves = ([(False, "resample"), right], [(True, "resample"), wrong], [(True, "resample"), right])
+    held = np.zeros(2)
+    for i in range(problems + 1):
+        for w in range(problems + 1 - i):
+            kinds = [0] * i + [1] * w + [2] * (problems - i - w)
+            chance = comb(problems, i) * comb(problems - i, w) * better**i * worse**w * (1 - better - worse) ** kinds.count(2)
+            found = _gains(Episodes.record([(str(k), moves[kind]) for k, kind in enumerate(kinds)]))
+            held += [chance * (one.low <= better - worse <= one.high) for one in found]
+    assert (held > 0.93).all(), held
 
 
 def test_nothing_is_gained_and_nobody_went_on_where_nobody_could() -> None:
