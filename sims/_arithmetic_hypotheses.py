@@ -80,7 +80,7 @@ def rate_over_seeds(values: ArrayLike) -> Mean:
 
     Example:
         >>> mean_over_seeds([0.60, 0.776]).text(2), rate_over_seeds([0.60, 0.776]).text(2)
-        ('0.69 [-0.43, 1.81]', '0.69 [0.07, 0.98]')
+        ('0.69 [-0.43, 1.81]', '0.69 [0.07, 1.00]')
     """
     x = np.asarray(values, dtype=np.float64)
     # Exact rates are no counts: the number of trials has no limit but what the variance says.

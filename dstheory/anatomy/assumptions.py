@@ -218,11 +218,11 @@ def alike_within(
     (False, True)
     """
     null, trials = f"problems of one label have the same {name}", [trials_of(part, name) for part in parts]
-    found = [(part, one, unit) for part, (outcome, unit) in zip(parts, trials, strict=True)
+    found = [(part, one) for part, (outcome, unit) in zip(parts, trials, strict=True)
              if (one := dispersion(outcome, unit)).tells]  # fmt: skip
     if not found:
         return Test.missing(f"{name} over problems", null, "no label shows differences between its problems")
-    scores = [one.z.item() for _, one, _ in found]
+    scores = [one.z.item() for _, one in found]
     generator, simulated = np.random.default_rng(rng), None
     if resamples and sum(map(len, parts)) <= MOST_SIMULATED:
         drawn = [simulated_scores(part, name, resamples, generator).get(name) for part in parts]
@@ -231,7 +231,7 @@ def alike_within(
             telling = np.count_nonzero(~np.isnan(of_logs), axis=0)
             simulated = np.nansum(of_logs, axis=0)[telling > 0] / np.sqrt(telling[telling > 0])
     z = sum(scores) / sqrt(len(scores))
-    p_value, method = beyond(z, [unit for _, _, unit in found], simulated)
+    p_value, method = beyond(z, simulated)
     effect = f"scores within labels: {', '.join(f'{score:.2f}' for score in scores[:12])}"
     method = f"sum of {len(scores)} scores of overdispersion (Tarone), {method}"
-    return Test(f"{name} over problems", null, z, None, p_value, effect, sum(one.df.item() for _, one, _ in found), method)
+    return Test(f"{name} over problems", null, z, None, p_value, effect, sum(one.df.item() for _, one in found), method)

@@ -13,9 +13,9 @@ counted from. With fixed numbers of trials the mean of this variance is Tarone's
 :math:`U / (r(1-r) \cdot \text{pairs})` estimates the correlation between two trials of one problem. Pearson's statistic
 :math:`\sum_x (c_x - n_x r)^2/(n_x r (1-r))`, with degrees of freedom G - 1, is reported beside it as an effect; its chi-square
 distribution does not hold under stopping, so no p-value is taken from it. For short logs the p-value comes from a parametric
-bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain. For longer ones it is that of a
-chi-square with as many degrees of freedom as give it the skewness of U, :math:`(\sum m_x^2)^3/(\sum m_x^3)^2` with
-:math:`m_x = n_x (1 - n_x/M)`: nearly a normal one, but where a handful of problems have most of the trials.
+bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain. For longer ones it is the
+normal one, which holds also for two or three problems, since the variance is counted from the same trials as U; where one problem
+has nearly all trials it rejects too seldom.
 
 **Within episodes**, whatever problems are like: of an episode all attempts but the last were followed by a resample. Given that,
 and given how many of these m = K - 1 attempts were correct, every order of them is equally likely if the attempts are independent
@@ -37,8 +37,7 @@ given :math:`n_k`, so :math:`\sum_k (s_k - n_k r)^2/(n_k r(1-r))` is chi-square 
 Neighbouring late rounds are put together until 5 successes and failures are expected. This test also rejects where problems
 merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder.
 
-Source: Tarone (1979) for fixed numbers of trials; Pearson (1959) for the chi-square of a given skewness; the rank sum of
-Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
+Source: Tarone (1979) for fixed numbers of trials; the rank sum of Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
 the martingale variance and conditioning within episodes are derived here.
 """
 
@@ -48,7 +47,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -302,33 +301,25 @@ def _over_problems(name: str, found: Dispersion, outcome: Bools, unit: Ints, sim
         f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{odd}; "
         f"Pearson {found.pearson.item():.4g} on {df:,} df, ratio {found.pearson.item() / df:.2f}"
     )
-    p_value, method = beyond(z, [unit], None if simulated is None else simulated[~np.isnan(simulated)])
+    p_value, method = beyond(z, None if simulated is None else simulated[~np.isnan(simulated)])
     return Test(what, null, z, None, p_value, effect, df + 1, f"score of overdispersion (Tarone), {method}")
 
 
-def beyond(z: float, units: Sequence[Ints], simulated: Floats | None) -> tuple[float, str]:
+def beyond(z: float, simulated: Floats | None) -> tuple[float, str]:
     """Return the p-value of the sum of the scores of several logs, over the root of their number, and how it was made.
 
     Args:
         z: that.
-        units: of each log, the problem of each trial.
-        simulated: what it is in simulated logs.
+        simulated: what it is in simulated logs; None for the normal p-value.
 
-    >>> [round(beyond(2.0, [np.repeat(np.arange(n), 9)], None)[0], 3) for n in (3, 3000)]  # normal: 0.023
-    [0.048, 0.024]
+    >>> round(beyond(2.0, None)[0], 3)
+    0.023
     """
-    from scipy.special import chdtrc
-
-    if simulated is not None:
-        alike = z - 1e-9 * abs(z)  # logs of the same counts differ by rounding
-        p_value = float((1 + np.count_nonzero(simulated >= alike)) / (1 + len(simulated)))
-        return p_value, f"p-value from {len(simulated):,} logs simulated from the homogeneous chain"
-    skewness = 0.0  # over the root of 8
-    for unit in units:
-        n = np.unique(unit, return_counts=True)[1] / len(unit)
-        m = n * (1 - n)
-        skewness += float((m**3).sum() / (m**2).sum() ** 1.5) / len(units) ** 1.5
-    return float(chdtrc(skewness**-2, max(skewness**-2 + z * sqrt(2) / skewness, 0.0))), "martingale variance, chi-square"
+    if simulated is None:
+        return NormalDist().cdf(-z), "martingale variance, normal"
+    alike = z - 1e-9 * abs(z)  # logs of the same counts differ by rounding
+    p_value = float((1 + np.count_nonzero(simulated >= alike)) / (1 + len(simulated)))
+    return p_value, f"p-value from {len(simulated):,} logs simulated from the homogeneous chain"
 
 
 def simulated_scores(
