@@ -488,23 +488,27 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
     s, n = table.total(successes), table.total(trials)
     if n == 0:
         return Estimate.missing(_WHY_NOT.get(successes, "there are no episodes"), level=level)
-    hidden = sum(table.total(name) for name in _UNSEEN.get(successes, ()))
-    decisions = trials.startswith("decided")
-    if decisions and not table.total("stop_correct") + table.total("decided_wrong") - table.total("resample_wrong"):
+    stops = table.total("stop_correct") + table.total("decided_wrong") - table.total("resample_wrong")
+    if trials.startswith("decided") and not stops:
         ends_unseen = table.total("unseen_correct") + table.total("unseen_wrong")
         if ends_unseen:
             return Estimate.missing(_ONLY_RESAMPLES.format(episodes=ends_unseen), level=level)
     share, effective, quantile, method = s / n, float(n), normal_quantile(level), "Wilson"
     if interval == "problem":
         effective, quantile, method = _effective(table, successes, trials, level)
-    least = most = share
-    if hidden:  # from none of them being successes to all
+    least, most, hidden = _seen(table, successes, trials)
+    if hidden:
         method += f"; whatever the {hidden:,} decisions were that are not seen"
-        n_all = n + hidden * decisions
-        least, most = s / n_all, (s + hidden) / n_all
     low, _ = wilson(least * effective, effective, level=level, quantile=quantile)
     _, high = wilson(most * effective, effective, level=level, quantile=quantile)
     return Estimate(share, float(low), float(high), level, method, s, n)
+
+
+def _seen(table: ProblemCounts, successes: str, trials: str) -> tuple[float, float, int]:
+    """Return a rate if none of the decisions that are not seen were successes, and if all were; and how many these are."""
+    hidden = sum(table.total(name) for name in _UNSEEN.get(successes, ()))
+    s, n = table.total(successes), table.total(trials) + hidden * trials.startswith("decided")
+    return s / n, (s + hidden) / n, hidden
 
 
 def _effective(table: ProblemCounts, successes: str, trials: str, level: float) -> tuple[float, float, str]:
@@ -517,7 +521,8 @@ def _effective(table: ProblemCounts, successes: str, trials: str, level: float) 
 def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float, level: float) -> float | None:
     """Return how far a rate lies above a value: beyond the normal quantile of the level where its interval leaves the value out.
 
-    None where the value is 0 or 1. The interval is meant as it is before it is moved out at small counts.
+    None where the value is 0 or 1; 0 where decisions that are not seen may make the rate the value. The interval is meant as it
+    is before it is moved out at small counts.
 
     >>> log = Episodes.record([(str(i), [(i < 5, "stop")]) for i in range(6)])
     >>> round(rate_deviate(ProblemCounts.of(log), "final_correct", "episodes", 0.4, 0.95), 2)
@@ -527,7 +532,8 @@ def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float
     spread = value * (1 - value) / effective
     if spread <= 0:
         return None
-    return (table.total(successes) / table.total(trials) - value) / math.sqrt(spread) * normal_quantile(level) / quantile
+    least, most, _ = _seen(table, successes, trials)
+    return (min(max(value, least), most) - value) / math.sqrt(spread) * normal_quantile(level) / quantile
 
 
 def attempts_deviate(table: ProblemCounts, value: float, level: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -291,6 +292,19 @@ def test_z_says_whether_the_interval_holds_what_was_predicted() -> None:
             assert held or abs(z) > 1.95, (seed, row)  # intervals moved out at small counts hold more than z says
             assert not held or abs(z) < 1.97 or "correct in round" in row.what, (seed, row)
             assert z == 0 or (z > 0) == (row.realised.value > predicted)
+
+
+def test_z_takes_decisions_that_are_not_seen_for_whatever_they_may_have_been() -> None:
+    log, predicted = simulate_log(200, p=0.4, a=0.9, b=0.7, cap=4, rng=3), 0.8
+    hidden = ~log.capped & (np.arange(len(log)) % 3 == 0)
+    stopped = log.stopped.copy()
+    stopped[log.last[hidden]] = False
+    table = ProblemCounts.of(replace(log, stopped=stopped, capped=log.capped | hidden, unseen=hidden))
+    found = rate(table, "stopped", "episodes")
+    assert found.value < 0.7 < predicted < found.high < 1
+    assert rate_deviate(table, "stopped", "episodes", predicted, 0.95) == 0
+    for end, z in ((found.low, 1.959964), (found.high, -1.959964)):
+        assert rate_deviate(table, "stopped", "episodes", end, 0.95) == pytest.approx(z)
 
 
 def test_a_difference_of_few_problems_is_said_to_be_uncertain() -> None:
