@@ -365,6 +365,11 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
                 f"{unread.place}: {printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
                 "after the file"
             )
+        elif unread.key in trainer.further:
+            warnings.append(
+                f"{unread.place}: {unread.key} is {shown(unread.value)}, which is not evaluated, so that the settings of that "
+                "file are not read: give what is set there as KEY=VALUE"
+            )
         elif unread.key in trainer.keys:
             warnings.append(
                 f"{unread.place}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
@@ -398,7 +403,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     )
     return Configuration(
         source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
-        tuple(entry for entry in source.unread if entry.key in trainer.keys or entry.key == ANY_KEY), versions,
+        tuple(entry for entry in source.unread if entry.key in {*trainer.keys, *trainer.further, ANY_KEY}), versions,
     )  # fmt: skip
 
 

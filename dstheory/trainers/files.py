@@ -58,7 +58,7 @@ def _with_beginning(path: Path, programs: Collection[str], further: Collection[s
         raise FileFormatError(f"{where}: more than {MOST_BEGINNINGS} files begin with another: is it a circle?")
     first = _with_beginning(places[0], (), further, depth + 1)
     later, own = {entry.key for entry in source.unread}, {entry.key for entry in source.entries}
-    begins = [replace(entry, file=entry.file or first.name) for entry in first.entries
+    begins = [replace(entry, file=entry.file or first.name, unless=named.unless) for entry in first.entries
               if entry.key not in later and not _within(entry.key, own)]  # fmt: skip
     return replace(source, entries=(*begins, *(entry for entry in source.entries if entry is not named)))
 
@@ -201,7 +201,7 @@ def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterato
         _refuse_again(seen, key.value, nested, f"{name}, line {line}")
         if nested:
             yield from _nodes(value, f"{full}.", name, depth + 1)
-        else:
+        elif not isinstance(value, yaml.MappingNode):  # an empty one sets nothing
             yield KeyValue(full, _value(value, name), line)
 
 

@@ -138,13 +138,13 @@ class _Script:
             "only the arguments of these are read; give YAML, JSON or a script"
         )
 
-    def _assigned(self) -> Iterator[tuple[ast.expr, ast.expr | None, ast.stmt]]:
+    def _assigned(self) -> Iterator[tuple[ast.expr, ast.expr | None, ast.stmt | ast.NamedExpr]]:
         """Yield what is assigned to, its value, and the statement; None for a value that only Python knows."""
         for node in self.nodes:
             if isinstance(node, ast.Assign):
                 for target in node.targets:
                     yield from _pairs(target, node.value, node)
-            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            elif isinstance(node, ast.NamedExpr) or (isinstance(node, ast.AnnAssign) and node.value is not None):
                 yield node.target, node.value, node
             elif isinstance(node, (ast.AugAssign, ast.For, ast.AsyncFor)):
                 yield from _pairs(node.target, None, node)
@@ -154,7 +154,7 @@ class _Script:
                         yield from _pairs(item.optional_vars, None, node)
 
     def _set(
-        self, target: ast.expr, value: ast.expr | None, statement: ast.stmt
+        self, target: ast.expr, value: ast.expr | None, statement: ast.stmt | ast.NamedExpr
     ) -> Iterator[tuple[str, ast.expr | None, _Place]]:
         """Yield what one assignment does to the configuration."""
         if self._is_anothers(target):

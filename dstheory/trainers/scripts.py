@@ -1,7 +1,7 @@
 """Configurations in shell scripts: the arguments of the one command that starts a trainer. Nothing is run.
 
 Of a command ``--key value``, ``--key=value`` and ``key=value`` are read. A variable stands for what the script itself sets it to,
-as text; whole numbers in ``$((...))`` are added, subtracted, multiplied and divided. What a branch sets only may hold.
+as text; whole numbers in ``$((...))`` are added, subtracted, multiplied and divided. What a branch sets may hold or not.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import ast
 import operator
 import re
 import shlex
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from dstheory.errors import FileFormatError
-from dstheory.trainers.entries import MOST_SETTINGS, KeyValue, Source, assignment, scalar, together
+from dstheory.trainers.entries import ANY_KEY, MOST_SETTINGS, KeyValue, Source, assignment, scalar, together
 
 DEEPEST_SCRIPT = 64  # branches, loops and functions within each other
 MOST_PUT = 100_000  # characters of variables, where they are used
@@ -32,6 +32,8 @@ _MARKS = re.compile(f" ?{_MARK}\\d+ ?")
 """Where a line of the file begins inside a command of several lines."""
 _UNSURES = re.compile(f"{_UNSURE}(\\d+){_UNSURE}")
 """After the value of a variable: the line of a branch that may set it otherwise."""
+_ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*(?:\[[@*]\])?\})")
 _USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}$`]*))?\})")
 _COMPUTES = re.compile(r"\$\(\(([^()$`]*(?:\([^()$`]*\)[^()$`]*)*)\)\)")
 _SIGNS = re.compile(r"[;&|]+")
@@ -50,12 +52,14 @@ class _Command:
         words: its arguments, each with its line.
         line: where it begins.
         blocks: the branches, loops and functions in which it stands.
+        array: the name of an array, "" of what is none.
     """
 
     program: str
     words: tuple[tuple[str, int], ...]
     line: int
     blocks: tuple[int, ...]
+    array: str = ""
 
 
 @dataclass
@@ -97,13 +101,38 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
                 "read: give a script that starts one, or say whose is meant with --trainer"
             )
     said: list[tuple[KeyValue, bool, bool]] = []
-    read = commands if run is None else [c for c in commands if c is run or not c.program]
+    read = commands if run is None else _of_run(run, commands)
     for (_, blocks), group in groupby(read, lambda command: (command.program, command.blocks)):
         words = tuple(word for command in group for word in command.words)
         sure = run is None or run.blocks[: len(blocks)] == blocks
-        said += [(entry, known, sure) for entry, known in _settings(words)]
+        said += [(entry, known, sure) for entry, known in _settings(words) if run is not None or entry.key != ANY_KEY]
     entries, unread = together(said)
     return Source(name, entries, " ".join(c.program for c in ([run] if run else commands) if c.program), unread)
+
+
+def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
+    """Return the parts of the command that starts a trainer, in order, with its arrays where it names them."""
+    arrays: dict[str, list[_Command]] = {}
+    for command in commands:
+        if command.array:
+            arrays.setdefault(command.array, []).append(command)
+
+    def parts(command: _Command, depth: int) -> Iterator[_Command]:
+        begin = 0
+        for i, (word, _) in enumerate(command.words):
+            named = _ARRAY.match(word)
+            if named is None or named[1] not in arrays or depth == DEEPEST_SCRIPT:
+                continue
+            held = arrays[named[1]]
+            if all(_is_key(each.words[0][0]) for each in [each for each in held if each.words][:1]):
+                arrays[named[1]] = []  # once: an array may name itself
+                yield replace(command, words=command.words[begin:i])
+                for each in held:
+                    yield from parts(each, depth + 1)
+                begin = i + 1
+        yield replace(command, words=command.words[begin:])
+
+    return [part for c in commands if not c.array and (c is run or not c.program) for part in parts(c, 0)]
 
 
 def starts_program(program: str, words: str) -> bool:
@@ -131,6 +160,7 @@ class _Reader:
         self.words = 0
         self.put = 0  # characters of variables
         self.brackets = 0  # of an array that are open
+        self.array = ""  # its name
         self.sign = ""  # between the command before and this one
         self.tested = False  # whether the command before is a test
         for line, logical in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
@@ -239,14 +269,17 @@ class _Reader:
 
     def _array(self, word: str, line: int, *, alone: bool) -> None:
         """Read one word of an array."""
+        if not self.brackets:
+            self.array = word.partition("=")[0].removesuffix("+")
+            self._add("", (), line, self.array)
         self.brackets += word.count("(") - word.count(")")
         last = self.brackets <= 0 or (alone and word == ")")
         self.brackets = 0 if last else self.brackets
         if plain := re.sub(r"^\w+\+?=\(", "", word).removesuffix(")" if last else ""):
-            self._add("", ((plain, line),), line)
+            self._add("", ((plain, line),), line, self.array)
 
-    def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int) -> None:
-        self.commands.append(_Command(program, words, line, tuple(block.number for block in self.blocks)))
+    def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int, array: str = "") -> None:
+        self.commands.append(_Command(program, words, line, tuple(block.number for block in self.blocks), array))
 
     def _is_pattern(self, word: str) -> bool:
         """Return whether a word is what a branch of a case is taken for."""
@@ -301,6 +334,9 @@ def _settings(words: tuple[tuple[str, int], ...]) -> Iterator[tuple[KeyValue, bo
             entry = KeyValue(key.replace("-", "_") if "." not in key else key, found, line, unless)
             yield entry, not any(_PARTS.search(v) for v in values)
         else:
+            if _VARIABLE.fullmatch(word) and not (i > 1 and re.fullmatch(r"\d?[<>]+", words[i - 2][0])):
+                yield KeyValue(ANY_KEY, word, line), False
+                continue
             unless = next((int(at) for at in _UNSURES.findall(word)), None)
             made = assignment(_UNSURES.sub("", word))
             if made is not None and not made.key.isupper():

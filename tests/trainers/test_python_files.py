@@ -36,6 +36,7 @@ FILES: dict[str, tuple[list[tuple[str, object, int | None]], list[tuple[str, str
     "x, c = 1, GRPOConfig(beta=0.1)\nc.beta = 0.2\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),
     "self.c = GRPOConfig(beta=0.1)\nself.c.beta = 0.2\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),
     "def f():\n    return GRPOConfig(beta=0.1)\nc = f()\nc.beta = 0.2\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),
+    "if (c := GRPOConfig(beta=0.1)):\n    pass\nc.beta = 0.2\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),
     C + "import copy\nc = copy.copy(c)\nc.beta = 0.2\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),
     C + "c = dataclasses.replace(c, beta=0.2, **more)\n": ([("beta", 0.1, None), ("beta", 0.2, None)], [("**", "**more")]),
     "c = replace(GRPOConfig(beta=0.1), beta=0.2)\n": ([("beta", 0.1, None), ("beta", 0.2, None)], []),

@@ -57,6 +57,17 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
     "an array in which a command stands": (
         "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("m", 3, None)], ["n"],
     ),
+    "an array of another program": ("A=(--n 1)\nB=(--m 2)\npython -m my.train \"${A[@]}\"\n", [("n", 1, None)], []),
+    "arrays within arrays, and keys after them": (
+        "A=(--n 1)\nB=(--m 2 \"${A[@]}\" --o 3)\nA+=(--p 4 \"${B[@]}\")\npython -m my.train --o 1 ${B[*]} --m 5\n",
+        [("o", 1, None), ("m", 2, None), ("n", 1, None), ("p", 4, None), ("o", 3, None), ("m", 5, None)], [],
+    ),
+    "an array of values": ("A=(1 2)\npython -m my.train --m 1 --n ${A[@]}\n", [("m", 1, None)], ["n"]),
+    "a variable that may hold anything": (
+        "if true; then A='--n 1'; fi\npython -m my.train --m 1 --verbose=1 $A >> $LOG\n",
+        [("m", 1, None), ("verbose", 1, None)], ["**"],
+    ),
+    "arguments that the script was given": ("E=()\npython -m my.train --m=1 ${E[@]} \"$@\"\n", [("m", 1, None)], []),
     "another program's arguments": (
         "python prepare.py --n 1\nvllm serve --n 2 &\npython -m my.train --n 3 2>&1 | tee log --n 4\npython -m my.eval --n 5\n",
         [("n", 3, None)], [],
@@ -99,3 +110,26 @@ def test_a_branch_that_may_be_taken_is_told(tmp_path: Path) -> None:
     assert [line for line in configuration.warnings if "branch" in line] == [
         "beta is 0.1 in line 3, unless the branch is taken to which line 2 belongs: give beta=VALUE after the file"
     ]
+
+
+def test_a_file_that_only_the_shell_knows_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "run.sh"
+    path.write_text("trl grpo --config $1 --beta 0.1\n", encoding="utf-8")
+    assert [line for line in configuration_of(path).warnings if "config" in line] == [
+        "line 1: config is '$1', which is not evaluated, so that the settings of that file are not read: give what is set there "
+        "as KEY=VALUE"
+    ]
+    (tmp_path / "base.yaml").write_text("beta: 0.3\n", encoding="utf-8")
+    path.write_text("C=base.yaml\nif true; then C=other.yaml; fi\ntrl grpo --config $C\n", encoding="utf-8")
+    found = configuration_of(path)
+    assert found.training.beta == 0.3
+    assert [line for line in found.warnings if "beta" in line] == [
+        "beta is 0.3 in line 1 of base.yaml, unless the branch is taken to which line 2 belongs: give beta=VALUE after the file"
+    ]
+
+
+def test_arrays_nested_without_end_are_not_followed(tmp_path: Path) -> None:
+    arrays = "".join(f'A{i}=(--k{i}=1 "${{A{i + 1}[@]}}")\n' for i in range(3000))
+    known = {entry.key for entry in read(tmp_path, arrays + 'python -m my.train "${A0[@]}" --n 1\n').entries}
+    assert {"n", "k0", "k63"} <= known
+    assert "k64" not in known

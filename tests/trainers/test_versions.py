@@ -126,7 +126,7 @@ def test_a_file_that_begins_with_another_has_its_settings_where_it_says_nothing(
     write(tmp_path, "base.yaml", base + "loss_fn:\n  reference_policy_kl_penalty: 0.5\n  ratio_clip_min: ${oc.env:LOW}\n")
     (tmp_path / "mine").mkdir()
     middle = write(tmp_path, "mine/middle.yaml", "defaults: ../base.yaml\nloss_fn: {reference_policy_kl_penalty: 0.25}\n")
-    text = "defaults: middle.yaml\ngrpo: {normalize_rewards: false, async_grpo: null}\n"
+    text = "defaults: middle.yaml\ngrpo: {normalize_rewards: false, async_grpo: null}\nloss_fn: {}\n"
     found = configuration_of(write(tmp_path, "mine/a.yaml", text))
     assert (found.training.group_size, found.training.beta, found.training.std) == (4, 0.25, "none")
     places = {setting.key: setting.place for setting in found.settings if setting.given}
