@@ -11,7 +11,7 @@ from dstheory.claims import verdicts, workers
 from dstheory.dynamics.sweeps import plan
 from dstheory.objectives.expectation import counts
 from dstheory.readers import final_answers, grading, streams, transcripts
-from dstheory.trainers import entries, files
+from dstheory.trainers import entries, files, scripts
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -25,7 +25,8 @@ VALUES = {
     "LONGEST_ANSWER": final_answers._LONGEST_ANSWER,
     "GRADING_SECONDS": grading._SECONDS,
     "GRADING_MEMORY": grading._MEMORY,
-    **{name: getattr(files, name) for name in ("LARGEST_CONFIGURATION", "DEEPEST_CONFIGURATION")},
+    **{name: getattr(files, name) for name in ("LARGEST_CONFIGURATION", "DEEPEST_CONFIGURATION", "MOST_BEGINNINGS")},
+    "DEEPEST_SCRIPT": scripts.DEEPEST_SCRIPT,
     "MOST_SETTINGS": entries.MOST_SETTINGS,
     "LARGEST_GROUP": counts.LARGEST_GROUP,
     "MOST_VALUES": plan._MOST,
