@@ -33,8 +33,9 @@ from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
 
 _Sums = tuple[Floats, Floats, Floats, Floats]
-_OF_THE_EXPECTATION = {"coefficients", "of_term", "terms", "reward_terms", "credited", "mass", "centred"}
 """Sums over units of coefficient x score and of its square, of the logits of answers and of those of stop."""
+_OF_THE_EXPECTATION = {"coefficients", "of_term", "terms", "reward_terms", "credited", "mass", "centred"}
+"""What gradients and trajectories ask of an objective, and sampled batches do not."""
 
 
 @dataclass(frozen=True, eq=False)
