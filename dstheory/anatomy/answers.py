@@ -423,13 +423,13 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     influence[event] -= weight[tried[event] - 1]
     by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
     n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem):,} problems, log(-log)"
-    if survival == 1.0:
-        low, high = wilson(0, n, level=level)
-        return Estimate(0.0, float(low), float(high), level, f"Wilson, {n:,} problems")
     times = np.unique(episodes.problem, return_counts=True)[1]
     moved = by_problem / np.maximum(1 - times / len(episodes), 1 / len(episodes))  # as for rates, by leaving each problem out
-    error = float(np.sqrt(moved @ moved * max(n - 1, 1) / n)) / abs(np.log(survival))
-    factor = np.exp(student_quantile(balance(times, np.ones(n))[0], level) * error)
+    error = float(np.sqrt(moved @ moved * (n - 1) / n))
+    if error <= 1e-12:  # how much problems differ is not seen, as where there is one, or nobody was right: each counts once
+        low, high = wilson((1 - survival) * n, n, level=level)
+        return Estimate(1 - survival, float(low), float(high), level, f"Wilson, {n:,} problems")
+    factor = np.exp(student_quantile(balance(times, np.ones(n))[0], level) * error / abs(np.log(survival)))
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
 
 

@@ -174,6 +174,17 @@ def test_coverage_of_rare_gains_and_attempts(share: float) -> None:
     assert (held >= 737).all(), held
 
 
+@pytest.mark.parametrize("problems", [1, 12])
+def test_the_accuracy_of_perfect_decisions_is_not_certain_where_problems_are_not_seen_to_differ(problems: int) -> None:
+    """Of each problem, one episode is right at once and one never: two attempts give 1/2, whose interval is at least Wilson's."""
+    kinds = ([(True, "stop")], [(False, "resample"), (False, "stop")])
+    found = any_correct(Episodes.record([(str(i), kind) for i in range(problems) for kind in kinds]), 2)
+    half = 0.5 / np.sqrt(1 + problems / 1.959964**2)
+    assert found.value == 0.5
+    assert 0 < found.low <= 0.5 - half + 1e-7
+    assert 0.5 + half - 1e-7 <= found.high < 1
+
+
 def _gains(episodes: Episodes) -> list[Estimate]:
     return [answer(episodes).realised["gain over the first answer"], measure_revisions(episodes).gain]
 
