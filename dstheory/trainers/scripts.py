@@ -406,20 +406,38 @@ def _value(node: ast.expr) -> int:
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield (number, line), with lines that end in a backslash, or inside quotes, joined to the next."""
-    held, begin = "", 0
+    held, begin, state, size = list[str](), 0, "", 0
     for number, line in enumerate(text.splitlines(), start=1):
         begin = begin or number
-        held += line
-        if held.endswith("\\"):
-            held = f"{held[:-1]} {_MARK}{number + 1} "
-            continue
-        try:
-            shlex.split(held, comments=True)
-        except ValueError:
-            if len(held) < 10_000:
-                held += "\n"
-                continue
-        yield begin, held
-        held, begin = "", 0
-    if held.strip():
-        yield begin, held
+        goes_on = line.endswith("\\")
+        line = line[:-1] if goes_on else line
+        state, size = _state_after(line, state), size + len(line) + 1
+        held.append(line)
+        if goes_on:
+            held.append(f" {_MARK}{number + 1} ")
+        elif state in ("'", '"') and size < 10_000:
+            held.append("\n")
+        else:
+            yield begin, "".join(held)
+            held, begin, state, size = [], 0, "", 0
+    if (rest := "".join(held)).strip():
+        yield begin, rest
+
+
+def _state_after(line: str, state: str) -> str:
+    r"""Return the quote that is open behind a line, # in a comment, "" elsewhere, as shlex reads it; before it is another state.
+
+    >>> _state_after("echo 'a", ""), _state_after("b' \"c\"", "'"), _state_after("don\\'t # don't", "")
+    ("'", '', '#')
+    """
+    skip = False
+    for char in line:
+        if skip or state == "#":
+            skip = False
+        elif char == "\\" and state != "'":
+            skip = True
+        elif state:
+            state = "" if char == state else state
+        elif char in "'\"#":
+            state = char
+    return state

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,3 +135,17 @@ def test_arrays_nested_without_end_are_not_followed(tmp_path: Path) -> None:
     known = {entry.key for entry in read(tmp_path, arrays + 'python -m my.train "${A0[@]}" --n 1\n').entries}
     assert {"n", "k0", "k63"} <= known
     assert "k64" not in known
+
+
+def test_a_text_of_many_lines_in_quotes_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was read again for each of its lines: a script of one megabyte took many minutes."""
+    split, done = shlex.split, list[int]()
+
+    def counted(text: str, **how: Any) -> list[str]:
+        done.append(len(text))
+        return split(text, **how)
+
+    monkeypatch.setattr(shlex, "split", counted)
+    text = "echo '" + "a\n" * 2000 + "' \"it's\n# no comment\" # isn't\npython -m my.train --n 1\n"
+    assert [(e.key, e.value, e.line) for e in read(tmp_path, text).entries] == [("n", 1, 2003)]
+    assert sum(done) < 3 * len(text)
