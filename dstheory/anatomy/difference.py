@@ -23,7 +23,7 @@ since a normal interval near 0 or 1 does not cover, and that of the gain is reco
 of episodes whose first answer is right (p, where nobody could resample), the difference has an interval recovered from those of
 both rates (MOVER), Wilson's over problems. What a problem moves both rates by, :math:`e_x = (s_x - \hat r n_x)/\sum n`, gives
 their correlation, so problems in common cancel. The interval stays within [-1, 1], and does not vanish where all answers are
-right or all are wrong.
+right, all are wrong, or those of both logs are alike.
 
 Source: Shapley (1953); claim G2; Fieller (1954) for shares; for first answers, Newcombe (1998), method 10 (paired) and its
 unpaired form; the estimates are derived here.
@@ -405,9 +405,23 @@ def estimates(means: Mapping[str, tuple[Mean, int]], level: float) -> tuple[dict
     found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in means.items()}
     for name in ("before", "after"):
         found[name] = spreads.pop(name).around_share(means[name][0].value, level)
-    together = correlation_of(means["after"][0].influence, means["before"][0].influence)
-    gain = rate_difference(found["after"], found["before"], together)
+    moved = means["before"][0].influence, means["after"][0].influence
+    gain = _paired(found["before"], found["after"], moved, means["gain"][1])
     return found | {"gain": replace(gain, value=means["gain"][0].value)}, spreads
+
+
+def _paired(before: Estimate, after: Estimate, moved: tuple[Floats | Ints, Floats | Ints], problems: int) -> Estimate:
+    """Return the difference of two rates, given what each problem moves them by.
+
+    That problems came out alike in both logs does not show that none ever differs: their correlation is at most what it would be
+    if half a problem did, which is Newcombe's correction for continuity.
+    """
+    assert before.value is not None
+    assert after.value is not None
+    r = np.clip([before.value, after.value], 0.0, 1.0)
+    spread = float(np.sqrt((r * (1 - r)).prod()))
+    most = max(1 - 1 / (2 * problems * spread), 0.0) if spread else 0.0
+    return rate_difference(after, before, min(correlation_of(*moved), most))
 
 
 def mean_over(parts: Sequence[Compared], means: Sequence[Mean]) -> tuple[Mean, int]:
@@ -511,7 +525,7 @@ def compare_first_answers(
         assert estimate.value is not None  # a log has episodes
         rest = side.log.correct[side.log.offsets[:-1]] - estimate.value
         moved.append(np.bincount(side.place, weights=rest, minlength=len(side.episodes)))
-    gain = rate_difference(rates[1], rates[0], correlation_of(moved[0], moved[1]))
+    gain = _paired(rates[0], rates[1], (moved[0], moved[1]), min(side.problems for side in sides))
     note = _overlap(sides, "those of one log may be harder")
     return FirstAnswers(rates[0], rates[1], gain, _shared(sides), (note, *([why] if why else [])))
 

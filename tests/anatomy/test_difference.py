@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.stats import binom, norm, t
+from scipy.stats import binom, multinomial, norm, t
 
 from dstheory.anatomy import Episodes, Labels, difference, generate_log, survey
 from dstheory.anatomy.beta import BetaFit
-from dstheory.anatomy.difference import NoSplit, Spread, compare, share_of
+from dstheory.anatomy.difference import NoSplit, Spread, compare, compare_first_answers, share_of
 from dstheory.anatomy.generate import Cell, simulate_log
 from dstheory.anatomy.rates import Estimate
 from dstheory.errors import RecordError
@@ -227,6 +228,27 @@ def test_logs_about_the_same_problems_are_paired() -> None:
     error = (shown[1] - shown[0]).std(ddof=1) / np.sqrt(300)
     assert paired.spreads["gain"].error == pytest.approx(error)
     assert alone.spreads["gain"].error == pytest.approx(np.sqrt(shown.var(axis=1, ddof=1).sum() / 300))
+
+
+@pytest.mark.parametrize(("right", "better", "worse"), [(0.5, 0.05, 0.0), (0.5, 0.1, 0.0), (0.5, 0.05, 0.02), (0.1, 0.05, 0.0)])
+def test_exact_coverage_where_problems_mostly_come_out_alike(right: float, better: float, worse: float) -> None:
+    """All pairs of logs about eight problems, by their probabilities: with a correlation of 1 the interval is a point."""
+    held, chances = 0.0, (right, better, worse, 1 - right - better - worse)
+    for counts in product(range(9), repeat=4):
+        if sum(counts) == 8:
+            before, after = (np.repeat(one, counts).tolist() for one in ([True, False, True, False], [True, True, False, False]))
+            logs = (Episodes.record([(str(i), [(r, None)]) for i, r in enumerate(of)], cap=1) for of in (before, after))
+            gain = compare_first_answers(*logs).gain
+            held += multinomial.pmf(counts, 8, chances) * (gain.low <= better - worse <= gain.high)
+    assert held > 0.95
+
+
+def test_the_gain_of_a_log_over_itself_is_not_certain() -> None:
+    log = simulate_log(40, p=0.4, a=0.8, b=0.6, cap=4, rng=1)
+    gain = compare(log, log).gain
+    assert gain.value == 0
+    assert gain.low < -0.03
+    assert gain.high > 0.03
 
 
 def test_no_gain_has_no_share() -> None:
