@@ -12,7 +12,7 @@ from typing import Any, overload
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotJSON, decode, sentence
 from dstheory.readers.paths import Place
-from dstheory.readers.records import Records
+from dstheory.readers.records import Records, text_or_none
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
     MOST_PACKED,
@@ -85,13 +85,22 @@ class Documents:
 def _entries(value: Any) -> list[Any]:
     """Return the records of a list, or of an object that holds each, or a list of them, under its name.
 
+    The name is the id of those without one; of all if an id stands under two names, so that it numbers samples.
+
     >>> _entries({"a": {"ok": 1}, "b": [{"ok": 0, "id": 7}, {"ok": 1}]})
     [{'id': 'a', 'ok': 1}, {'id': 7, 'ok': 0}, {'id': 'b', 'ok': 1}]
+    >>> _entries({"a": [{"ok": 1, "id": 1}], "b": [{"ok": 0, "id": 1}]})
+    [{'id': 'a', 'ok': 1}, {'id': 'b', 'ok': 0}]
     """
     if isinstance(value, list):
         return value
-    lists = ((name, held if isinstance(held, list) else [held]) for name, held in value.items())
-    return [{"id": name, **one} if isinstance(one, dict) else one for name, held in lists for one in held]
+    lists = [(name, held if isinstance(held, list) else [held]) for name, held in value.items()]
+    ids = [{text_or_none(one["id"]) for one in held if isinstance(one, dict) and "id" in one} for _, held in lists]
+    named = sum(map(len, ids)) > len(set().union(*ids))
+    return [
+        {"id": name, **one} | ({"id": name} if named else {}) if isinstance(one, dict) else one
+        for name, held in lists for one in held
+    ]  # fmt: skip
 
 
 def _numbered(pieces: Iterable[list[Any]]) -> Iterator[Records]:

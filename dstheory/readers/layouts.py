@@ -408,7 +408,7 @@ def _one_place(pattern: str, objects: Sequence[Any], verdicts: Verdicts | None, 
 def _refuse_no_verdicts(places: Sequence[str], objects: Sequence[Any], verdicts: Verdicts, file: str) -> None:
     """Refuse places of turns that do not say what is right."""
     for place in places:
-        value = _first(place, objects)
+        value = _other(place, objects, verdicts)
         if objects and not _says(place, objects, verdicts):
             what = f"no record has {place}" if value is None else f"{place} is {shown(value)}, neither right nor wrong"
             rule = f"they have {keys_of(objects[0])}" if value is None else f"say what is right, --correct '{place}>=NUMBER'"
@@ -465,7 +465,7 @@ def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: s
         there = {place: None for record in objects for place in candidates(pattern, record)}
         there = {place: None for place in there if not any(fnmatchcase(place, one) for one in chosen.ignore)}
         good = [place for place in there if _says(place, objects, verdicts)]
-        tried |= {place: _first(place, objects) for place in there}
+        tried |= {place: _other(place, objects, verdicts) for place in there}
         if "*" not in pattern:
             sure += good
         elif not sure and good:
@@ -490,17 +490,23 @@ def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: s
     )
 
 
-def _first(place: str, objects: Sequence[Any]) -> Any:
-    return next((value for record in objects if (value := Place.of(place).get(record)) is not None), None)
+def _values(place: str, objects: Sequence[Any]) -> list[Any]:
+    at = Place.of(place)
+    values = [value for record in objects if (value := at.get(record)) is not None]
+    return [one for value in values for one in (value if at.spreads and isinstance(value, list) else [value])]
+
+
+def _other(place: str, objects: Sequence[Any], verdicts: Verdicts) -> Any:
+    """Return the first value of a place that is no verdict, else the first; None where it holds nothing."""
+    values = _values(place, objects)
+    return next((value for value in values if verdicts(value) is None), next(iter(values), None))
 
 
 def _says(place: str, objects: Sequence[Any], verdicts: Verdicts) -> bool:
     """Return whether a place holds verdicts: no number that is none, and words that mostly are."""
-    at = Place.of(place)
-    values = [value for record in objects if (value := at.get(record)) is not None]
-    flat = [one for value in values for one in (value if at.spreads and isinstance(value, list) else [value])]
-    said = [verdicts(value) is not None for value in flat]
-    other = any(isinstance(value, (int, float)) and not good for value, good in zip(flat, said, strict=True))
+    values = _values(place, objects)
+    said = [verdicts(value) is not None for value in values]
+    other = any(isinstance(value, (int, float)) and not good for value, good in zip(values, said, strict=True))
     return not other and 2 * sum(said) >= len(said) > 0
 
 
@@ -552,7 +558,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
         if "problem" not in request.fields:
             names = replace(names, problem=_problem_of(names, objects))
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
-            value = _first(names.correct, objects)
+            value = _other(names.correct, objects, request.verdicts)
             raise RecordError(
                 f"{file}: {names.correct} is {shown(value)}, neither right nor wrong: say what is right, for example "
                 f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"

@@ -309,7 +309,7 @@ def test_z_takes_decisions_that_are_not_seen_for_whatever_they_may_have_been() -
 
 def test_a_difference_of_few_problems_is_said_to_be_uncertain() -> None:
     """In 100 simulated logs of 20 unlike problems its interval held the mean over all logs in 83, of 60 problems in 94."""
-    for problems, said in ((30, "of fewer than 60 problems the interval may be too narrow"), (120, "")):
+    for problems, said in ((30, "with fewer than 60 problems the interval may be too narrow"), (120, "")):
         log = simulate_log(problems, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0, rng=2)
         log = log.with_field("task", Labels.constant("t", problems))
         (section,) = (s for s in document(survey(log)) if s.title == "predicting other problems")

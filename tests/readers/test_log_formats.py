@@ -439,6 +439,15 @@ def test_what_is_not_clear_is_refused_with_the_keys(tmp_path: Path, record: dict
         read_log(_written(tmp_path, record))
 
 
+@pytest.mark.parametrize("record", [{"task_id": 1, "trial": 0, "traj": [{"role": "user"}]}, {"problem": "q"}, {"key": "q"}])
+def test_the_value_that_is_no_verdict_is_named(tmp_path: Path, record: dict[str, Any]) -> None:
+    """A reward of 0 was called neither right nor wrong, where another was 0.5."""
+    key = "reward" if "trial" in record else "correct"
+    path = _written(tmp_path, *({**record, key: value} for value in (0, 1, 0.5)))
+    with pytest.raises(RecordError, match=f"{key} is 0.5, neither right nor wrong"):
+        read_log(path)
+
+
 def test_a_reward_that_is_none_further_down_is_refused(tmp_path: Path) -> None:
     path = _written(tmp_path, *({"input": "p", "output": "c", "reward": 0.5 * (i == 30)} for i in range(40)))
     with pytest.raises(RecordError, match=r"reward is 0.5 in .*line 31, neither right nor wrong"):

@@ -90,3 +90,14 @@ def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path:
     assert len(found) == (shown != "both")
     if found:
         assert found[0].startswith("problems that have the name of one in another file (3) are taken for the same")
+
+
+def test_ids_that_records_of_two_names_have_are_numbers_of_samples(tmp_path: Path) -> None:
+    """Sample 1 of one problem and sample 1 of another were samples of one problem."""
+    samples = [{"id": i, "passed": i > 0, "n": 1} for i in range(2)]
+    path = tmp_path / "log.json"
+    right = [{**one, "passed": True} for one in samples]
+    path.write_text(json.dumps({"date": "today", "eval": {"q1": samples, "q2": right}}), encoding="utf-8")
+    log = read_log(path)
+    assert log.episodes.problem_ids == ("q1", "q2")
+    assert [log.episodes.correct[log.episodes.problem == i].tolist() for i in (0, 1)] == [[False, True], [True, True]]

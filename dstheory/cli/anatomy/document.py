@@ -454,7 +454,7 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
     if held is None:
         return Section(title, lines=["fewer than 20 problems: too few to keep some out of the fit"])
     kinds = list(held.log_likelihood)
-    narrow = "" if held.problems >= _TELLING else f"; of fewer than {_TELLING} problems the interval may be too narrow"
+    narrow = "" if held.problems >= _TELLING else f"; with fewer than {_TELLING} problems the interval may be too narrow"
     likelihood = [
         f"held-out log-likelihood per problem, {kind} less pooled: {estimate.text()}"
         + (" (better)" if estimate.low > 0 else " (worse)" if estimate.high < 0 else "")
