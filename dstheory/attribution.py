@@ -21,10 +21,10 @@ Source: level (i) arXiv 2601.01580, section 4; levels (ii) and (iii) derived her
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -40,6 +40,8 @@ from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_fi
 from dstheory.objectives.mass import StageGradient
 from dstheory.tables import Drawn, Table, short
 from dstheory.texts import counted
+
+T = TypeVar("T")
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
@@ -193,9 +195,26 @@ def _by_run(objective: Objective, solution: Solution, digits: bool) -> StageGrad
     except ValueError:
         if not runs:
             raise
-        each = [without_rounding(objective, solve(solution.mdp, one), digits=digits) for one in policy.each_run()]
+        each = by_run(lambda one: without_rounding(objective, one, digits=digits), solution.mdp, policy)
     tables = (np.stack(table) for table in ([g.sample for g in each], [g.decide for g in each]))
     return StageGradient(*(table.reshape(*runs, *table.shape[1:]) for table in tables))
+
+
+def by_run(function: Callable[[Solution], T], mdp: TwoStageMDP, policy: Policy) -> list[T]:
+    """Return a function of every run of a policy, one after the other.
+
+    Raises:
+        ChainError: what the function refuses, and of which run.
+    """
+    found = []
+    for i, one in enumerate(policy.each_run()):
+        try:
+            found.append(function(solve(mdp, one)))
+        except (ImproperChainError, InfiniteDivergenceError):
+            raise
+        except ValueError as error:
+            raise ChainError(f"run {tuple(map(int, np.unravel_index(i, policy.runs)))}: {error}") from error
+    return found
 
 
 def without_rounding(objective: Objective, solution: Solution, *, digits: bool = True) -> StageGradient:

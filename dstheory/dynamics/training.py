@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.attribution import StageSplit, attribute, coefficient_levels, norm
+from dstheory.attribution import StageSplit, attribute, by_run, coefficient_levels, norm
 from dstheory.chain.exact import solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -142,6 +142,8 @@ def train(
     except ValueError:
         if not policy.runs:
             raise
+        # What a run is refused for is said before another is trained.
+        by_run(lambda one: (objective.with_sampler(one.policy) if updates_per_batch > 1 else objective).ascent(one), mdp, policy)
         return _one_by_one(
             mdp, policy, objective, optimizer, progress, steps=steps, clip_norm=clip_norm, schedule=schedule, log_at=logged,
             reference_every=reference_every, updates_per_batch=updates_per_batch, objective_at=objective_at,

@@ -10,6 +10,7 @@ from dstheory import Policy, TwoStageMDP, attribute, solve, train
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, schedule
 from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives import (
+    DAPO,
     DPO,
     GSPO,
     SFT,
@@ -67,6 +68,17 @@ def test_runs_on_stale_responses_are_a_loop_over_runs() -> None:
         alone = train(mdp, one, objective, **settings)
         np.testing.assert_array_equal(together.policy.parameters[0][i], alone.policy.parameters[0])
         assert float(abs(alone.history.p[-1] - alone.history.p[0])) > 1e-4
+
+
+def test_a_run_that_is_refused_is_named_before_another_is_trained() -> None:
+    """One of three starts is so rarely right that dynamic sampling would draw without end: two were trained, and no run named."""
+    mdp, start = TwoStageMDP.minimal(gamma=1.0, max_turns=3), Policy.minimal(p=[0.5, 0.4, 1e-307], a=0.5, b=0.5)
+    told: list[int] = []
+    with pytest.raises(ChainError, match=r"^run \(2,\): probability of a mixed group is"):
+        train(mdp, start, DAPO(), steps=3, progress=told.append)
+    assert told == []
+    with pytest.raises(ChainError, match=r"^run \(2,\): probability of a mixed group is"):
+        attribute(DAPO(), solve(mdp, start))
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS)
