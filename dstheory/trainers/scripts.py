@@ -220,9 +220,11 @@ class _Reader:
 
     def _command(self, parts: list[tuple[str, int]], after: str) -> None:
         """Read one command, or what one array holds: words, each with its line; and the sign before it."""
-        while parts and (parts[0][0] in ("then", "do", "else", "!", "{", "time", *_OPENS, *_TURNS, *_CLOSES)
+        while parts and (parts[0][0] in ("then", "do", "else", "!", "{", "time", "function", *_OPENS, *_TURNS, *_CLOSES)
                          or re.fullmatch(r"\w+\(\)", parts[0][0]) or self._is_pattern(parts[0][0])):  # fmt: skip
             word, line = parts.pop(0)
+            if word == "function":
+                word = f"{parts.pop(0)[0].removesuffix('()')}()" if parts else word
             if word in _OPENS or word.endswith("()"):
                 self._open(word)
                 if word in ("for", "select") and parts:

@@ -59,6 +59,11 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
     "an array in which a command stands": (
         "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("m", 3, None)], ["n"],
     ),
+    "what a function sets": ("N=8\nf() { N=4; }\nf\npython -m my.train --n $N\n", [("n", 8, 2)], []),
+    "what a function sets that is called so": (
+        "N=8\nM=7\nfunction f {\n  N=4\n}\nfunction g() { M=5; }\nf\npython -m my.train --n $N --m $M\n",
+        [("n", 8, 4), ("m", 7, 6)], [],
+    ),
     "an array of another program": ("A=(--n 1)\nB=(--m 2)\npython -m my.train \"${A[@]}\"\n", [("n", 1, None)], []),
     "arrays within arrays, and keys after them": (
         "A=(--n 1)\nB=(--m 2 \"${A[@]}\" --o 3)\nA+=(--p 4 \"${B[@]}\")\npython -m my.train --o 1 ${B[*]} --m 5\n",
