@@ -70,9 +70,11 @@ _GOES_ON = re.compile(  # behind a number that is not the whole of what is said
     r"|squared|cubed|and\s+a\s+(?:half|quarter|third))\b",
     re.IGNORECASE,
 )  # fmt: skip
+_NEGATIVE = re.compile(r"(?<!-)\bnegative\s+(?=\d)", re.IGNORECASE)
+_BEGINS = re.compile(r"\A(?:[A-Za-z]\s*:|=)\s*")  # before an answer alone, as in A: 12
 _LOOKED_AT = 60  # characters before a number, and behind it
 _UNICODE = str.maketrans({"\u2212": "-", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u00d7": "\\times ", "\u00b1": "\\pm ",
-                          "\u00a0": " ", "\u202f": " "})  # fmt: skip
+                          "\u2248": "\\approx ", "\u00a0": " ", "\u202f": " "})  # fmt: skip
 
 
 def compare_final(names: FieldNames | None = None) -> Checker:
@@ -108,7 +110,7 @@ def same_answer(answer: str, gold: str) -> bool:
     """
     if answer.strip() == gold.strip():
         return True
-    answer = _marked(answer.translate(_UNICODE).strip()[-_LONGEST_ANSWER:])
+    answer = _NEGATIVE.sub("-", _marked(answer.translate(_UNICODE).strip()[-_LONGEST_ANSWER:]))
     gold = _unwrapped(gold.translate(_UNICODE)[:_LONGEST_ANSWER])
     wanted = _plain(gold)
     if wanted and _plain(_unwrapped(answer)) == wanted:
@@ -120,7 +122,7 @@ def same_answer(answer: str, gold: str) -> bool:
     ends = _is_formula(said) and answer.rstrip(" .*").endswith(said)
     boxed = _last_boxes(answer) or _listed(answer) or _listed(said) or (said if ends else "")
     if boxed or _is_formula(answer):
-        return _same(boxed or answer.lstrip("= ").rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
+        return _same(boxed or _BEGINS.sub("", answer).rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
     return any(_same(one, gold, wanted) for one in (said, _last(answer)) if one)
 
 

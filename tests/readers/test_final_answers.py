@@ -46,6 +46,7 @@ SAME = [
     (r"\boxed{5 ft}", r"5\text{ feet}"), (r"5\,\mathrm{~m}", "5 metres"), ("5kg", "5 kg"), (r"10\text{ cm}", r"10\text{ cm}^2"),
     ("3 dollars per day", "3 dollars"), ("The result is 12.\nSo 12 + 3 = 15.", "15"), ("Part 2: 5", "5"), ("101_2", "101"),
     (r"101_{\text{two}}", "101_{two}"), ("I think (B), as (A) is wrong", "B"), ("The answer is 2 + 3 = 5", "5"),
+    ("A: 12", "12"), ("The answer is negative 5", "-5"), ("The answer is \u22485", "5"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
