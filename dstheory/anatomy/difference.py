@@ -369,9 +369,15 @@ class Compared:
         return min(side.problems for side in self.sides)
 
     def settled(self, mean: Mean) -> Mean:
-        """Return a mean whose influence has what each problem moves it by through a and b, too."""
+        """Return a mean whose influence has what each problem moves it by through a and b, too.
+
+        An a or b of 0 or 1 is moved by no problem, and may be another all the same: what its interval allows is added.
+        """
         decided = np.array([side.rate(name)[1] for side in self.sides for name in "ab"])
-        return Mean(mean.value, mean.influence + mean.slopes @ decided, np.zeros(4), mean.bias)
+        found = [one for rates in self.rates for one in (rates.a, rates.b)]
+        unseen = np.array([one.high - one.low if one.value in (0.0, 1.0) else 0.0 for one in found]) / normal_quantile(self.level)
+        influence = np.concatenate([mean.influence + mean.slopes @ decided, mean.slopes * unseen])
+        return Mean(mean.value, influence, np.zeros(4), mean.bias)
 
     def parts(self) -> dict[str, Mean]:
         """Return both accuracies, the gain, and what sampling and decisions contribute to it."""

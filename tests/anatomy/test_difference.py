@@ -251,6 +251,19 @@ def test_the_gain_of_a_log_over_itself_is_not_certain() -> None:
     assert gain.high > 0.03
 
 
+def test_decisions_that_were_all_right_are_not_certain_to_change_nothing() -> None:
+    """With a = b = 1 in both logs of 60 problems, what decisions change was 0 [0, 0], whatever the intervals of a and b."""
+    logs = [simulate_log(60, p=p, a=1.0, b=1.0, cap=4, rng=rng) for p, rng in ((0.3, 1), (0.5, 2))]
+    found = compare(logs[0], logs[1])
+    assert found.decide.value == 0
+    moved = []
+    for rates in (found.rates_before, found.rates_after):
+        assert (rates.a.value, rates.b.value) == (1, 1)
+        moved += [1 - rates.a.low, 1 - rates.b.low]
+    assert 0.01 < -found.decide.low < np.hypot.reduce(moved)
+    assert found.decide.high == pytest.approx(-found.decide.low)
+
+
 def test_no_gain_has_no_share() -> None:
     log = simulate_log(100, p=0.4, a=0.8, b=0.6, cap=4)
     found = compare(log, log)
