@@ -14,7 +14,7 @@ for any other reason (a token budget, a log that was cut off).
 nobody, where the number of attempts was fixed; then no decision counts for a or b.
 
 **Problem and episode.** Several episodes may be about the same problem (trials, or several models). Everything that must not see
-a problem twice, such as a split into fit and test or a bootstrap, works on problems.
+a problem twice, such as a split into fit and test, works on problems.
 
 Source: the two-stage process of arXiv 2601.01580, section 3, as it shows in a log; the censoring rule is derived here.
 """

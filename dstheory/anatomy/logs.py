@@ -3,8 +3,8 @@
 The files of a log are read here one after the other, or side by side by processes or the workers of a Dask cluster.
 
 A worker reads a whole file and sends back what is kept of it: an array of whole numbers for each column, in the smallest type
-that holds them, the names of its problems and labels, and its account. (Tests, folds and bootstraps need every episode, so totals
-would not do.) They are put together here in the order of the files, as if they had been read here, so that nothing depends on
+that holds them, the names of its problems and labels, and its account. (Tests and folds need every episode, so totals would not
+do.) They are put together here in the order of the files, as if they had been read here, so that nothing depends on
 who read them.
 """
 
