@@ -157,7 +157,10 @@ class _Worker:
         if process is None:
             return
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it ends at this moment, or has no group of its own yet
+                process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:

@@ -53,6 +53,9 @@ class Forked:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def wait(self) -> int | None:
         self._process.join()
         return self._process.exitcode

@@ -275,3 +275,22 @@ def test_claims_in_lists_count_in_the_order_they_are_named(tmp_path):
     file = tmp_path / "several.py"
     file.write_text(FILES["fine.py"] + "more = [claim(f'c{i}', [decide('x', p < 1 + a)]) for i in (2, 1)]\nagain = more[0]\n")
     assert list(load_claims(file)) == ["good", "c2", "c1"]
+
+
+def test_a_worker_that_ends_as_it_is_stopped_ends_the_run_in_order(files, monkeypatch) -> None:
+    """Its group is gone between the look and the signal: nobody is told, and its pipes are closed."""
+    asked = []
+
+    def gone(group, number):
+        asked.append(group)
+        raise ProcessLookupError(3, "No such process")
+
+    monkeypatch.setattr(workers.os, "killpg", gone)
+    worker = workers._Worker()
+    assert "died" not in worker.ask({"op": "list", "path": str(files / "print.py")})
+    process = worker._process
+    worker.stop()
+    assert asked == [process.pid]
+    assert process.poll() is not None
+    assert process.stdin.closed
+    assert process.stdout.closed
