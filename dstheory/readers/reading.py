@@ -10,7 +10,7 @@ from typing import Any
 from dstheory.errors import RecordError
 from dstheory.readers.messages import shown
 from dstheory.readers.records import OUTCOMES, REASONS, Fault
-from dstheory.texts import counted
+from dstheory.texts import counted, printable
 
 Progress = Callable[[int, int], None]  # records so far, bytes read so far
 
@@ -255,7 +255,7 @@ class Reading:
             out.append(f"{self.unusable:,} unusable ({100 * self.share_unusable:.2g} %):")
             for reason, n in sorted(self.faults.items(), key=lambda item: -item[1]):
                 out.append(f"  {n:,} {REASONS[reason]}; first: {self.examples[reason][0]}")
-        return out + [f"note: {note}" for note in self.notes]
+        return [printable(line) for line in (*out, *(f"note: {note}" for note in self.notes))]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the account as plain data."""
