@@ -61,6 +61,8 @@ def test_results_are_tables() -> None:
     wrong = Claim(id="W", statement="p exceeds a.", domain={"p a": UNIT}, proof=[decide("It does.", p > a)],
                   recorded="fails", witness={"p": "1/2", "a": "1/2"})  # fmt: skip
     assert repr(dstheory.check(wrong)).startswith("W: fails (refuted) at p = 1/2, a = 1/2\n")
+    named = Claim(id="N", statement="V is below p.", domain={"p": UNIT}, definitions={"V": p**2}, proof=[decide("It is.", p > a)])
+    assert repr(dstheory.check(named)).startswith("N: error: claim N defines V, which only a file of claims may do. ")
 
 
 def test_a_picture_shows_itself_in_a_notebook_that_has_not_loaded_pyplot() -> None:

@@ -162,12 +162,13 @@ class Verdict(Tabulated):
         }.get(self.status, Outcome.ERROR)
 
     def table(self) -> Table:
-        """Return the steps that ran, and how each came out."""
+        """Return the verdict, why where the status does not say it, and how each step that ran came out."""
         rows = [(str(step.number), step.words, step.status.value, step.method) for step in self.steps]
         formulas = [formula for step in self.steps for formula in step.latex][:MOST_ROWS]
         at = ", ".join(f"{name} = {value}" for name, value in (self.witness or {}).items())
-        title = f"{self.claim}: {self.outcome.value} ({self.status.value})" + (f" at {at}" if at else "")
-        return Table(title, ("step", "statement", "status", "method"), rows, formulas)
+        how = f" ({self.status.value})" if self.status.value != self.outcome.value else ""
+        why = f" at {at}" if at else f": {self.message}" if self.message else ""
+        return Table(f"{self.claim}: {self.outcome.value}{how}{why}", ("step", "statement", "status", "method"), rows, formulas)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
