@@ -124,7 +124,8 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
             if named is None or named[1] not in arrays or depth == DEEPEST_SCRIPT:
                 continue
             held = arrays[named[1]]
-            if all(_is_key(each.words[0][0]) for each in [each for each in held if each.words][:1]):
+            first = next((each.words[0][0] for each in held if each.words), "")
+            if not first or _is_key(first):
                 arrays[named[1]] = []  # once: an array may name itself
                 yield replace(command, words=command.words[begin:i])
                 for each in held:

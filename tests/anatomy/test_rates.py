@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from anatomy.logs import attempt_weighted_p, many_logs
 from scipy.stats import beta
 
 from dstheory.anatomy import Episodes
+from dstheory.anatomy.answers import any_correct
 from dstheory.anatomy.generate import simulate_log
-from dstheory.anatomy.rates import ProblemCounts, mean_attempts, measure, rate
+from dstheory.anatomy.rates import (
+    ProblemCounts,
+    balance,
+    effective_trials,
+    mean_attempts,
+    measure,
+    over_problems,
+    rate,
+    student_quantile,
+    wilson,
+)
 from dstheory.errors import RecordError
 
 HAND = Episodes.record(
@@ -145,3 +159,24 @@ def test_a_number_of_attempts_that_is_fixed_is_known() -> None:
     log = Episodes.record([(str(i), turns) for i in range(9)], cap=2, fields={"decided_by": ["nobody"] * 9})
     found = mean_attempts(ProblemCounts.of(log), 0.95)
     assert (found.low, found.value, found.high) == (2, 2, 2)
+
+
+def test_the_variance_over_problems_is_that_of_leaving_each_out() -> None:
+    """Three problems of 5, 2 and 1 trials, with 1, 2 and 0 successes: rates of the two that are left, counted by hand."""
+    right, trials = (1, 2, 0), (5, 2, 1)
+    whole = Fraction(sum(right), sum(trials))
+    moved = [Fraction(sum(right) - s, sum(trials) - n) - whole for s, n in zip(right, trials, strict=True)]
+    expected = Fraction(2, 3) * sum(one**2 for one in moved)
+    log = Episodes.record([(f"q{n}", [(i < s, "stop")]) for s, n in zip(right, trials, strict=True) for i in range(n)])
+    rate = ("correct", "attempts")
+    assert ProblemCounts.of(log).covariance(rate, rate) == pytest.approx(float(expected), rel=1e-12)
+    values, problem = log.final_correct.astype(float), log.problem
+    found = over_problems(values, problem, 10**9, 0.95)
+    effective = effective_trials(float(whole), float(expected), 3, 10**9, 0.95, *balance(np.array(trials), np.ones(3)))
+    low, high = wilson(float(whole) * effective[0], effective[0], level=0.95, quantile=effective[1])
+    assert (found.low, found.high) == pytest.approx((float(low), float(high)), rel=1e-12)
+    error = math.sqrt(expected) / float(1 - whole)  # of the logarithm of the share that has no right first answer
+    factor = math.exp(student_quantile(balance(np.array(trials), np.ones(3))[0], 0.95) * error / abs(math.log(1 - whole)))
+    ends = [1 - float(1 - whole) ** (1 / factor), 1 - float(1 - whole) ** factor]
+    first = any_correct(log, 1)
+    assert [first.low, first.high] == pytest.approx(ends, rel=1e-12)
