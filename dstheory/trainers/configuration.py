@@ -316,7 +316,7 @@ def _where(source: Source, entry: KeyValue | None) -> str:
 
 def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
     entries: dict[str, KeyValue] = {}
-    warnings = [_other_version(source.whole, trainer)] if _other_version(source.whole, trainer) else []
+    warnings = [other] if (other := _other_version(source.whole, trainer)) else []
     for patch in trainer.patches:
         if re.search(rf"^\s*(from|import)\s+{patch.imports}\b", source.whole, flags=re.MULTILINE):
             changed = {name: replace(trainer.keys[name], default=value) for name, value in patch.defaults.items()}
