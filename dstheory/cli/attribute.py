@@ -95,6 +95,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     # What cannot be computed here is no reason to show nothing.
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
+    out = None
     if options["out"] is not None and found:
 
         def figure() -> Figure:
@@ -103,9 +104,8 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
             return attribution_figure(dict(found), title=problem.name)
 
         out = write_figure(options, "attribution", figure, [_as_dict(expression, split) for expression, split in found])
-        echo(f"figure: {out}", err=True)
     if options["as_json"]:
-        _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
+        _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said, out)
         return
     rows = []
     for expression, split in found:
@@ -134,6 +134,8 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     say_left_out(left_out)
     looked = sorted({level.evidence for _, level in levels})
     say(f"balance was looked for on {'; '.join(looked)}" if looked else "balance: the terms share no trajectories")
+    if out is not None:
+        say(f"figure in {out}")
 
 
 _SAID = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
@@ -169,8 +171,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         "and the teacher are the expert's."
     )
     if options["as_json"]:
-        _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said,
-                    longer=options["longer"], figure=out and str(out))  # fmt: skip
+        _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said, out, longer=options["longer"])
         return
     columns = ["objective", "family", *LEVELS, "claims"]
     texts = [[row.name, row.family, *level_cells(row), " ".join(row.claims)] for row in rows]
@@ -207,12 +208,14 @@ def _each(
 
 
 def _print_json(
-    problem: Problem, options: dict[str, Any], objectives: list[Any], left_out: dict[str, str], said: list[str], **more: Any
+    problem: Problem, options: dict[str, Any], objectives: list[Any], left_out: dict[str, str], said: list[str], out: Path | None,
+    **more: Any,
 ) -> None:
     from dstheory.cli.show import print_json
 
-    print_json({"chain": problem.name, "seed": options["seed"], **more, "reference": reference_words(problem, options),
-                "objectives": objectives, "left_out": left_out_rows(left_out), "notes": said})  # fmt: skip
+    print_json({"chain": problem.name, "seed": options["seed"], **more, "figure": out and str(out),
+                "reference": reference_words(problem, options), "objectives": objectives,
+                "left_out": left_out_rows(left_out), "notes": said})  # fmt: skip
 
 
 def _as_dict(expression: str, split: Any) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dstheory.cli.config import config_option
-from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.echo import json_option, say
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words
 from dstheory.cli.options import model_options, parameter_options
@@ -78,8 +79,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         "iterations": int(best.iterations.max()),
         "error": float(best.error.max()),
     }
-    if options["out"] is not None and not options["no_figure"]:
-        _draw(before, after, problem.name, options)
+    drawn = options["out"] is not None and not options["no_figure"]
+    out = _draw(before, after, problem.name, options) if drawn else None
+    found["figure"] = out and str(out)
     if options["as_json"]:
         if options["show_policy"]:
             found["policy"] = _nested(best.policy, problem.mdp.n_answers.tolist())
@@ -88,9 +90,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     _print(found, options)
     if options["show_policy"]:
         _print_policy(best, problem.reference)
+    if out is not None:
+        say(f"figure in {out}")
 
 
-def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> None:
+def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> Path:
     each = {"reference": _summary(before), "optimum": _summary(after)}
     rates = {policy: {rate: found[rate] for rate in ("p", "a", "b", "accuracy")} for policy, found in each.items()}
 
@@ -99,8 +103,7 @@ def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any])
 
         return rates_figure(rates, title=name)
 
-    out = write_figure(options, "optimum", figure, rates)
-    echo(f"figure: {out}", err=True)
+    return write_figure(options, "optimum", figure, rates)
 
 
 def _summary(solution: Solution) -> dict[str, float]:

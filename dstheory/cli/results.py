@@ -85,6 +85,7 @@ class Attributed(TypedDict):
 class Attribute(TypedDict):
     chain: str
     seed: int
+    figure: str | None
     reference: str
     objectives: Sequence[Attributed]
     left_out: Sequence[LeftOut]
@@ -214,6 +215,7 @@ class Optimum(TypedDict):
     temperature: Temperature
     iterations: int
     error: float
+    figure: str | None
     policy: NotRequired[Tables]
 
 
@@ -233,7 +235,7 @@ class Sweep(TypedDict):
     without_result: Mapping[str, int]
     not_finite: Mapping[str, int]
     summary: Mapping[str, Span]
-    seed: int
+    seed: int | None
     seconds: float
     out: str
     notes: Sequence[str]

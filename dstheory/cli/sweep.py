@@ -105,11 +105,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     The other options fix what is not swept, as in `dstheory optimum` and `dstheory simulate`.
     """
-    from dstheory.dynamics.sweeps.run import run_plan, size_text
+    from dstheory.dynamics.sweeps.run import run_plan, size_text, try_settings
 
     began = time.monotonic()
     plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
+    with as_usage():
+        try_settings(plan, out, overwrite=options["overwrite"])
     settings = counted(plan.grid.size, "setting")
     said = _notes(ctx, plan, options) if plan.of == "simulate" else []
     for line in said:
@@ -238,7 +240,7 @@ def _found(plan: SweepPlan, data: LabelledArrays, counts: dict[str, int], out: P
         **counts,
         **gaps(data),
         "summary": summary,
-        "seed": plan.fixed.get("seed", 0),
+        "seed": plan.fixed.get("seed"),
         "seconds": round(seconds, 3),
         "out": str(out),
     }

@@ -84,9 +84,18 @@ def test_few_objectives_have_a_figure_where_one_is_asked_for(dstheory, drawn, tm
     ran = dstheory("attribute", "--objective", "grpo", "--out", out, "--figure-format", "pdf", "--width", "column")
     assert ran.code == 0
     assert sorted(path.name for path in out.iterdir()) == ["attribution.pdf", "run.json"]
-    ran = dstheory("optimum", "--out", tmp_path / "o", "--figure-format", "svg")
+    assert (ran.out.splitlines()[-1], ran.err) == (f"figure in {out}", "")
+    ran = dstheory("optimum", "--out", tmp_path / "o", "--figure-format", "svg", "--policy")
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["optimum.svg", "run.json"]
+    assert (ran.out.splitlines()[-1], ran.err) == (f"figure in {tmp_path / 'o'}", "")
     assert dstheory("optimum", "--out", tmp_path / "o").code == 1
+
+
+@pytest.mark.parametrize("command", [["attribute", "--objective", "grpo"], ["optimum"]], ids=lambda c: c[0])
+def test_json_says_where_the_figure_is(dstheory, tmp_path: Path, command: list[str]) -> None:
+    ran = dstheory(*command, "--out", tmp_path / "d", "--json")
+    assert (ran.result["figure"], ran.err) == (str(tmp_path / "d"), "")
+    assert dstheory(*command, "--json").result["figure"] is None
 
 
 def test_what_is_too_large_to_be_exact_is_left_out_by_name(dstheory) -> None:

@@ -81,6 +81,35 @@ def test_json_and_the_same_command_again(dstheory) -> None:
     assert (other["computed"], other["out"]) == (1, "results/sweep-2")
 
 
+def test_a_seed_that_is_swept_is_not_one_seed(dstheory) -> None:
+    """JSON and manifest said seed 0 of seeds 1 and 2."""
+    command = ("sweep", "--of", "simulate", "--objective", "reinforce", "--steps", 2, "--runs", 2, "--out", "out", "--json")
+    found = dstheory(*command, "--grid", "seed=1,2").result
+    assert (found["seed"], found["dimensions"]["seed"]) == (None, [1, 2])
+    assert json.loads(Path("out/run.json").read_text())["seed"] is None
+    assert dstheory(*command, "--grid", "beta=0.1,0.2", "--seed", 3, "--overwrite").result["seed"] == 3
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_settings_of_a_sweep_that_is_there_are_not_tried_again(dstheory, monkeypatch, finished: bool) -> None:
+    """That each setting can be trained was found out before the first one was: 14 seconds for 10,000 of DPO."""
+    from dstheory.dynamics.sweeps import run
+
+    tried: list[object] = []
+    monkeypatch.setattr(run, "check", tried.append)
+    write = run.write_result
+    if not finished:
+        monkeypatch.setattr(run, "write_result", lambda *_: (_ for _ in ()).throw(MemoryError))
+    command = ("sweep", "--of", "simulate", "--objective", "dpo", "--steps", 2, "--json", "--grid", "lr=0.1,0.2")
+    ran = dstheory(*command)
+    assert (ran.code, len(tried)) == (0 if finished else 1, 1)
+    monkeypatch.setattr(run, "write_result", write)
+    again = dstheory(*command)
+    assert (again.code, again.result["computed"], len(tried)) == (0, 0, 1)
+    assert dstheory(*command, "--out", "results/sweep", "--overwrite").code == 0
+    assert len(tried) == 2
+
+
 def test_training_with_fixed_options_of_simulate(dstheory, tmp_path) -> None:
     ran = dstheory(
         "sweep", "--of", "simulate", "--grid", "length_weight=0,1", "--steps", 40, "--expert", "0.8,0.9,0.7",

@@ -74,7 +74,7 @@ def write_result(
     manifest = {
         "command": list(command),
         "parameters": {"of": plan.of, **plan.fixed},
-        "seed": plan.fixed.get("seed", 0),
+        "seed": plan.fixed.get("seed"),
         "wall_seconds": round(seconds, 3),
         "sweep": ours,
         "settings": plan.grid.size,

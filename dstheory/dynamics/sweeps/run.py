@@ -29,7 +29,7 @@ from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
 from dstheory.dynamics.problem import Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
 from dstheory.dynamics.sweeps.plan import RUN, Axis, Grid, SettingsBatch, SweepPlan, parse_grid
-from dstheory.dynamics.sweeps.result import finished, labelled, write_result
+from dstheory.dynamics.sweeps.result import finished, holds, labelled, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.objectives.registry import files_of
@@ -106,6 +106,7 @@ def sweep(
         grid, of=of, chain=chain, objectives=objectives, runs=runs, log_every=log_every,
         max_size=max_size, fixed=fixed,
     )  # fmt: skip
+    try_settings(plan, out, overwrite=overwrite)
     return run_plan(
         plan,
         workers=workers,
@@ -129,7 +130,7 @@ def plan_sweep(
     log_every: int = 0,
     max_size: float | None = None,
 ) -> SweepPlan:
-    """Return a sweep that is ready to run: every name, value and size checked.
+    """Return a sweep, every name, value and size checked; :func:`try_settings` tries whether all of it can be computed.
 
     Settings are tried in the chain, default the minimal one, M0, made of numbers; all other arguments are those of :func:`sweep`.
     """
@@ -161,8 +162,13 @@ def plan_sweep(
         raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
     plan = SweepPlan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every, modules)
     _refuse_large(plan, max_size)
-    check(plan)
     return plan
+
+
+def try_settings(plan: SweepPlan, out: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+    """Raise what :func:`check` does; of a sweep that lies in ``out``, finished or not, all settings were tried before."""
+    if overwrite or out is None or holds(Path(os.path.realpath(out))) != configuration(plan):
+        check(plan)
 
 
 def _fixed(fixed: Mapping[str, Any], swept: set[str], of: Of, minimal: bool) -> dict[str, Any]:
