@@ -272,10 +272,10 @@ def coefficient_level(
             f"coefficients are those of one run, but the policy has runs {solution.policy.runs}, the chain {solution.mdp.runs}: "
             "pick one"
         )
-    look = _look_at_again if isinstance(rng, int) else _look_at
-    t, evidence = look(objective.behaviour(solution), solution.mdp, rng, limit)
+    look, behaviour = _look_at_again if isinstance(rng, int) else _look_at, objective.behaviour(solution)
+    t, evidence = look(behaviour, solution.mdp, rng, limit)
     c_s, c_d = objective.coefficients(solution, t)
-    met = t.decided & (t.weight[t.episode] > 0)
+    met = _met(behaviour, t)
     if not met.any():
         evidence += ", on which no decision is drawn"
     beyond = met & np.isinf(c_s) & np.isinf(c_d)  # ratios of probabilities at actions that are all but ruled out
@@ -319,21 +319,21 @@ def _compared_together(objective: Objective, solution: Solution, first: Policy, 
     """Compare the coefficients of all runs on the same trajectories; None where these differ, or each run has to be asked."""
     behaviour = objective.behaviour(solution)
     if isinstance(behaviour, Policy) and behaviour.runs:
-        if behaviour is not solution.policy or not _all_possible(solution, _enumerated(solution.mdp, limit)):
+        actions, inside = (behaviour.log_sample, behaviour.log_stop, behaviour.log_resample), solution.mdp.inside
+        ruled_out = any((log[..., inside] == -np.inf).any() for log in actions)
+        if behaviour is not solution.policy or ruled_out or not _enumerated(solution.mdp, limit):
             return None
         behaviour = first
     t, _ = _look_at_again(behaviour, solution.mdp, 0, limit)
     both = objective.together(solution, t)
     if both is None or not all(np.isfinite(c).all() for c in both):
         return None
-    return _compared(*both, t.decided & (t.weight[t.episode] > 0), float(solution.mdp.gamma_within))
+    return _compared(*both, _met(behaviour, t), float(solution.mdp.gamma_within))
 
 
-def _all_possible(solution: Solution, turns: int) -> bool:
-    """Whether no trajectory of at most so many turns, of which there is one, has a probability that rounds to 0 in some run."""
-    policy, mdp = solution.policy, solution.mdp
-    least = min(table[..., mdp.inside].min() for table in (policy.sample_prob, policy.stop_prob, policy.resample_prob))
-    return turns > 0 and least > 0 and 2 * turns * np.log(least) + np.log(mdp.prompt_weight[mdp.prompt_weight > 0].min()) > -700
+def _met(behaviour: Policy | Trajectories, t: Trajectories) -> Bools:
+    """Return the steps at which coefficients are compared: all decisions, but for recorded trajectories of weight 0."""
+    return t.decided & (t.weight[t.episode] > 0) if behaviour is t else t.decided
 
 
 @dataclass(frozen=True, eq=False)

@@ -358,7 +358,7 @@ def test_impossible_actions_and_a_subclass_are_looked_at_one_by_one() -> None:
     assert levels[0].tolist() == [1, 1]
 
 
-def test_trajectories_whose_probability_rounds_to_0_in_one_run_do_not_count_there() -> None:
+def test_trajectories_whose_probability_rounds_to_0_in_one_run_count_there() -> None:
     mdp, even = TwoStageMDP.minimal(max_turns=3), np.zeros((3, 1, 2))
     # Going on after the first turn, and the second answer then, are so unlikely that both together round to 0.
     rare = Policy.tabular(
@@ -368,3 +368,14 @@ def test_trajectories_whose_probability_rounds_to_0_in_one_run_do_not_count_ther
     expected = [coefficient_level(rule, solve(mdp, policy)) for policy in policies]
     found = coefficient_levels(rule, mdp, policies)
     assert found[1:].T.tolist() == [[level.ratio_low, level.ratio_high] for level in expected]
+
+
+@pytest.mark.parametrize("cap", [None, 2])
+def test_an_answer_too_rare_to_be_a_number_is_looked_at(cap: int | None) -> None:
+    """The one trajectory that is likelier than the smallest float has equal coefficients, -0.1 log(1/0.5); others have not."""
+    reference, mdp = Policy.minimal(p=0.5, a=0.5, b=0.5), TwoStageMDP.minimal(max_turns=cap)
+    policies, rule = [Policy.minimal(theta=[800.0, 800.0, b]) for b in (0.0, 1.0)], ReverseKLDirect(reference, beta=0.1)
+    level = coefficient_level(rule, solve(mdp, policies[0]))
+    assert level.verdict == "unbalanced"
+    assert level.witness == f"prompt 0: answer 1 stop; at turn 0 c_s = {-0.1 * (-800 - np.log(0.5)):.6g}, c_d = 0"
+    assert coefficient_levels(rule, mdp, policies)[0].tolist() == [0, 0]

@@ -64,6 +64,14 @@ def test_what_cannot_happen_is_not_enumerated() -> None:
     assert len(enumerate_trajectories(mdp.replace(max_turns=None), never, max_turns=3)) == 0
 
 
+def test_what_is_too_rare_to_be_a_number_is_enumerated_with_the_probability_0() -> None:
+    mdp = TwoStageMDP.minimal(max_turns=2)
+    rare = enumerate_trajectories(mdp, Policy.minimal(theta=[800.0, 800.0, -800.0]))
+    found, every = ({key(t, i) for i in range(len(t))} for t in (rare, enumerate_trajectories(mdp, HALF)))
+    assert found == every
+    assert {key(rare, i): w for i, w in enumerate(rare.weight.tolist()) if w} == {(0, (0, "stop")): 1.0}
+
+
 def test_enumerations_that_cannot_be_made_are_refused() -> None:
     mdp = TwoStageMDP.minimal()
     with pytest.raises(ChainError, match="infinitely many trajectories: give max_turns"):

@@ -197,7 +197,7 @@ class Trajectories:
 def enumerate_trajectories(
     mdp: TwoStageMDP, policy: Policy, *, max_turns: int | None = None, limit: int = 2_000_000
 ) -> Trajectories:
-    """Return every trajectory of positive probability, with that probability.
+    """Return every trajectory of positive probability, with that probability: 0 where it is below the smallest float.
 
     Args:
         mdp: a chain; if it has no cap, ``max_turns`` must be given and only trajectories that stop by then are returned (their
@@ -218,7 +218,7 @@ def enumerate_trajectories(
     horizon = mdp.max_turns or max_turns
     if horizon is None:
         raise ChainError("an uncapped chain has infinitely many trajectories: give max_turns to see those that stop by then")
-    support = np.stack([policy.sample_prob, policy.stop_prob, policy.resample_prob]) > 0
+    support = np.stack([policy.log_sample, policy.log_stop, policy.log_resample]) > -np.inf  # probabilities may round to 0
     horizon = whole_number(horizon, "max_turns", low=1)
     key = (tuple(np.flatnonzero(mdp.prompt_weight > 0).tolist()), support.shape, support.tobytes())
     tree = _tree if limit <= _FEW else _tree.__wrapped__
