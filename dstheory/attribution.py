@@ -163,7 +163,7 @@ def attribute(
         digits: whether a gradient that is not finite, or has a row of fewer than nine digits, is refused.
 
     Raises:
-        ChainError: the gradient is not finite, or has too few digits.
+        ChainError: other arguments than these; the gradient is not finite, or has too few digits.
 
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> from dstheory.objectives import Reinforce
@@ -176,6 +176,11 @@ def attribute(
     gradient norm  0.24    0.085   0.261
     Fisher energy  0.176   0.0594  0.252
     """
+    if not (isinstance(objective, Objective) and isinstance(solution, Solution)):
+        raise ChainError(
+            f"got {type(objective).__name__} and {type(solution).__name__}: give an Objective, such as Reinforce(), "
+            "then the Solution that solve(mdp, policy) returns"
+        )
     g = _by_run(objective, solution, digits)
     level_i = None
     single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3

@@ -16,6 +16,7 @@ from strategies import Case, cases, drawn_case, make_case
 
 from dstheory import Features, Policy, Solution, TwoStageMDP, attribute, attribution, solve
 from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy, without_rounding
+from dstheory.errors import ChainError
 from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect
 
 HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
@@ -409,3 +410,9 @@ def test_the_inverse_of_the_fisher_information_is_found_once_per_solution_and_go
     del one, other
     gc.collect()
     assert len(attribution._known_inverses) <= before
+
+
+def test_a_name_is_no_objective() -> None:
+    solution = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    with pytest.raises(ChainError, match=r"got str and Solution: give an Objective, such as Reinforce\(\), then the Solution"):
+        attribute("reinforce", solution)

@@ -472,6 +472,11 @@ def test_huge_lengths_and_rewards_stay_finite() -> None:
     assert (s.expected_tokens >= 1e6).all()
 
 
+def test_a_policy_before_its_chain_is_refused() -> None:
+    with pytest.raises(ChainError, match="got Policy and TwoStageMDP: give a TwoStageMDP first, then its Policy"):
+        solve(Policy.minimal(p=0.5, a=0.5, b=0.5), TwoStageMDP.minimal())
+
+
 def test_a_policy_of_another_chain_is_refused() -> None:
     with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):
         solve(TwoStageMDP(correct=[[1, 0], [0, 1]]), Policy.minimal(p=0.5, a=0.5, b=0.5))

@@ -250,9 +250,13 @@ def test_contradictory_rewards_are_refused() -> None:
     refused("reward_resample= and resample_cost= were both given: put the cost into the table", reward_resample=1.0,
             resample_cost=1.0)  # fmt: skip
     refused(
-        "reward has the keys ['resample_correct', 'resample_wrong', 'stop', 'stop_correct']: needs exactly "
-        "stop_correct, resample_correct, stop_wrong, resample_wrong",
+        "reward is {'resample_correct': 1.0, 'resample_wrong': 1.0, 'stop': 1, 'stop_correct': 1.0}: must be a mapping with the "
+        "keys stop_correct, resample_correct, stop_wrong, resample_wrong",
         reward={"stop": 1} | {k: v for k, v in four.items() if k != "stop_wrong"},
+    )
+    refused(
+        "reward is (1, 0, 0, 0): must be a mapping with the keys stop_correct, resample_correct, stop_wrong, resample_wrong",
+        reward=(1, 0, 0, 0),
     )
     refused("reward_stop at prompt 0, answer 1 is nan: must be finite; correct that entry", correct=[[1, 0]],
             reward=four | {"stop_wrong": float("nan")})  # fmt: skip

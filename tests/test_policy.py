@@ -247,9 +247,10 @@ def test_minimal_wants_probabilities_inside_the_unit_interval() -> None:
 
 def test_logits_that_are_none_are_named() -> None:
     zeros = np.zeros((2, 2))
-    refused("logits have shapes (1, 2, 2) (sample) and (1, 2, 3) (stop): both must be (*runs, turns, prompts, answers)",
+    both = "both must be (prompts, answers), or (*runs, turns, prompts, answers)"
+    refused(f"sampling and stops have the shapes (1, 2, 2) and (1, 2, 3): {both}",
             lambda: Policy.tabular(zeros, np.zeros((2, 3))))  # fmt: skip
-    refused("logits have shapes (2,) (sample) and (2,) (stop): both must be (*runs, turns, prompts, answers)",
+    refused(f"sampling and stops have the shapes (2,) and (2,): {both}",
             lambda: Policy.tabular([0.0, 0.0], [0.0, 0.0]))  # fmt: skip
     for value in (NAN, INF):
         rule = "must be below +inf; give a number, or -inf to rule it out"

@@ -242,6 +242,7 @@ def test_a_record_is_what_was_written_down() -> None:
     ("episodes", "words"),
     [
         ([], "no episodes were given: demonstrations need at least one"),
+        ([(0, [0, "stop"])], "episode 0 is (0, [0, 'stop']): must be (prompt, [(answer, decision), ...])"),
         ([(0, [])], "episode 0 has the decisions []: must be resample, ..., then one stop or submit at the end"),
         ([(0, [(0, "stop")]), (0, [(0, "stop"), (1, "stop")])], "episode 1 has the decisions ['stop', 'stop']: must be resample"),
         ([(0, [(0, "resample")])], "episode 0 has the decisions ['resample']: must be resample, ..., then one stop"),

@@ -359,6 +359,8 @@ def solve(mdp: TwoStageMDP, policy: Policy) -> Solution:
     >>> s.accuracy.round(12).tolist(), s.expected_turns.round(12).tolist()  # odds = 1 x 0.5/0.25
     ([0.666666666667], [2.666666666667])
     """
+    if not (isinstance(mdp, TwoStageMDP) and isinstance(policy, Policy)):
+        raise ChainError(f"got {type(mdp).__name__} and {type(policy).__name__}: give a TwoStageMDP first, then its Policy")
     policy.check_fits(mdp)
     return Solution(mdp, policy)
 

@@ -17,6 +17,7 @@ Source: arXiv 2601.01580, section 3 (the two-stage MDP); padding and runs are co
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -310,8 +311,8 @@ class TwoStageMDP(Immutable, Tabulated):
                 raise ChainError("reward= and reward_stop=/reward_resample= were both given: use one of them")
             if price.any():
                 raise ChainError("reward= and resample_cost= were both given: put the cost into reward")
-            if set(four) != set(_FOUR):
-                raise ChainError(f"reward has the keys {sorted(four)}: needs exactly {', '.join(_FOUR)}")
+            if not isinstance(four, Mapping) or set(four) != set(_FOUR):
+                raise ChainError(f"reward is {reprlib.repr(four)}: must be a mapping with the keys {', '.join(_FOUR)}")
             sc, rc, sw, rw = (float_array(four[key], f"reward[{key}]")[..., None, None] for key in _FOUR)
         else:
             sc, rc, sw, rw = np.ones((1, 1)), -price[..., None, None], np.zeros((1, 1)), -price[..., None, None]

@@ -146,8 +146,8 @@ class Policy(Immutable, Tabulated):
                  phi: Floats | None = None) -> None:  # fmt: skip
         if sample_logits.ndim < 3 or sample_logits.shape != stop_logits.shape:
             raise ChainError(
-                f"logits have shapes {sample_logits.shape} (sample) and {stop_logits.shape} (stop): "
-                "both must be (*runs, turns, prompts, answers)"
+                f"sampling and stops have the shapes {sample_logits.shape} and {stop_logits.shape}: "
+                "both must be (prompts, answers), or (*runs, turns, prompts, answers)"
             )
         # max and min see a NaN or a +inf in one pass each, without a mask of the table's size; most states have a first answer.
         if not (sample_logits.max() < np.inf and np.isfinite(sample_logits[..., 0]).all()):

@@ -8,6 +8,7 @@ Source: arXiv 2601.01580, section 3; the enumeration is the brute-force definiti
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -170,8 +171,15 @@ class Trajectories:
         """
         if not episodes:
             raise ChainError("no episodes were given: demonstrations need at least one")
-        for i, (x, steps) in enumerate(episodes):
-            for what, index in (("prompt", x), *(("answer", y) for y, _ in steps)):
+        for i, episode in enumerate(episodes):
+            try:
+                x, steps = episode
+                answers = [y for y, _ in steps]
+            except (TypeError, ValueError):
+                raise ChainError(
+                    f"episode {i} is {reprlib.repr(episode)}: must be (prompt, [(answer, decision), ...])"
+                ) from None
+            for what, index in (("prompt", x), *(("answer", y) for y in answers)):
                 whole_number(index, f"{what} of episode {i}", low=0)
             words = [d for _, d in steps]
             unknown = [d for d in words if d not in ("stop", "resample", "submit")]

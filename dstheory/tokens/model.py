@@ -19,6 +19,7 @@ Source: the chain is that of arXiv 2601.01580, section 3; the token level is der
 
 from __future__ import annotations
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +34,7 @@ from dstheory.texts import counted
 
 CORRECT, WRONG = 0, 1  # class indices when the decision sees correctness; the order of the minimal chain
 _MOST_PATTERNS = 1_000_000
+_LONGEST = 1_000_000_000  # tokens of an answer
 
 
 class Automaton(ABC):
@@ -162,7 +164,8 @@ class PatternTable(Automaton):
         prompts = len(lengths)
         if places.ndim not in (1, 2) or (places.ndim == 2 and places.shape[0] != prompts):
             raise ChainError(f"positions has shape {places.shape}: needs (relevant tokens,) or ({prompts}, relevant tokens)")
-        reject(~is_whole(places), places, "relevant position", "must be a whole number", "positions count from 0",
+        whole = is_whole(places) & (np.abs(places) < _LONGEST)
+        reject(~whole, places, "relevant position", f"must be a whole number below {_LONGEST:,}", "positions count from 0",
                axes=("prompt", "relevant token")[2 - places.ndim :])  # fmt: skip
         where = np.broadcast_to(places, (prompts, places.shape[-1])).astype(np.int64)
         _check_positions(where, np.ones(where.shape, dtype=np.bool_), lengths)
@@ -280,8 +283,9 @@ class TokenChain(Immutable):
             n = len(required)
             if n == 0:
                 raise ChainError("required is empty: a chain needs at least one prompt")
-        whole = (size >= 1) & is_whole(size) & np.isfinite(size)
-        reject(~whole, size, "answer length", "must be a whole number >= 1", "an answer has at least one token",
+        whole = (size >= 1) & (size <= _LONGEST) & is_whole(size)
+        rule = f"must be a whole number from 1 to {_LONGEST:,}"
+        reject(~whole, size, "answer length", rule, "an answer has at least one token",
                axes=("prompt",)[1 - size.ndim :], prompts=prompts)  # fmt: skip
         self._set(lengths=readonly(np.broadcast_to(size, (n,)).astype(np.int64)))
         self._set(symbols=whole_number(symbols, "symbols", low=1, otherwise=", the size of the alphabet"))
@@ -290,6 +294,8 @@ class TokenChain(Immutable):
             if by_pattern:
                 raise ChainError("by_pattern needs positions= and table=: a conjunction is seen as correct or wrong")
             each = [required] * n if isinstance(required, Mapping) else list(required)
+            if not all(isinstance(one, Mapping) for one in each):
+                raise ChainError(f"required is {reprlib.repr(required)}: must map positions to symbols, for each prompt")
             self._set(verdict=Conjunction(each, lengths=self.lengths, symbols=self.symbols))
         else:
             assert positions is not None

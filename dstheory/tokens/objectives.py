@@ -54,7 +54,7 @@ class TokenPolicy:
         stop_logits: the logits instead.
 
     Raises:
-        ChainError: a probability outside [0, 1], a NaN, or a shape that does not fit.
+        ChainError: no sampler, a probability outside [0, 1], a NaN, or a shape that does not fit.
 
     Example:
         >>> from dstheory.tokens import Factored
@@ -64,6 +64,8 @@ class TokenPolicy:
     """
 
     def __init__(self, answers: TokenSampler, *, stop: ArrayLike | None = None, stop_logits: ArrayLike | None = None) -> None:
+        if not isinstance(answers, TokenSampler):
+            raise ChainError(f"answers is of type {type(answers).__name__}: give a Factored, a Markov or a FullTree")
         if (stop is None) == (stop_logits is None):
             raise ChainError("give either stop= (probabilities) or stop_logits=")
         if stop is not None:

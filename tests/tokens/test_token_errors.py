@@ -20,7 +20,11 @@ def chain(**settings: object) -> TokenChain:
 
 
 CASES = [
-    (lambda: chain(lengths=[3, 0]), "answer length at prompt 1 is 0.0: must be a whole number >= 1; an answer has at least one"),
+    (lambda: chain(lengths=[3, 0]), "answer length at prompt 1 is 0.0: must be a whole number from 1 to 1,000,000,000; an"),
+    (lambda: chain(lengths=[3, 1e300]), "answer length at prompt 1 is 1e+300: must be a whole number from 1 to 1,000,000,000"),
+    (lambda: chain(required=None, positions=[1e30], table=[0, 1]), "relevant position at relevant token 0 is 1e+30: must be"),
+    (lambda: chain(required=[1, 0]), "required is [1, 0]: must map positions to symbols"),
+    (lambda: TokenPolicy([[0.5]], stop=0.5), "answers is of type list: give a Factored, a Markov or a FullTree"),
     (lambda: chain(lengths=[3, 2.5]), "answer length at prompt 1 is 2.5: must be a whole number"),
     (lambda: chain(lengths=[3, float("nan")]), "answer length at prompt 1 is nan: must be a whole number"),
     (lambda: chain(lengths=[]), "lengths has shape (0,): needs one length"),
