@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain, name_of
-from dstheory.claims.formulas import domain_latex, domain_text, latex, latex_named, text
+from dstheory.claims.formulas import domain_latex, domain_text, explained, latex, latex_named, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure
@@ -87,7 +87,8 @@ def check(
 
 def failure(claim: str, error: BaseException) -> Verdict:
     """The verdict of a claim that could not be checked: what was wrong with it, or where it crashed."""
-    return Verdict(claim, Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", message=_why(error))
+    found = _wrong(error)
+    return Verdict(claim, found.status, found.method, message=found.detail)
 
 
 def _require_well_posed(claim: Claim, context: ClaimContext) -> None:
@@ -118,7 +119,7 @@ def _report(number: int, step: Step, context: ClaimContext) -> StepReport:
         shown = _shown(step)
         finding = step.check(context)
     except Exception as error:
-        finding = Finding(Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", _why(error))
+        finding = _wrong(error)
     if step.lemma and finding.status is Status.REFUTED:
         why = f"this lemma is false ({finding.detail}), so the proof is broken; the statement is open"
         finding = replace(finding, status=Status.UNDECIDED, detail=why)
@@ -255,13 +256,15 @@ def _conditional(claim: Claim, verdict: Verdict, steps: list[Step]) -> Verdict:
     return replace(verdict, conditional=True)
 
 
-def _why(error: BaseException) -> str:
+def _wrong(error: BaseException) -> Finding:
+    """What was wrong with a claim or a step, or where it crashed."""
+    error = explained(error)
     if isinstance(error, ClaimError):
-        return str(error)
+        return Finding(Status.ERROR, "not well posed", str(error))
     frames = traceback.extract_tb(error.__traceback__)
     place = next((f for f in reversed(frames) if "dstheory/claims" not in f.filename.replace("\\", "/")), None)
     where = f" ({place.filename.replace(chr(92), '/').rsplit('/', 1)[-1]}, line {place.lineno})" if place else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return Finding(Status.ERROR, "crash", f"{type(error).__name__}: {error}{where}")
 
 
 class _Frame(Step):

@@ -13,8 +13,10 @@ How formulas are shown: as one line of text, and as LaTeX. What is shown is what
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import sympy
@@ -31,6 +33,8 @@ from dstheory.rational.symbols import latex_name
 _NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 _MOST_TERMS = 1000
 _MOST_PRINTED = 20_000
+_EXTREMES = "sympy/functions/elementary/miscellaneous.py"
+_INSIDE = re.compile("/(sympy|mpmath|dstheory/claims)/|^<")
 
 
 class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, which carries no types
@@ -244,6 +248,20 @@ def with_sides(formula: Any, change: Callable[[Any], Any]) -> Any:
         raise ClaimError(f"{formula!r} is not a formula; write Eq(left, right), a < b, And(...), Implies(...) and so on")
     inner = change if formula.is_Relational else lambda part: with_sides(part, change)
     return formula.func(*map(inner, formula.args), evaluate=False)
+
+
+def explained(error: BaseException) -> BaseException:
+    """An error that SymPy ended with as it compared what Max or Min has, as one that says what to write; others as they are."""
+    files = [(frame.filename.replace("\\", "/"), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, ClaimError) or not any(file.endswith(_EXTREMES) for file, _ in files):
+        return error
+    place = [f" ({Path(file).name}, line {line})" for file, line in files if not _INSIDE.search(file)]
+    what = re.search("The argument '(.*)' is not comparable", str(error))
+    return ClaimError(
+        f"SymPy cannot compare {what[1] if what else 'what it is given'} with the other arguments of Max or Min"
+        f"{''.join(place[-1:])}; each must be a real number where its symbols have values, and a Sum or Product of numbers "
+        "written out: Sum(...).doit()"
+    )
 
 
 def conjuncts(formula: Any) -> list[Any]:

@@ -87,7 +87,9 @@ def load_claims(path: Path) -> dict[str, Claim]:
         with early.watched("" if path in bundled_files() else module_name("claims", path)):
             module = import_file("claims", path)
     except (Exception, SystemExit) as error:
-        raise ClaimFileError(f"{path.name} does not import: {_describe(error, path)}") from error
+        from dstheory.claims.formulas import explained
+
+        raise ClaimFileError(f"{path.name} does not import: {_describe(explained(error), path)}") from error
     claims: dict[str, Claim] = {}
     for name, value in vars(module).items():
         for claim in _claims_in(value):

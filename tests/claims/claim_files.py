@@ -53,6 +53,7 @@ FILES = {
     "vacuous.py": HEAD + "bad = claim('bad', [decide('?', p > 5)], assumptions=[p > a, a > p])\n",
     "syntax.py": "def broken(:\n",
     "import_error.py": "import a_module_that_does_not_exist\n",
+    "maximum.py": HEAD + "from sympy import Max, Min, Sum\nbad = Max(p, Min(1, Sum(a, (a, 1, 1))))\n",
     "exit_on_import.py": "raise SystemExit(0)\n",
     "hang_on_import.py": "import time\ntime.sleep(600)\n",
     "empty.py": "x = 1\n",

@@ -83,6 +83,7 @@ def test_what_goes_wrong_in_one_claim_stays_there(everything, name, status, code
     [
         ("syntax.py", "SyntaxError"),
         ("import_error.py", "a_module_that_does_not_exist' (line 1)"),
+        ("maximum.py", "SymPy cannot compare Min(1, Sum(a, (a, 1, 1))) with the other arguments of Max or Min (maximum.py"),
         ("exit_on_import.py", "SystemExit"),
         ("hang_on_import.py", "did not finish loading: it waited without computing"),
         ("empty.py", "defines no claim"),

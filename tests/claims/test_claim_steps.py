@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import decimal
+import re
 import sys
 import time
 from fractions import Fraction
@@ -31,6 +32,7 @@ from dstheory.claims import (
     check,
     counterexample,
     decide,
+    early,
     enclose,
     example,
     identity,
@@ -574,6 +576,26 @@ def test_a_crash_in_a_proof_function_is_a_crash_with_its_place():
     assert (result.status, result.method) == (Status.ERROR, "crash")
     assert "KeyError" in result.message
     assert "test_claim_steps.py" in result.message
+
+
+SUM = sp.Sum(n, (n, 1, 1))
+EXTREMES = {
+    "a sum": (False, lambda: decide("S.", sp.Max(x, sp.Min(1, SUM)) >= x)),
+    "a product": (False, lambda: decide("S.", sp.Min(x, sp.Max(-1, 1 / sp.Product(sp.log(n), (n, 1, 3)))) <= x)),
+    "a term without a value": (False, lambda: decide("S.", sp.Min(x, sp.Max(-1, sp.Sum(1 / (n - 2), (n, 1, 3)))) <= x)),
+    "a definition": (True, lambda: decide("S.", sp.Min(x, sp.Max(-1, 1 / a)) <= x, using={a: x - x})),
+    "a premise": (True, lambda: decide("S.", x > 0, given=[sp.Min(x, sp.Max(-1, sp.sqrt(a))) > 0], using={a: x - x - 1})),
+}
+
+
+@pytest.mark.parametrize(("as_checked", "step"), EXTREMES.values(), ids=list(EXTREMES))
+def test_a_maximum_of_what_sympy_cannot_compare_is_not_well_posed(as_checked, step):
+    with early.watched(""):
+        claim = Claim(id="t", statement="S.", domain={"x": REAL}, proof=lambda: [step()])
+    found = check(claim)
+    assert (found.status, found.method) == (Status.ERROR, "not well posed")
+    assert re.search("SymPy cannot compare .* of Max or Min", found.message)
+    assert ("(test_claim_steps.py, line " in found.message) is not as_checked
 
 
 @pytest.mark.parametrize("part", ["domain", "definitions", "witness", "where", "using"])
