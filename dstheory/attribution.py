@@ -34,7 +34,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats
-from dstheory.errors import ChainError, ImproperChainError, InfiniteDivergenceError
+from dstheory.errors import ChainError, ImproperChainError, InfiniteDivergenceError, OneRunError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
@@ -192,34 +192,38 @@ def attribute(
 
 def _by_run(objective: Objective, solution: Solution, digits: bool) -> StageGradient:
     """Return the gradient of every run: side by side, or run by run where the objective's rule is that of one."""
-    runs, policy = solution.policy.runs, solution.policy
-    try:
-        return without_rounding(objective, solution, digits=digits)
-    except (ImproperChainError, InfiniteDivergenceError):
-        raise  # of some runs, which the message names
-    except ValueError:
-        if not runs:
-            raise
-        each = by_run(lambda one: without_rounding(objective, one, digits=digits), solution.mdp, policy)
-    tables = (np.stack(table) for table in ([g.sample for g in each], [g.decide for g in each]))
-    return StageGradient(*(table.reshape(*runs, *table.shape[1:]) for table in tables))
+    found = of_runs(lambda solution: without_rounding(objective, solution, digits=digits), solution)
+    if isinstance(found, StageGradient):
+        return found
+    tables = (np.stack(table) for table in ([g.sample for g in found], [g.decide for g in found]))
+    return StageGradient(*(table.reshape(*solution.policy.runs, *table.shape[1:]) for table in tables))
 
 
-def by_run(function: Callable[[Solution], T], mdp: TwoStageMDP, policy: Policy) -> list[T]:
-    """Return a function of every run of a policy, one after the other.
+def of_runs(function: Callable[[Solution], T], solution: Solution) -> T | list[T]:
+    """Return a function of all runs of a policy side by side; where it says that its rule is that of one, a list, run by run.
 
     Raises:
         ChainError: what the function refuses, and of which run.
     """
-    found = []
-    for i, one in enumerate(policy.each_run()):
-        try:
-            found.append(function(solve(mdp, one)))
-        except (ImproperChainError, InfiniteDivergenceError):
+    policy = solution.policy
+    try:
+        return function(solution)
+    except (ImproperChainError, InfiniteDivergenceError):
+        raise  # of some runs, which the message names
+    except ValueError as error:
+        if not policy.runs:
             raise
-        except ValueError as error:
-            raise ChainError(f"run {tuple(map(int, np.unravel_index(i, policy.runs)))}: {error}") from error
-    return found
+        found = []
+        for i, one in enumerate(policy.each_run()):
+            try:
+                found.append(function(solve(solution.mdp, one)))
+            except (ImproperChainError, InfiniteDivergenceError):
+                raise
+            except ValueError as refused:
+                raise ChainError(f"run {tuple(map(int, np.unravel_index(i, policy.runs)))}: {refused}") from refused
+        if not isinstance(error, OneRunError):
+            raise
+        return found
 
 
 def without_rounding(objective: Objective, solution: Solution, *, digits: bool = True) -> StageGradient:
@@ -273,7 +277,7 @@ def coefficient_level(
         ChainError: the objective is a sum whose terms have no common trajectories, or the chain has run axes.
     """
     if solution.policy.runs or solution.mdp.runs:
-        raise ChainError(
+        raise OneRunError(
             f"coefficients are those of one run, but the policy has runs {solution.policy.runs}, the chain {solution.mdp.runs}: "
             "pick one"
         )

@@ -95,6 +95,10 @@ class ChainError(DSTheoryError):
     """A chain, a policy or a parameter breaks one of the model's rules."""
 
 
+class OneRunError(ChainError):
+    """A rule that is that of one run was asked of several side by side: each of them can be asked by itself."""
+
+
 class ImproperChainError(ChainError):
     """An undiscounted, uncapped chain that resamples for ever: its value and occupancy do not exist."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints, whole_number
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.texts import counted
 
 
@@ -344,4 +344,4 @@ def sample_trajectories(
 
 def _refuse_runs(of: Policy | TwoStageMDP, what: str = "policy") -> None:
     if of.runs:
-        raise ChainError(f"trajectories are those of one {what}, but this one has runs {of.runs}: pick one run")
+        raise OneRunError(f"trajectories are those of one {what}, but this one has runs {of.runs}: pick one run")

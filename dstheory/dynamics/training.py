@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.attribution import StageSplit, attribute, by_run, coefficient_levels, norm
-from dstheory.chain.exact import solve
+from dstheory.attribution import StageSplit, attribute, coefficient_levels, norm, of_runs
+from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
-from dstheory.errors import ChainError, DivergedError, ImproperChainError, InfiniteDivergenceError
+from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.arrays import LabelledArrays
@@ -42,6 +42,7 @@ from dstheory.tables import RATES, Drawn, Table, short
 
 if TYPE_CHECKING:
     import xarray as xr
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainResult(Drawn):
@@ -127,29 +128,50 @@ def train(
     optimizer = optimizer or SGD()
     steps = whole_number(steps, "steps", low=0)
     logged = _logged_steps(steps, log_every, log_at)
-    due = set(logged)
     reference_every = None if reference_every is None else whole_number(reference_every, "reference_every", low=1)
     updates_per_batch = whole_number(updates_per_batch, "updates_per_batch", low=1)
     if updates_per_batch > 1 and objective_at is not None:
         raise ChainError("updates_per_batch and objective_at both say which objective a step follows: give one")
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
-    first = objective.with_sampler(policy) if updates_per_batch > 1 else objective
-    try:
-        ascended = first.ascent(solve(mdp, policy)).parameters(policy)
-    except (ImproperChainError, InfiniteDivergenceError):
-        raise  # of some runs, which the message names
-    except ValueError:
-        if not policy.runs:
-            raise
-        # What a run is refused for is said before another is trained.
-        by_run(lambda one: (objective.with_sampler(one.policy) if updates_per_batch > 1 else objective).ascent(one), mdp, policy)
-        return _one_by_one(
-            mdp, policy, objective, optimizer, progress, steps=steps, clip_norm=clip_norm, schedule=schedule, log_at=logged,
-            reference_every=reference_every, updates_per_batch=updates_per_batch, objective_at=objective_at,
-        )  # fmt: skip
-    policy = _spread_over_runs(mdp, policy, ascended, optimizer)
-    runs = policy.runs
+    how: dict[str, Any] = {
+        "steps": steps, "logged": logged, "clip_norm": clip_norm, "schedule": schedule, "reference_every": reference_every,
+        "updates_per_batch": updates_per_batch, "objective_at": objective_at, "compiled": compiled,
+    }  # fmt: skip
+
+    def first_gradient(solution: Solution) -> Blocks:
+        first = objective.with_sampler(solution.policy) if updates_per_batch > 1 else objective
+        return first.ascent(solution).parameters(solution.policy)
+
+    # What a run is refused for is said before another is trained.
+    gradient = of_runs(first_gradient, solve(mdp, policy))
+    spread = _spread_over_runs(mdp, policy, gradient[0] if isinstance(gradient, list) else gradient, optimizer)
+    if spread is not policy:
+        policy, gradient = spread, of_runs(first_gradient, solve(mdp, spread))
+    if isinstance(gradient, list):
+        return _one_by_one(mdp, policy, objective, optimizer, gradient, progress, **how)
+    return _ascend(mdp, policy, objective, optimizer, gradient, progress, **how)
+
+
+def _ascend(
+    mdp: TwoStageMDP,
+    policy: Policy,
+    objective: Objective,
+    optimizer: Optimizer,
+    first: Blocks,
+    progress: Callable[[int], None] | None,
+    *,
+    steps: int,
+    logged: list[int],
+    clip_norm: float | None,
+    schedule: Schedule,
+    reference_every: int | None,
+    updates_per_batch: int,
+    objective_at: Callable[[int], Objective] | None,
+    compiled: bool | None,
+) -> TrainResult:
+    """Take all steps of runs side by side; ``first`` is the gradient at their start."""
+    due, runs = set(logged), policy.runs
     state = optimizer.start(policy.parameters)
     log, step, ascent = TrainingLog(mdp, objective, policy), 0, None
     minimal = clip_norm is None and objective_at is None and updates_per_batch == 1
@@ -176,9 +198,10 @@ def train(
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
         solution = solve(mdp, policy)
-        followed = objective if objective_at is None else objective_at(step)
-        gradient = followed.ascent(solution).parameters(policy)
-        gradient = clipped(gradient, clip_norm, len(runs), step)
+        if step > 0 or objective_at is not None:
+            followed = objective if objective_at is None else objective_at(step)
+            first = followed.ascent(solution).parameters(policy)
+        gradient = clipped(first, clip_norm, len(runs), step)
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
         for old, new in zip(policy.parameters, blocks, strict=True):
@@ -212,9 +235,14 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, gradient: Blocks, optimi
         raise ChainError(
             f"the run axes do not fit together: policy {shapes[0]}, chain {shapes[1]}, objective {shapes[2]}, lr {shapes[3]}"
         ) from error
-    if runs != policy.runs:
-        policy = policy.with_parameters(tuple(np.broadcast_to(b, (*runs, *b.shape[b.ndim - own :])) for b in policy.parameters))
-    return policy
+    return over(policy, runs)
+
+
+def over(policy: Policy, runs: tuple[int, ...]) -> Policy:
+    """Return a policy with these run axes."""
+    if runs == policy.runs:
+        return policy
+    return policy.with_parameters(tuple(np.broadcast_to(b, (*runs, *b.shape[len(policy.runs) :])) for b in policy.parameters))
 
 
 def _one_by_one(
@@ -222,17 +250,18 @@ def _one_by_one(
     policy: Policy,
     objective: Objective,
     optimizer: Optimizer,
+    first: list[Blocks],
     progress: Callable[[int], None] | None,
-    **training: Any,
+    **how: Any,
 ) -> TrainResult:
     """Train one run after the other, where an objective's rule is that of one run."""
     starts, rates = policy.each_run(), np.broadcast_to(optimizer.lr, policy.runs).reshape(-1)
     results: list[TrainResult] = []
-    for i, (start, rate) in enumerate(zip(starts, rates, strict=True)):
-        before = i * training["steps"]
+    for i, (start, rate, gradient) in enumerate(zip(starts, rates, first, strict=True)):
+        before = i * how["steps"]
         report = None if progress is None else (lambda done, before=before: progress((before + done) // len(starts)))
         try:
-            results.append(train(mdp, start, objective, optimizer=replace(optimizer, lr=rate), progress=report, **training))
+            results.append(_ascend(mdp, start, objective, replace(optimizer, lr=rate), gradient, report, **how))
         except DivergedError as error:
             bad = (np.arange(len(starts)) == i).reshape(policy.runs)
             raise DivergedError(f"run {tuple(int(k) for k in np.argwhere(bad)[0])}: {error}", bad) from error

@@ -16,7 +16,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def one_number(value: ArrayLike, what: str) -> float:
     """
     array = float_array(value, what)
     if array.ndim:
-        raise ChainError(f"{what} has runs {array.shape}, but coefficients on trajectories are those of one run: pick one")
+        raise OneRunError(f"{what} has runs {array.shape}, but coefficients on trajectories are those of one run: pick one")
     return float(array)
 
 

@@ -25,7 +25,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject
-from dstheory.errors import ChainError
+from dstheory.errors import OneRunError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import (
     EffectiveCredit,
@@ -66,7 +66,7 @@ def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
     """
     t, mdp = trajectories, solution.mdp
     if mdp.sample_length.ndim > 2 or mdp.decision_length.ndim > 2:
-        raise ChainError("the lengths have runs, but those of trajectories are those of one run: pick one")
+        raise OneRunError("the lengths have runs, but those of trajectories are those of one run: pick one")
     at = t.step_prompt, t.answer
     return t.sum(mdp.sample_length[at] + np.where(t.decided, mdp.decision_length[at], 0.0))
 

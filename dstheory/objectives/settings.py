@@ -17,7 +17,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject, whole_number
-from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.errors import ChainError, InfiniteDivergenceError, OneRunError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
 from dstheory.objectives.expectation.denominators import range_of_lengths
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
@@ -220,9 +220,9 @@ def over_batch(
         ChainError: groups that are drawn again or left out, rewards other than 0 and 1, runs, or more than 100,000 responses.
     """
     prompts, rho = grouping.prompts, under.mdp.prompt_weight
-    few = grouping.group_size * prompts <= LARGEST_BATCH and not under.policy.runs and not under.mdp.runs
-    if grouping.mixed or outcome.values != (0.0, 1.0) or not few:
-        raise ChainError(
+    runs, few = under.policy.runs or under.mdp.runs, grouping.group_size * prompts <= LARGEST_BATCH
+    if grouping.mixed or outcome.values != (0.0, 1.0) or runs or not few:
+        raise (OneRunError if runs else ChainError)(
             "std='batch' has a closed form in large batches whose groups are all kept, and, of rewards of 0 and 1 of one run, in "
             f"those of at most {LARGEST_BATCH:,} responses: use prompts=inf, or sampled_gradient"
         )

@@ -23,7 +23,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Bools, Floats, compact, probability, readonly, reject
-from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.errors import ChainError, InfiniteDivergenceError, OneRunError
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.rounding import directed
 
@@ -200,7 +200,7 @@ class TokenWeight:
             ChainError: the weights differ between runs.
         """
         if any(w.ndim > 3 for w in (self.sample, self.stop, self.resample)):
-            raise ChainError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
+            raise OneRunError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
         return self.of_runs(solution, t)
 
     def of_runs(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, attribute, solve, train
+from dstheory.chain.exact import Solution
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, schedule
-from dstheory.errors import ChainError, DivergedError
+from dstheory.errors import ChainError, DivergedError, OneRunError
 from dstheory.objectives import (
     DAPO,
     DPO,
@@ -22,6 +25,7 @@ from dstheory.objectives import (
     ReverseKL,
     ReverseKLDirect,
 )
+from dstheory.objectives.mass import CoefficientMass
 
 MDP = TwoStageMDP.minimal(gamma=0.9, sample_length=16.0)
 START = Policy.minimal(p=0.55, a=0.8, b=0.3)
@@ -106,6 +110,49 @@ def test_runs_of_an_objective_of_one_run_are_a_loop_over_runs(make) -> None:
         energy = attribute(objective, solve(case.mdp, one)).energy
         np.testing.assert_allclose(first.energy.decide[row, column], energy.decide, rtol=1e-12)
         np.testing.assert_allclose(first.energy.sample[row, column], together.history.energy[0, row, column, -1, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.5, [0.4, 0.6]], ids=["one start", "two starts"])
+def test_rates_of_an_objective_of_one_run_are_a_loop_over_rates(p: Any) -> None:
+    """One start and several rates of DPO were refused, though a sweep trained them."""
+    start, rates = Policy.minimal(p=p, a=0.6, b=0.5), np.array([[0.1], [0.4], [0.9]]) if np.ndim(p) else np.array([0.1, 0.4, 0.9])
+    together = train(MDP, start, DPO(REFERENCE, beta=0.3), steps=4, optimizer=SGD(lr=rates))
+    assert together.policy.runs == ((3, 2) if np.ndim(p) else (3,))
+    assert len({tuple(row) for row in together.policy.parameters[0].reshape(-1, 3)}) == together.policy.parameters[0].size // 3
+    for place in np.ndindex(*together.policy.runs):
+        one = start.each_run()[place[1]] if np.ndim(p) else start
+        alone = train(MDP, one, DPO(REFERENCE, beta=0.3), steps=4, optimizer=SGD(lr=float(rates[place[0]].item())))
+        np.testing.assert_array_equal(together.policy.parameters[0][place], alone.policy.parameters[0])
+        np.testing.assert_array_equal(together.log["energy"][:, *place], alone.log["energy"])
+
+
+def test_only_an_objective_that_says_so_is_taken_run_by_run() -> None:
+    """Whatever an objective refused of several runs and of none of them alone was taken to be a rule of one run."""
+
+    class Faulty(Reinforce):
+        def mass(self, solution: Solution) -> CoefficientMass:
+            if solution.policy.runs:
+                raise ChainError("a fault with runs")
+            return super().mass(solution)
+
+    class OfOneRun(Faulty):
+        asked = 0
+
+        def mass(self, solution: Solution) -> CoefficientMass:
+            OfOneRun.asked += 1
+            if solution.policy.runs:
+                raise OneRunError("responses are those of one run: pick one")
+            return super().mass(solution)
+
+    start = Policy.minimal(p=[0.4, 0.6], a=0.5, b=0.5)
+    with pytest.raises(ChainError, match=r"^a fault with runs$"):
+        train(MDP, start, Faulty(), steps=1)
+    with pytest.raises(ChainError, match=r"^a fault with runs$"):
+        attribute(Faulty(), solve(MDP, start))
+    train(MDP, start, OfOneRun(), steps=1, objective_at=lambda step: Reinforce())
+    without = OfOneRun.asked
+    train(MDP, start, OfOneRun(), steps=1)
+    assert OfOneRun.asked == 2 * without  # the first step takes the gradient that says that runs can be trained
 
 
 def test_which_run_of_an_objective_of_one_run_left_the_finite_numbers() -> None:

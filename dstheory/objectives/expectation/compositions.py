@@ -31,7 +31,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
 from dstheory.checks import Floats, readonly
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.expectation.levels import ways
 from dstheory.objectives.parts import Credit
 from dstheory.objectives.rounding import directed, kept
@@ -98,8 +98,10 @@ def sums_over(counts: Floats, weight: Floats, tables: Sequence[Floats], chances:
         chances: (V, J, X) u.
 
     Raises:
-        ChainError: sums that would take minutes.
+        ChainError: sums that would take minutes, or chances that have run axes.
     """
+    if chances.ndim > 3:
+        raise OneRunError("sums over the compositions of a group are those of one run: pick one")
     number, values = counts.shape
     if number * chances.size * values * len(tables) ** 2 > _MOST_WORK:
         raise ChainError(
@@ -165,7 +167,8 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
     """
     mdp, policy = under.mdp, under.policy
     if mdp.runs or policy.runs:
-        raise ChainError(f"responses are those of one run, but the chain has runs {mdp.runs}, the policy {policy.runs}: pick one")
+        has = f"the chain has runs {mdp.runs}, the policy {policy.runs}"
+        raise OneRunError(f"responses are those of one run, but {has}: pick one")
     if ordered or policy.shape[0] > 1:
         return enumerate_trajectories(mdp, policy)
     under.finite_visits  # raises for a chain that never ends: it cannot be cut  # noqa: B018

@@ -43,7 +43,7 @@ from dstheory.chain.contrast import Contrast, contrast, likelier_stop
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, compact, readonly
-from dstheory.errors import ChainError
+from dstheory.errors import OneRunError
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies, few_prompts
 from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
@@ -151,7 +151,8 @@ class EffectiveCredit:
             ChainError: the credit has runs.
         """
         if (runs := self.constant.shape[1:-1]) or self.slope.ndim > 2:
-            raise ChainError(f"responses are those of one run, but the chain has runs {runs or self.slope.shape[1:-1]}: pick one")
+            has = f"the chain has runs {runs or self.slope.shape[1:-1]}"
+            raise OneRunError(f"responses are those of one run, but {has}: pick one")
         total, each = np.zeros(len(length)), max(1, _AT_ONCE // max(1, len(length)))
         for start in range(0, len(self.t), each):
             part = self.rows(slice(start, start + each))

@@ -33,7 +33,7 @@ import numpy as np
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, means_over
 from dstheory.objectives.expectation.counts import mean_over_counts
 from dstheory.objectives.expectation.denominators import denominator
@@ -215,7 +215,7 @@ def _by_composition(
     """Return the same, from every composition of a group."""
     assert outcome.levels is not None
     if solution.policy.runs or solution.mdp.runs:
-        raise ChainError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
+        raise OneRunError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
     tables = [outcome.is_level(level) for level in outcome.levels]
     at = t if tilts else np.zeros(1)
     chances = np.stack([chance_of(solution, table, at, outcome.uncounted) for table in tables])

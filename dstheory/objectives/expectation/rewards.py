@@ -29,7 +29,7 @@ from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.mass import one_number
 
 OutcomeKind = Literal["correct", "return"]
@@ -100,7 +100,7 @@ class RewardTable:
             ChainError: the tables have runs.
         """
         if self.stop.ndim > 3 or self.resample.ndim > 3:
-            raise ChainError("the rewards have runs, but those of trajectories are those of one run: pick one")
+            raise OneRunError("the rewards have runs, but those of trajectories are those of one run: pick one")
         t = trajectories
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = t.index(by_turn=solution.capped)

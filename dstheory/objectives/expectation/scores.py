@@ -27,7 +27,7 @@ import numpy as np
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.weights import TokenWeight
 
 _MOST = 40_000_000  # numbers in one table
@@ -66,7 +66,7 @@ def score_moments(
     """
     mdp, pol, policy = under.mdp, under.unrolled, solution.policy
     if policy.runs or mdp.runs or under.policy.runs:
-        raise ChainError("the noise of an update is that of one run, but the policy or the chain has runs: pick one")
+        raise OneRunError("the noise of an update is that of one run, but the policy or the chain has runs: pick one")
     turns, (layers, prompts, answers) = pol.sample.shape[-3], policy.shape
     logits = 2 * layers * answers
     size = len(weights) ** 2 * len(ends) * len(t) * prompts * logits * (logits if full else 1)
