@@ -60,17 +60,16 @@ def updates() -> dict[str, tuple[Objective, TwoStageMDP, Policy]]:
 
 
 def works(found_claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row per work: its main claim, attribution at the three levels, and its effect on each stage.
+    """Return one row per work: its main claim, attribution at the three levels, and its effect on both stages.
 
     Args:
         found_claims: the rows of :func:`claims`.
     """
     made, rows = updates(), []
-    main = {row["claim"]: row for row in found_claims}
+    statements = {row["claim"]: row["statement"] for row in found_claims}
     for name, (number, sampling, decisions) in WORKS.items():
-        said = {key: main[name][key] for key in ("statement", "verdict", "method", "derived here")}
-        row: dict[str, Any] = {"arXiv": number, "claim": name, **said, "coefficients": "no update", "gradient: decisions": None,
-                               "Fisher: decisions": None}  # fmt: skip
+        row: dict[str, Any] = {"arXiv": number, "claim": name, "statement": statements[name], "coefficients": "no update",
+                               "gradient: decisions": None, "Fisher: decisions": None}  # fmt: skip
         if name in made:
             objective, mdp, policy = made[name]
             found = attribute(objective, solve(mdp, policy))

@@ -16,7 +16,7 @@ from dstheory.claims.claim import LEVELS, Claim
 from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
-from dstheory.claims.verdicts import StepReport
+from dstheory.claims.verdicts import BY_DEFINITION, StepReport
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems
 from dstheory.coq.record import confirmed, recorded
 from dstheory.typeset import between, words_latex
@@ -53,7 +53,11 @@ def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
     out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", between(info["statement_latex"], plain), ""]
     out += _display(info["latex"])
     said = f"**Verdict: {_explained(info['recorded'])}**" if entry.as_recorded else f"**Verdict: {verdict_text(entry)}**"
-    out += [f"{said}, {how(verdict.status, verdict.method)}.", ""]
+    if verdict.method == BY_DEFINITION:  # of one step: the others have to be named
+        each = dict.fromkeys(how(step.status, step.method) for step in verdict.steps)
+        out += [f"{said}; its steps are {', '.join(each)}.", ""]
+    else:
+        out += [f"{said}, {how(verdict.status, verdict.method)}.", ""]
     if verdict.witness:
         values = ", ".join(f"${_number(name, value)}$" for name, value in verdict.witness.items())
         out += [f"**Witness**, a point at which it is false: {values}.", ""]
@@ -168,7 +172,10 @@ def _formulas(parts: Iterable[str]) -> str:
 
 
 def _inline(latex: str) -> str:
-    return f"(a formula of {len(latex):,} characters)" if len(latex) > _LONG else f"${_without_bars(latex)}$"
+    if len(latex) <= _LONG:
+        return f"${_without_bars(latex)}$"
+    name, equals, _ = latex.partition(" = ")
+    return (f"${name} =$ " if equals and len(name) < SHORT else "") + f"(a formula of {len(latex):,} characters)"
 
 
 def _cell(words: str) -> str:
