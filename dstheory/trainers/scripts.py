@@ -36,6 +36,8 @@ _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]")
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*(?:\[[@*]\])?\})")
 _USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}$`]*))?\})")
 _COMPUTES = re.compile(r"\$\(\(([^()$`]*(?:\([^()$`]*\)[^()$`]*)*)\)\)")
+_DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?([A-Za-z_]\w*)")
+"""What ends a here-document; ``$((1<<N))`` begins none, and no line is N."""
 _SIGNS = re.compile(r"[;&|]+")
 _PARTS = re.compile(r"\$|`")
 _OPERATORS = {
@@ -53,6 +55,7 @@ class _Command:
         line: where it begins.
         blocks: the branches, loops and functions in which it stands.
         array: the name of an array, "" of what is none.
+        document: the line above the here-document in which it stands, 0 outside of all.
     """
 
     program: str
@@ -60,6 +63,7 @@ class _Command:
     line: int
     blocks: tuple[int, ...]
     array: str = ""
+    document: int = 0
 
 
 @dataclass
@@ -101,7 +105,7 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
                 "read: give a script that starts one, or say whose is meant with --trainer"
             )
     said: list[tuple[KeyValue, bool, bool]] = []
-    read = commands if run is None else _of_run(run, commands)
+    read = [c for c in commands if c.program or not c.document] if run is None else _of_run(run, commands)
     for (_, blocks), group in groupby(read, lambda command: (command.program, command.blocks)):
         words = tuple(word for command in group for word in command.words)
         sure = run is None or run.blocks[: len(blocks)] == blocks
@@ -133,7 +137,8 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
                 begin = i + 1
         yield replace(command, words=command.words[begin:])
 
-    return [part for c in commands if not c.array and (c is run or not c.program) for part in parts(c, 0)]
+    its = (c for c in commands if c is run or not (c.array or c.program or c.document != run.document))
+    return [part for c in its for part in parts(c, 0)]
 
 
 def starts_program(program: str, words: str) -> bool:
@@ -164,12 +169,15 @@ class _Reader:
         self.array = ""  # its name
         self.sign = ""  # between the command before and this one
         self.tested = False  # whether the command before is a test
-        for line, logical in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
+        self.document = 0  # the line above the here-document that is read
+        for line, logical, self.document in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
             try:
                 self._read(logical, line)
             except ValueError as error:
                 if isinstance(error, FileFormatError):
                     raise
+                if self.document:
+                    continue  # no script, or none that can be run
                 raise FileFormatError(f"{name}, line {line}: no shell command ({error}): close the quotes") from error
 
     def _known(self, text: str) -> str:
@@ -262,7 +270,7 @@ class _Reader:
             parts.pop(0)  # set for this command alone
         words = [word for word, _ in parts]
         if "-c" in words[:-1] and re.search(r"(^|/)(ba|z)?sh$", words[words.index("-c") - 1]):  # a script in quotes
-            for _, inside in _logical_lines(words[words.index("-c") + 1]):
+            for _, inside, _ in _logical_lines(words[words.index("-c") + 1]):
                 self._read(inside, line)
             return
         begin = _first_argument(words)
@@ -282,7 +290,8 @@ class _Reader:
             self._add("", ((plain, line),), line, self.array)
 
     def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int, array: str = "") -> None:
-        self.commands.append(_Command(program, words, line, tuple(block.number for block in self.blocks), array))
+        blocks = tuple(block.number for block in self.blocks)
+        self.commands.append(_Command(program, words, line, blocks, array, self.document))
 
     def _is_pattern(self, word: str) -> bool:
         """Return whether a word is what a branch of a case is taken for."""
@@ -407,10 +416,21 @@ def _value(node: ast.expr) -> int:
     raise ValueError
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number, line), with lines that end in a backslash, or inside quotes, joined to the next."""
+def _logical_lines(text: str) -> Iterator[tuple[int, str, int]]:
+    """Yield number, line, and the number above the here-document in which it stands, 0 outside of all.
+
+    Lines that end in a backslash, or inside quotes, are joined to the next.
+    """
     held, begin, state, size = list[str](), 0, "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines, ends, document = text.splitlines(), list[str](), 0
+    last = {line.strip(): number for number, line in enumerate(lines, start=1)}
+    for number, line in enumerate(lines, start=1):
+        if ends and line.strip() == ends[0]:
+            if held:
+                yield begin, "".join(held), document
+            held, begin, state, size = [], 0, "", 0
+            del ends[0]
+            continue
         begin = begin or number
         goes_on = line.endswith("\\")
         line = line[:-1] if goes_on else line
@@ -421,10 +441,14 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         elif state in ("'", '"') and size < 10_000:
             held.append("\n")
         else:
-            yield begin, "".join(held)
+            logical, inside = "".join(held), document if ends else 0
+            yield begin, logical, inside
+            if not ends:
+                ends = [end for end in _DOCUMENT.findall(logical) if last.get(end, 0) > number]
+                document = number
             held, begin, state, size = [], 0, "", 0
     if (rest := "".join(held)).strip():
-        yield begin, rest
+        yield begin, rest, document if ends else 0
 
 
 def _state_after(line: str, state: str) -> str:

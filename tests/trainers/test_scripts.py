@@ -85,6 +85,16 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
         "python -m my.train --n 1 \\ # why\n  --m 2 \\\n  --o 3\n", [("n", 1, None), ("m", 2, None), ("o", 3, None)], [],
     ),
     "a variable of the command alone": ("N=8 trl grpo --n $N --m 1\n", [("m", 1, None)], ["n"]),
+    "a here-document of another command": (
+        "cat <<EOF > notes\n--n 1\nIt's a.b=1\nEOF\npython -m my.train --m 2\n", [("m", 2, None)], [],
+    ),
+    "the run within a here-document": (
+        "cat <<-'E'\n--n 1\nE\nread -r -d '' A << E\nmy.train \\\n --n 2 \\ # why\n --m 3\nE\n--m 4\nsrun $A\n",
+        [("n", 2, None), ("m", 3, None)], [],
+    ),
+    "what begins no here-document": (
+        "A=$((1<<B)) # <<C\ncat <<< D\npython -m my.train --n 1 \\ # why\n  --m 2\n", [("n", 1, None), ("m", 2, None)], [],
+    ),
     "the same command twice": (
         "if x; then\n python -m my.train --n 1\nelse\n python -m my.train --n 1\nfi\n", [("n", 1, None)], [],
     ),
