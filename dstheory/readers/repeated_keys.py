@@ -8,7 +8,7 @@ that msgspec decoded by the shape's type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from types import NoneType
@@ -152,75 +152,48 @@ def shape_of(values: Sequence[Any], depth: int = 0) -> Shape:
 
 _COLON, _MARK, _BACKSLASH = b':"\\'
 _PART = 2**18  # bytes looked at together
-_FIRST = 3  # where the first colon after a key may be: {"":
-
-# Each of these takes the bytes of a text and the colons that may follow keys, of which it strikes out some that do not. The text
-# is valid JSON: a backslash stands in a string only, and between a key and its colon there is nothing but blanks. The last
-# argument is memory to work in: to ask the system for more, again and again, takes longer than what is done in it.
-_Narrowing = Callable[[np.ndarray, Bools, Bools], None]
+_DEEP = 4  # backslashes in a row that are told apart: one before the quotation marks of JSON in a string, three in one within it
 
 
-def _after_marks(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
-    """Keep colons after a quotation mark or what is smaller, such as a blank."""
-    before = codes[:-1]
-    colons[1:] &= np.less_equal(before, _MARK, out=memory[0, : len(before)])
+def _most_keys(data: bytes, closely: int, memory: Bools) -> int:
+    """Return a number of keys that a text of valid JSON does not exceed: its colons that may follow a key.
 
+    Between a key and its colon there is nothing but blanks, and no quotation mark with an odd number of backslashes before it
+    ends a key: a backslash stands in a string only.
 
-def _not_after_words(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
-    """Keep colons after a quotation mark, or after two characters of which the first is one or a blank."""
-    first, second = codes[:-2], codes[1:-1]
-    after = np.equal(second, _MARK, out=memory[0, : len(second)])
-    after |= np.less_equal(first, _MARK, out=memory[1, : len(first)])
-    colons[2:] &= after
-
-
-def _not_escaped(codes: np.ndarray, colons: Bools, memory: Bools) -> None:
-    """Keep colons but for those after a quotation mark with an odd number of backslashes before it: that mark ends no string."""
-    backslashes = np.equal(codes, _BACKSLASH, out=memory[0, : len(codes)])
-    after = colons[3:]
-    after_one = np.logical_and(after, backslashes[1:-2], out=memory[1, : len(after)])
-    after ^= after_one
-    after_one &= backslashes[:-3]
-    if after_one.any():  # after two or more
-        at = np.flatnonzero(after_one)
-        after[at[_backslashes_up_to(codes, at + 1) % 2 == 0]] = True
-
-
-def _backslashes_up_to(codes: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return how many backslashes stand in a row up to each of some places that hold one; 0 if it may begin before ``codes``."""
-    counts, at = np.zeros(len(ends), int), np.arange(len(ends))
-    while len(at):
-        counts[at] += 1
-        beyond = ends[at] < counts[at]
-        counts[at[beyond]] = 0
-        at = at[~beyond]
-        at = at[codes[ends[at] - counts[at]] == _BACKSLASH]
-    return counts
-
-
-_BOUNDS: tuple[tuple[_Narrowing, ...], ...] = (
-    (),
-    (_after_marks,),
-    (_after_marks, _not_escaped),
-    (_after_marks, _not_after_words),
-    (_after_marks, _not_after_words, _not_escaped),
-)
-
-
-def _most_keys(data: bytes, narrowings: Sequence[_Narrowing], memory: Bools) -> int:
-    """Return a number of keys that a text of valid JSON does not exceed."""
+    Args:
+        data: the text.
+        closely: 0 looks at what stands before a colon, 1 at backslashes before that too, 2 also at what stands before a blank.
+        memory: to work in; to ask the system for more, again and again, takes longer than what is done in it.
+    """
     text, total = np.frombuffer(data, np.uint8), 0
     for start in range(0, len(text), _PART):
-        codes = text[start : start + _PART + _FIRST]
-        colons = np.equal(codes, _COLON, out=memory[2, : len(codes)])
-        for narrow in narrowings:
-            narrow(codes, colons, memory)
-        total += int(np.count_nonzero(colons[_FIRST:]))
+        before = min(start, _DEEP)  # bytes that the part before has counted
+        codes = text[start - before : start + _PART + 1]
+        last = codes[:-1]  # of the characters of a key with its blanks
+        ends, other, third = memory[:, : len(last)]
+        np.equal(codes[1:], _COLON, out=ends)
+        ends &= np.less_equal(last, _MARK, out=other)  # a quotation mark, or what is smaller, such as a blank
+        if closely == 2:
+            np.equal(last, _MARK, out=third)
+            third[1:] |= other[:-1]
+            ends &= third
+        ends[:before] = False
+        total += int(np.count_nonzero(ends))
+        if closely:
+            backslash = np.equal(last, _BACKSLASH, out=other)
+            for i in range(1, _DEEP + 1):  # the ends with one backslash before them are none, those with two are, ...
+                after = ends[i:]
+                after &= backslash[: len(after)]
+                found = int(np.count_nonzero(after))
+                if not found:
+                    break
+                total += found if i % 2 == 0 else -found
     return total
 
 
 def _memory_for(data: bytes) -> Bools:
-    return np.empty((3, min(len(data), _PART + _FIRST)), bool)
+    return np.empty((3, min(len(data), _PART + _DEEP)), bool)
 
 
 def _keys_in(data: bytes) -> int:
@@ -255,15 +228,14 @@ class KeyCheck:
     """Compares the keys of texts with those of their values; begins with the bound that settled the text before."""
 
     def __init__(self) -> None:
-        self._first, self._memory = 0, _memory_for(b"")
+        self._closely, self._memory = 0, _memory_for(b"")
 
     def none_dropped(self, data: bytes, kept: int) -> bool:
         """Return whether a text of valid JSON has no more keys than the objects that were made of it, which have ``kept``."""
-        if self._memory.shape[1] < min(len(data), _PART + _FIRST):
+        if self._memory.shape[1] < min(len(data), _PART + _DEEP):
             self._memory = _memory_for(data)
-        for i in range(self._first, len(_BOUNDS)):
-            if _most_keys(data, _BOUNDS[i], self._memory) == kept:
-                self._first = i
+        for closely in range(self._closely, 3):
+            self._closely = closely
+            if _most_keys(data, closely, self._memory) == kept:
                 return True
-        self._first = len(_BOUNDS) - 1
         return _keys_in(data) == kept
