@@ -15,6 +15,7 @@ lengths are as good. Each exponential factors over turns, over the members of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement, product
@@ -224,6 +225,19 @@ class Chain:
             self.end.append([p * s if decided else p for p, s in zip(turn.pi, turn.stop, strict=True)])
         l_s, l_d = world.l_s[x], world.l_d[x]
         self.tokens = [[s + d if decided else s for s, d in zip(l_s, l_d, strict=True)] for decided in self.decided]
+        self._decayed: dict[Number, Decayed] = {}
+
+    def decayed(self, base: Number) -> Decayed:
+        """Return it seen through base^L, made once for all that its responses may be paid."""
+        if base not in self._decayed:
+            self._decayed[base] = Decayed(self, base)
+        return self._decayed[base]
+
+    def that_ends(self) -> Chain:
+        """Return the chain of which responses that its cap cuts off have no chance."""
+        found = copy(self)
+        found.end, found._decayed = [*self.end[:-1], [mpfr(0)] * self.n], {}
+        return found
 
     def visits(self, factor: Number = 1) -> list[Number]:
         """Return the expected number of times that each turn is reached, each later turn times the factor once more."""
@@ -272,47 +286,86 @@ class Values:
         self.answer = [[gw * v for v in row] for row in self.decide]
 
 
+class Decayed:
+    """A prompt's chain seen through exp(-tL), whatever is paid: of each turn, and before and after it."""
+
+    def __init__(self, chain: Chain, base: Number) -> None:
+        turns = len(chain.turns)
+        powers = {length: base**length for row in chain.tokens for length in set(row)}
+        self.decay = [[powers[length] for length in row] for row in chain.tokens]
+        self.go, self.end, self.again, self.ends = [], [], [], []  # type: ignore[var-annotated]
+        for k, (go, end) in enumerate(zip(chain.go, chain.end, strict=True)):
+            if k and go is chain.go[k - 1] and end is chain.end[k - 1]:
+                for what in (self.go, self.end, self.again, self.ends):
+                    what.append(what[-1])
+                continue
+            self.go.append(list(map(times, go, self.decay[k])))
+            self.end.append(list(map(times, end, self.decay[k])))
+            self.again.append(sum(self.go[-1]))
+            self.ends.append(sum(self.end[-1]))
+        if chain.capped:
+            self.reach, self.after, self.plain = [mpfr(1)], [mpfr(0)], mpfr(0)
+            for k in range(turns - 1):
+                self.reach.append(self.reach[-1] * self.again[k])
+            for k in reversed(range(turns)):
+                self.plain = self.ends[k] + self.again[k] * self.plain
+                self.after.insert(0, self.plain)
+            self.after = self.after[1:]
+        else:
+            self.reach = [1 / (1 - self.again[0])]
+            self.plain = self.ends[0] * self.reach[0]
+            self.after = [self.plain]
+
+
 class Tilt:
     """A prompt's chain seen through exp(-tL): expectations of exp(-tL) and R exp(-tL), before and after each turn."""
 
     def __init__(self, chain: Chain, pays: Pays, base: Number) -> None:
         self.chain, self.pays = chain, pays
-        turns, gw, gb = len(chain.turns), pays.gw, pays.gb
-        powers = {length: base**length for row in chain.tokens for length in set(row)}
-        self.decay = [[powers[length] for length in row] for row in chain.tokens]
-        again, ends, zeros, by_stop, by_res = ([mpfr(0)] * turns for _ in range(5))
-        for k, (go, end, stop, res) in enumerate(zip(chain.go, chain.end, pays.stop, pays.res, strict=True)):
-            if k and go is chain.go[k - 1] and stop is pays.stop[k - 1] and res is pays.res[k - 1]:
-                for what in (again, ends, zeros, by_stop, by_res):
+        seen, turns, gw, gb = chain.decayed(base), len(chain.turns), pays.gw, pays.gb
+        self.decay, again, none = seen.decay, seen.again, mpfr(0)
+        zeros, by_stop, by_res = ([none] * turns for _ in range(3))
+        for k, (go, end, stop, res) in enumerate(zip(seen.go, seen.end, pays.stop, pays.res, strict=True)):
+            if k and go is seen.go[k - 1] and stop is pays.stop[k - 1] and res is pays.res[k - 1]:
+                for what in (zeros, by_stop, by_res):
                     what[k] = what[k - 1]
                 continue
-            go, end = (list(map(times, row, self.decay[k])) for row in (go, end))
-            again[k], ends[k] = sum(go), sum(end)
-            by_stop[k] = gw * sum(map(times, end, stop))
-            by_res[k] = gw * sum(map(times, go, res))
+            if pays.indicator:
+                by_stop[k] = sum((e for e, v in zip(end, stop, strict=True) if v), none)
+            else:
+                by_stop[k] = gw * sum(map(times, end, stop))
+                by_res[k] = gw * sum(map(times, go, res))
             # Added up by itself: as a difference it would lose its digits where R = 0 is rare.
-            zeros[k] = sum(e for e, v in zip(end, stop, strict=True) if not v)
-        if chain.capped:
-            plain = paid = zero = mpfr(0)
-            self.after: list[Pair] = []
+            zeros[k] = sum((e for e, v in zip(end, stop, strict=True) if not v), none)
+        paid = zero = none
+        if chain.capped and pays.indicator:
+            after = []
             for k in reversed(range(turns)):
-                self.after.insert(0, (plain, paid))
-                paid = by_stop[k] + by_res[k] * plain + gw * gb * again[k] * paid
-                plain, zero = ends[k] + again[k] * plain, zeros[k] + again[k] * zero
-            reach, discounted, so_far = mpfr(1), mpfr(1), mpfr(0)
+                after.append(paid)
+                paid, zero = by_stop[k] + again[k] * paid, zeros[k] + again[k] * zero
+            self.after: list[Pair] = list(zip(seen.after, after[::-1], strict=True))
+            self.before = [(reach, reach, none) for reach in seen.reach]
+        elif chain.capped:
+            after = []
+            for k in reversed(range(turns)):
+                after.append(paid)
+                paid = by_stop[k] + by_res[k] * seen.after[k] + gw * gb * again[k] * paid
+                zero = zeros[k] + again[k] * zero
+            self.after = list(zip(seen.after, after[::-1], strict=True))
+            discounted, so_far = mpfr(1), none
             self.before = []
-            for k in range(turns):
+            for k, reach in enumerate(seen.reach):
                 self.before.append((reach, discounted, so_far))
                 so_far = so_far * again[k] + discounted * by_res[k]
-                reach, discounted = reach * again[k], discounted * gw * gb * again[k]
+                discounted = discounted * gw * gb * again[k]
         else:
-            reach, discounted = 1 / (1 - again[0]), 1 / (1 - gw * gb * again[0])
-            plain, zero = ends[0] * reach, zeros[0] * reach
-            paid = (by_stop[0] + by_res[0] * plain) * discounted
-            self.after = [(plain, paid)]
+            reach, discounted = seen.reach[0], 1 / (1 - gw * gb * again[0])
+            zero = zeros[0] * reach
+            paid = (by_stop[0] + by_res[0] * seen.plain) * discounted
+            self.after = [(seen.plain, paid)]
             self.before = [(reach, discounted, discounted * by_res[0] * reach)]
-        self.plain, self.one = plain, paid  # E[exp(-tL)], E[R exp(-tL)]
-        self.zero = zero if pays.indicator else plain - paid  # E[(1 - R) exp(-tL)]
+        self.plain, self.one = seen.plain, paid  # E[exp(-tL)], E[R exp(-tL)]
+        self.zero = zero if pays.indicator else seen.plain - paid  # E[(1 - R) exp(-tL)]
 
     def credits(self, a: Number, b: Number) -> Iterator[tuple[Number, Number, Number, Number]]:
         """Yield what an action at each turn gets of (a + b R) exp(-tL), but for the tokens and the probability of that turn.
@@ -338,6 +391,17 @@ class Mass:
     def collect(self, x: int, tilt: Tilt, a: Number, b: Number) -> None:
         """Add (a + b R) exp(-tL) to both decisions of a prompt; :meth:`finish` multiplies by their probabilities."""
         pays = tilt.pays
+        if pays.indicator and not a:  # what the others of a response's value add up to: half of it is 0
+            for k, ((reach, _, _), (_, paid), decay) in enumerate(zip(tilt.before, tilt.after, tilt.decay, strict=True)):
+                d = b * reach
+                e = d * paid
+                stop, res = self.stop[x][k], self.res[x][k]
+                for y, (own, each) in enumerate(zip(pays.stop[k], decay, strict=True)):
+                    if own:
+                        stop[y] += d * each
+                    if e:
+                        res[y] += e * each
+            return
         for k, (c, d, e, f) in enumerate(tilt.credits(a, b)):
             stop, res, decay = self.stop[x][k], self.res[x][k], tilt.decay[k]
             if pays.indicator:

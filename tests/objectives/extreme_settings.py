@@ -11,7 +11,6 @@ of lengths. Weights of whole responses are summed response by response.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from math import comb, factorial, inf, prod
@@ -174,26 +173,30 @@ def whole(chain: Chain) -> Chain:
     """Return the chain of which responses that its cap cuts off have no chance."""
     if not chain.capped:
         raise NoClosedFormError
-    found = copy(chain)
-    found.end = [*chain.end[:-1], [mpfr(0)] * chain.n]
-    return found
+    return chain.that_ends()
 
 
 @dataclass
 class Seen:
     """What a group knows at one node: the members' chances of each value, [prompt][value], and the chain seen through it."""
 
-    weight: Number
     base: Number
     others: list[list[Number]]
     own: list[list[Tilt]]
 
 
-def seen(world: World, chains: list[Chain], levels: Levels, bases: list[tuple[Number, Number]], mask: str) -> Iterator[Seen]:
-    """Yield the nodes; with a mask, of responses that are not cut off, beside others that may be."""
+def seen(
+    world: World, policy: Any, levels: Levels, bases: list[tuple[Number, Number]], mask: str
+) -> Iterator[tuple[Number, Seen]]:
+    """Yield the weights of nodes, and what a group knows there; with a mask, of responses that are not cut off, beside others.
+
+    Sums of different numbers of lengths have most nodes in common, and so do objectives of the same values.
+    """
+    chains, one = world.chains(policy), mpfr(1)
     mine = [whole(c) for c in chains] if mask != "none" else chains
-    one = mpfr(1)
-    for weight, base in bases:
+    found = world.known(f"seen {mask}", dict, policy, levels)
+
+    def at(base: Number) -> Seen:
         own = [[Tilt(c, pays[x], base) for pays in levels.pays] for x, c in enumerate(mine)]
         others = [[t.one for t in row] for row in own]
         if mask == "numerator":
@@ -203,7 +206,12 @@ def seen(world: World, chains: list[Chain], levels: Levels, bases: list[tuple[Nu
                 [t.one + Tilt(c, pays[x], one).one - Tilt(m, pays[x], one).one for t, pays in zip(row, levels.pays, strict=True)]
                 for x, (c, m, row) in enumerate(zip(chains, mine, own, strict=True))
             ]
-        yield Seen(weight, base, others, own)
+        return Seen(base, others, own)
+
+    for weight, base in bases:
+        if base not in found:
+            found[base] = at(base)
+        yield weight, found[base]
 
 
 def tokens_that_count(world: World, chains: list[Chain], mask: str) -> list[Number]:
@@ -412,7 +420,7 @@ def _over_batch(objective: Any, levels: Levels, parts: Sequence[Any]) -> Any:
 def _by_levels(objective: Any, world: World, policy: Any, batch: Batch, levels: Levels, table: Any) -> Any:
     """Return a function that says the masses of the parts, given what whole responses are weighted by."""
     chains, mask = world.chains(policy), objective.mask_truncated
-    (unit,) = seen(world, chains, levels, [(mpfr(1), mpfr(1))], "none")
+    ((_, unit),) = seen(world, policy, levels, [(mpfr(1), mpfr(1))], "none")
     size, count = batch.size, len(levels.values)
     chance = mpfr(1)
     if batch.mixed:
@@ -440,7 +448,7 @@ def _by_levels(objective: Any, world: World, policy: Any, batch: Batch, levels: 
         out: list[Mass] = []
         mine = [whole(c) for c in chains] if mask != "none" else chains
         counted: list[list[tuple[Number, list[list[Number]]]]] = [[] for _ in chains]  # per prompt: base, F of part and value
-        for at in seen(world, chains, levels, bases, mask):
+        for weight, at in seen(world, policy, levels, bases, mask):
             rest = mpfr(1)
             if batch.kind == "batch-tokens" and batch.members and batch.prompts > 1 and spread is None:
                 groups = [sum(row) ** int(size) - (sum(p ** int(size) for p in row) if batch.mixed else 0) for row in at.others]
@@ -448,7 +456,7 @@ def _by_levels(objective: Any, world: World, policy: Any, batch: Batch, levels: 
             law = None if spread is None else spread(at.others if batch.kind == "batch-tokens" else unit.others)
             for x in world.prompts:
                 members = at.others[x] if batch.members > 1 else unit.others[x]
-                factor = batch.scale * at.weight * max(batch.members, 1) * rest * world.rho[x] / chance / divided[x]
+                factor = batch.scale * weight * max(batch.members, 1) * rest * world.rho[x] / chance / divided[x]
                 f = [[factor * v for v in row] for row in table(members, law)]
                 while len(out) < len(f):
                     out.append(Mass(world))
@@ -463,16 +471,19 @@ def _by_levels(objective: Any, world: World, policy: Any, batch: Batch, levels: 
                 mass.finish(mine)
             return out
         ordered = world.policy.shape[0] > 1 or policy.shape[0] > 1
-        out = [Mass(world) for _ in out]
+        out, known = [Mass(world) for _ in out], dict[tuple[int, int, int], list[Number]]()
         for response in responses(world, policy, ordered=ordered):
             x, (k, y) = response.prompt, response.last
             if mask != "none" and k == world.turns - 1:
                 continue
             v = next(i for i, pays in enumerate(levels.pays) if pays[x].stop[k][y])
             length, each = whole_weights(response)
-            for i, mass in enumerate(out):
-                f = sum(row[i][v] * base ** int(length) for base, row in counted[x])
-                response.add(mass, response.chance / world.rho[x] * f * each[i])
+            key = x, v, int(length)
+            if key not in known:
+                powers = [base ** int(length) for base, _ in counted[x]]
+                known[key] = [sum(row[i][v] * p for (_, row), p in zip(counted[x], powers, strict=True)) for i in range(len(out))]
+            for mass, f, weight in zip(out, known[key], each, strict=True):
+                response.add(mass, response.chance / world.rho[x] * f * weight)
         return out
 
     return of
@@ -509,9 +520,8 @@ def _penalty(objective: Any, world: World, policy: Any, batch: Batch) -> list[Ma
             weight = multiplied(weight, mapped(log_ratios(world, objective.sampler), exp))
     else:
         weight = excess(world, objective.reference)
-    levels = Levels(
-        [(mpfr(0),), (mpfr(1),)], [world.indicator([[int(r == v) for r in row] for row in world.right]) for v in (0, 1)]
-    )
+    marks = [world.indicator([[int(r == v) for r in row] for row in world.right]) for v in (0, 1)]
+    levels = world.known("right or wrong", lambda: Levels([(mpfr(0),), (mpfr(1),)], marks))
     size, mixed = batch.size, batch.mixed
 
     def once(chances: list[Number], law: Any) -> list[list[Number]]:

@@ -7,7 +7,7 @@ record in ``dstheory/about.py``. The numbers are those of :mod:`objectives.extre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import comb, inf
 from typing import Any
 
@@ -24,6 +24,7 @@ from objectives.extreme_numbers import (
     Number,
     Pair,
     Pays,
+    Response,
     Tilt,
     TooFewDigitsError,
     Weight,
@@ -508,74 +509,89 @@ def _gspo(objective: Any, world: World) -> list[Mass]:
     return [mass, *_penalty(objective, world, _batch_of(objective))]
 
 
-def _sigma(v: Number) -> Number:
-    return 1 / (1 + exp(-v))
+@dataclass(frozen=True)
+class _One:
+    """A response of a pair: a, beta times its log-ratio, and exp(a), of which those of a pair make every sigma of theirs."""
+
+    response: Response
+    length: Number
+    a: Number
+    e: Number
+
+    @property
+    def chance(self) -> Number:
+        return self.response.chance
 
 
-def _slopes(objective: Any) -> tuple[Any, Any, Any]:
-    """Return the slopes of a pair's loss: of what it says of the difference, of the chosen and of the rejected response."""
-    e, tau, beta = mpfr(objective.smoothing), mpfr(objective.tau), mpfr(objective.beta)
-    none = lambda a: mpfr(0)  # noqa: E731
-    bell = lambda a: _sigma(a) * _sigma(-a)  # noqa: E731
+def _pairs(objective: Any, world: World) -> list[tuple[list[_One], list[_One]]]:
+    """Return the right and the wrong responses of each prompt, made once for all losses of the same beta."""
+    sampler, beta = objective.sampler or objective.reference, mpfr(objective.beta)
+    per = objective.loss in ("ipo", "sigmoid_norm")
 
-    def discovered(h: Number) -> Number:
-        m = _sigma(h / tau)
-        return bell(h / tau) / tau * (exp(-h) - log1p(exp(-h))) - (1 - m) * _sigma(-h) - m * exp(-h)
+    def make() -> list[tuple[list[_One], list[_One]]]:
+        up, tokens = log_ratios(world, objective.reference), _tokens(world)
+        ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
+        found: list[tuple[list[_One], list[_One]]] = [([], []) for _ in world.prompts]
+        for r in responses(world, sampler, ordered=ordered):
+            length = r.total(tokens, world) if per else mpfr(1)
+            a = beta * r.total(up, world) / length
+            found[r.prompt][0 if r.right else 1].append(_One(r, length, a, exp(a)))
+        return found
+
+    return world.known(f"pairs {objective.beta} {per}", make, sampler, objective.reference)
+
+
+def _of_both(objective: Any) -> Callable[[_One, _One], Number] | None:
+    """Return the slope of a loss in h = a - a' of two responses, where sigma(h) is e/(e + e'); None for no such part."""
+    s, tau, beta = mpfr(objective.smoothing), mpfr(objective.tau), mpfr(objective.beta)
+    odds = log((1 - s) / s) if s else mpfr(0)
+
+    def discovered(won: _One, lost: _One) -> Number:
+        down, up = lost.e / won.e, exp((won.a - lost.a) / tau)
+        m, less = up / (1 + up), 1 / (1 + up)
+        return m * less / tau * (down - log1p(down)) - less * lost.e / (won.e + lost.e) - m * down
 
     return {
-        "sigmoid": (lambda h: -(1 - e) * _sigma(-h) + e * _sigma(h), none, none),
-        "sigmoid_norm": (lambda h: -_sigma(-h), none, none),
-        "hinge": (lambda h: mpfr(-1 if h < 1 else 0), none, none),
-        "ipo_sum": (lambda h: 2 * (h - mpfr(1) / 2) / beta**2, none, none),
-        "ipo": (lambda h: 2 * (h - mpfr(1) / 2) / beta**2, none, none),
-        "robust": (lambda h: (-(1 - e) * _sigma(-h) - e * _sigma(h)) / (1 - 2 * e), none, none),
-        "exo_pair": (lambda h: bell(h) * (h - log((1 - e) / e)), none, none),
-        "discopop": (discovered, none, none),
-        "nca_pair": (none, lambda a: -_sigma(-a) + _sigma(a) / 2, lambda a: _sigma(a) / 2),
-        "bco_pair": (none, lambda a: -_sigma(-a), _sigma),
-        "sppo_hard": (none, lambda a: 2 * (a - mpfr(1) / 2) / beta**2, lambda a: 2 * (a + mpfr(1) / 2) / beta**2),
-        "apo_zero": (none, lambda a: -bell(a), bell),
-        "apo_down": (lambda h: -bell(h), bell, none),
-    }[objective.loss]
+        "sigmoid": lambda won, lost: (s * won.e - (1 - s) * lost.e) / (won.e + lost.e),
+        "sigmoid_norm": lambda won, lost: -lost.e / (won.e + lost.e),
+        "hinge": lambda won, lost: mpfr(-1 if won.a - lost.a < 1 else 0),
+        "ipo_sum": lambda won, lost: 2 * (won.a - lost.a - mpfr(1) / 2) / beta**2,
+        "ipo": lambda won, lost: 2 * (won.a - lost.a - mpfr(1) / 2) / beta**2,
+        "robust": lambda won, lost: -((1 - s) * lost.e + s * won.e) / ((1 - 2 * s) * (won.e + lost.e)),
+        "exo_pair": lambda won, lost: won.e * lost.e / (won.e + lost.e) ** 2 * (won.a - lost.a - odds),
+        "discopop": discovered,
+        "apo_down": lambda won, lost: -won.e * lost.e / (won.e + lost.e) ** 2,
+    }.get(objective.loss)
 
 
-def _of_any_pair(objective: Any, world: World) -> list[Mass]:
-    sampler, (of_both, of_won, of_lost) = objective.sampler or objective.reference, _slopes(objective)
-    up, tokens, mass, beta = log_ratios(world, objective.reference), _tokens(world), Mass(world), mpfr(objective.beta)
-    ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
-    per = objective.loss in ("ipo", "sigmoid_norm")
-    every = [(r, r.total(tokens, world) if per else mpfr(1)) for r in responses(world, sampler, ordered=ordered)]
-    for x in world.prompts:
-        right, wrong = ([(r, beta * r.total(up, world) / length, length, []) for r, length in every
-                         if r.prompt == x and bool(r.right) == won] for won in (True, False))  # fmt: skip
-        for won, better, _, gains in right:
-            for lost, worse, _, losses in wrong:
-                chance, both = won.chance * lost.chance, of_both(better - worse)
-                gains.append(-chance * (both + of_won(better)))
-                losses.append(chance * (both - of_lost(worse)))
-        for r, _, length, parts in right + wrong:
-            r.add(mass, 2 * beta / world.rho[x] * sum(parts) / length)
-    return [mass]
+def _of_each(objective: Any) -> tuple[Callable[[_One], Number], Callable[[_One], Number]]:
+    """Return the slopes of a loss of the chosen response alone, and of the rejected one alone."""
+    half, beta = mpfr(1) / 2, mpfr(objective.beta)
+    none: Callable[[_One], Number] = lambda r: mpfr(0)  # noqa: E731
+    bell: Callable[[_One], Number] = lambda r: r.e / (1 + r.e) ** 2  # noqa: E731
+    return {
+        "nca_pair": (lambda r: (r.e / 2 - 1) / (1 + r.e), lambda r: r.e / (1 + r.e) / 2),
+        "bco_pair": (lambda r: -1 / (1 + r.e), lambda r: r.e / (1 + r.e)),
+        "sppo_hard": (lambda r: 2 * (r.a - half) / beta**2, lambda r: 2 * (r.a + half) / beta**2),
+        "apo_zero": (lambda r: -bell(r), bell),
+        "apo_down": (bell, none),
+    }.get(objective.loss, (none, none))
 
 
 def _dpo(objective: Any, world: World) -> list[Mass]:
-    if objective.loss != "sigmoid" or objective.smoothing:
-        return _of_any_pair(objective, world)
-    sampler = objective.sampler or objective.reference
-    up, mass, beta = log_ratios(world, objective.reference), Mass(world), mpfr(objective.beta)
-    ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
-    every = [(r, exp(beta * r.total(up, world))) for r in responses(world, sampler, ordered=ordered)]
-    for x in world.prompts:
-        right = [(r, e, []) for r, e in every if r.prompt == x and r.right]
-        wrong = [(r, e, []) for r, e in every if r.prompt == x and not r.right]
-        for won, better, gains in right:
-            for lost, worse, losses in wrong:
-                # Either of the two may have been drawn first. sigmoid(beta (log-ratio of lost - that of won)) is a quotient.
-                f = won.chance * lost.chance * (worse / (better + worse))
-                gains.append(f)
-                losses.append(-f)
-        for r, _, parts in right + wrong:
-            r.add(mass, 2 * beta / world.rho[x] * sum(parts))
+    """Either of the two may have been drawn first: what a pair's loss makes of each comes twice."""
+    mass, beta, both, (of_won, of_lost) = Mass(world), mpfr(objective.beta), _of_both(objective), _of_each(objective)
+    for x, (right, wrong) in enumerate(_pairs(objective, world)):
+        of_right, of_wrong = (sum((r.chance for r in side), mpfr(0)) for side in (right, wrong))
+        gains = [-r.chance * of_wrong * of_won(r) for r in right]
+        losses = [-r.chance * of_right * of_lost(r) for r in wrong]
+        for i, won in enumerate(right if both else ()):
+            for j, lost in enumerate(wrong):
+                slope = won.chance * lost.chance * both(won, lost)
+                gains[i] -= slope
+                losses[j] += slope
+        for r, f in zip(right + wrong, gains + losses, strict=True):
+            r.response.add(mass, 2 * beta / world.rho[x] * f / r.length)
     return [mass]
 
 
