@@ -274,7 +274,8 @@ def coefficient_level(
     """Compare c_s with c_d on every trajectory and turn: enumerated where possible, else sampled (the evidence says which).
 
     Raises:
-        ChainError: the objective is a sum whose terms have no common trajectories, or the chain has run axes.
+        ChainError: the objective is a sum whose terms have no common trajectories, a class of its own changes its mass and not
+            its coefficients, or the chain has run axes.
     """
     if solution.policy.runs or solution.mdp.runs:
         raise OneRunError(
@@ -283,7 +284,7 @@ def coefficient_level(
         )
     look, behaviour = _look_at_again if isinstance(rng, int) else _look_at, objective.behaviour(solution)
     t, evidence = look(behaviour, solution.mdp, rng, limit)
-    c_s, c_d = objective.coefficients(solution, t)
+    c_s, c_d = objective.known_coefficients(solution, t)
     met = _met(behaviour, t)
     if not met.any():
         evidence += ", on which no decision is drawn"
@@ -313,8 +314,11 @@ def coefficient_levels(objective: Objective, mdp: TwoStageMDP, policies: Sequenc
         limit: the most trajectories to enumerate or sample.
 
     Returns:
-        (3, number of policies): 1 or 0 where balanced or not, the lowest and the highest ratio.
+        (3, number of policies): 1 or 0 where balanced or not, the lowest and the highest ratio; NaN for an objective whose class
+        changes its mass and not its coefficients.
     """
+    if objective.without_rule:
+        return np.full((3, len(policies)), np.nan)
     blocks = zip(*(policy.parameters for policy in policies), strict=True)
     together = solve(mdp, policies[0].with_parameters(tuple(np.stack(block) for block in blocks)))
     found = _compared_together(objective, together, policies[0], limit)

@@ -89,6 +89,21 @@ class Objective(ABC):
         """Return the same for every run of a policy at once, (*runs, m) or (m,) each, or None where each run has to be asked."""
         return None
 
+    def known_coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return ``coefficients``, of which the exact gradient is the expectation.
+
+        Raises:
+            ChainError: a class outside this package changes the mass, and leaves the rule as it was.
+        """
+        if self.without_rule:
+            raise ChainError(self.without_rule)
+        return self.coefficients(solution, trajectories)
+
+    @property
+    def without_rule(self) -> str:
+        """Why ``coefficients`` say nothing of the exact gradient, where a class outside this package changes the mass alone."""
+        return _mass_alone(type(self))
+
     def together(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
         """Return ``coefficients_of_runs``, or None where ``coefficients`` was overridden after it: that is taken at its word."""
         for kind in type(self).__mro__:
@@ -249,16 +264,23 @@ def _sizes(mass: CoefficientMass, solution: Solution) -> tuple[Floats, Floats]:
 
 _RULE = frozenset({"coefficients", "of_term"})
 """What a rule on trajectories asks for, and its mass does not."""
+_MASS = frozenset({"mass", "centred"})
+"""What the exact gradient asks for, and a rule does not."""
 
 
 def overridden(kind: type[Objective], stop: Set[str] = frozenset()) -> Iterator[tuple[str, set[str]]]:
-    """Yield the classes outside this package that a class is made of, and what each overrides, down to one that has ``stop``."""
-    for i, each in enumerate(kind.__mro__):
-        own = {name for name in vars(each) if not name.startswith(("__", "_abc_"))}
+    """Yield the classes outside this package that a class is made of, and what each overrides, down to one that has ``stop``.
+
+    A mixin, which is no objective, belongs to the class that joins it to one: their order does not matter.
+    """
+    order = kind.__mro__
+    objectives = [i for i, each in enumerate(order) if issubclass(each, Objective)]
+    for i, end in zip(objectives, [*objectives[1:], len(order)], strict=True):
+        own = {name for each in order[i:end] for name in vars(each) if not name.startswith(("__", "_abc_"))}
         if own & stop:
             return
-        if not _ours(each):
-            yield each.__name__, own & {name for base in kind.__mro__[i + 1 :] for name in vars(base)}
+        if not _ours(order[i]):
+            yield order[i].__name__, own & {name for base in order[i + 1 :] for name in vars(base)}
 
 
 def _ours(kind: type) -> bool:
@@ -267,12 +289,23 @@ def _ours(kind: type) -> bool:
 
 @functools.cache
 def _refuse_rule_alone(kind: type[Objective]) -> None:
-    for name, own in overridden(kind, frozenset({"mass", "centred"})):
+    for name, own in overridden(kind, _MASS):
         if found := sorted(own & _RULE):
             raise ChainError(
                 f"{name} overrides {found[0]}, what trajectories are given, but not mass, what they are expected to be given: "
                 "give it its own mass, which the exact gradient is computed from"
             )
+
+
+@functools.cache
+def _mass_alone(kind: type[Objective]) -> str:
+    for name, own in overridden(kind, _RULE):
+        if found := sorted(own & _MASS):
+            return (
+                f"{name} overrides {found[0]}, what trajectories are expected to be given, but not coefficients, what they are "
+                "given: give it its own coefficients, or ask for the gradient alone"
+            )
+    return ""
 
 
 @functools.cache
@@ -384,6 +417,11 @@ class WeightedSum(Objective):
     def summands(self) -> tuple[Objective, ...]:
         """The objectives that it is a sum of, sums among them opened up."""
         return tuple(each for term in self.terms for each in term.summands)
+
+    @property
+    def without_rule(self) -> str:
+        """What the first such term says."""
+        return next((found for term in self.terms if (found := term.without_rule)), "")
 
     def rescaled(self, factor: ArrayLike) -> WeightedSum:
         """Return the sum with every factor multiplied."""

@@ -55,11 +55,11 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
         trajectories: drawn from (or enumerating) the objective's measure.
 
     Raises:
-        ChainError: trajectories that do not exist in the chain.
+        ChainError: trajectories that do not exist in the chain, or an objective whose class changes its mass alone.
     """
     t = trajectories
     t.check_fits(solution.mdp)
-    sums = _score_sums(solution, t, *objective.coefficients(solution, t), t.episode, t.weight)
+    sums = _score_sums(solution, t, *objective.known_coefficients(solution, t), t.episode, t.weight)
     return _estimate(sums, len(t.weight))
 
 

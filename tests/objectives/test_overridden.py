@@ -17,8 +17,10 @@ from objectives.test_large_rows import as_if, worst
 from strategies import Case, make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve, train
+from dstheory.attribution import coefficient_level, coefficient_levels
 from dstheory.errors import ChainError
 from dstheory.objectives import DPO, GRPO, SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused, sampled_gradient
+from dstheory.objectives.estimate import estimate_gradient
 from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -207,6 +209,45 @@ def test_a_rule_and_a_mass_that_are_overridden_together_count() -> None:
         Thrice().gradient(s)
     with pytest.raises(ChainError, match="Thrice overrides coefficients"):
         (Reinforce() + Thrice()).gradient(s)
+
+
+@pytest.mark.parametrize("name", sorted(INSTANCES))
+def test_a_mass_that_is_overridden_alone_is_refused_by_what_looks_at_trajectories(name: str) -> None:
+    case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective, solution = INSTANCES[name][0](case), solve(case.mdp, case.policy)
+    massed, words = overriding(objective, "mass"), r"^Own overrides mass, .* but not coefficients, [^.]*: give it its own coeffi"
+    behaviour = objective.behaviour(solution)
+    drawn = behaviour if isinstance(behaviour, Trajectories) else enumerate_trajectories(case.mdp, behaviour)
+    with pytest.raises(ChainError, match=words):
+        coefficient_level(massed, solution)
+    assert np.isnan(coefficient_levels(massed, case.mdp, [case.policy] * 2)).all()
+    with pytest.raises(ChainError, match=words):
+        estimate_gradient(2.0 * massed, solution, drawn)
+
+
+def test_mixins_count_as_the_class_that_joins_them_in_any_order() -> None:
+    def rule(self, solution, trajectories):
+        return tuple(2.0 * c for c in Reinforce.coefficients(self, solution, trajectories))
+
+    def mass(self, solution):
+        return Reinforce.mass(self, solution).scaled(2.0)
+
+    def mixin(**said):
+        return type("Mixin", (), said)
+
+    def joined(*bases):
+        return type("Own", bases, {"__module__": "somebody"})
+
+    s = solve(TwoStageMDP.minimal(max_turns=4), Policy.minimal(p=0.4, a=0.6, b=0.7))
+    every, twice = enumerate_trajectories(s.mdp, s.policy), 2.0 * Reinforce().gradient(s).decide
+    for said in ({"coefficients": rule}, {"mass": mass}), ({"mass": mass}, {"coefficients": rule}):
+        both = joined(*(mixin(**each) for each in said), Reinforce)
+        np.testing.assert_allclose(both().gradient(s).decide, twice, rtol=1e-12)
+        np.testing.assert_allclose(estimate_gradient(both(), s, every).gradient.decide, twice, rtol=1e-12)
+        with pytest.raises(ChainError, match=r"^Own overrides coefficients"):  # the mass of both is that of their own rule
+            joined(mixin(coefficients=rule), both)().gradient(s)
+        with pytest.raises(ChainError, match=r"^Own overrides mass"):
+            coefficient_level(joined(mixin(mass=mass), both)(), s)
 
 
 @pytest.mark.parametrize("base", [GRPO, DPO])
