@@ -134,7 +134,8 @@ def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | No
         outcome: the reward.
 
     Raises:
-        ChainError: no group is ever mixed, so that dynamic sampling would draw without end.
+        ChainError: no group is ever mixed, so that dynamic sampling would draw without end; or so seldom that no number holds the
+            chance. Its logarithm would not help: the chances of answers that are divided by it are no numbers either.
     """
     if outcome.levels is not None:
         of = mixed_levels(grouping.group_size, level_shares(solution, outcome, np.zeros(1))[0])[0]
