@@ -40,6 +40,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -263,7 +264,11 @@ class ProblemCounts:
 
     def total(self, name: str) -> int:
         """Return the sum of a column over all problems."""
-        return int(self.times @ self.column(name))
+        return int(self._totals[COLUMNS.index(name)])
+
+    @cached_property
+    def _totals(self) -> Ints:
+        return np.asarray(self.times @ self.rows)
 
     def covariance(self, first: tuple[str, str], second: tuple[str, str]) -> float:
         r"""Return the covariance of two rates :math:`\sum s / \sum n`, each given as (successes, trials).
@@ -288,6 +293,11 @@ class ProblemCounts:
             return 0.0
         both, one, other = (self.covariance(*pair) for pair in ((first, second), (first, first), (second, second)))
         return float(np.clip(both / math.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
+
+    @cached_property
+    def correlations(self) -> Floats:
+        """(3, 3) the correlations of p, a and b."""
+        return np.array([[1.0 if i == j else self.correlation(RATES[i], RATES[j]) for j in RATES] for i in RATES])
 
 
 def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, ...], ProblemCounts]]:
