@@ -314,7 +314,7 @@ def _recovered(
             down[i], up[i] = min(value, *ends[0], *ends[1]) - value, max(value, *ends[0], *ends[1]) - value
         sign[i] = 1.0 if max(ends[1]) >= max(ends[0]) else -1.0
     together = table.correlations * np.outer(sign, sign)
-    below, above = (float(np.sqrt(max(x @ together @ x, 0.0))) if np.isfinite(x).all() else np.inf for x in (down, up))
+    below, above = (math.sqrt(max(float(x @ together @ x), 0.0)) if np.isfinite(x).all() else np.inf for x in (down, up))
     low = max(value - below, least) if np.isfinite(value) else lowest
     return Estimate(value, low, min(value + above, most), rates.p.level, "MOVER of the intervals of p, a and b")
 

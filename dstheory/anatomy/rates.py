@@ -160,7 +160,12 @@ def student_quantile(degrees: float, level: float) -> float:
 
 
 def wilson(
-    successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95, quantile: ArrayLike | None = None
+    successes: ArrayLike,
+    trials: ArrayLike,
+    *,
+    level: float = 0.95,
+    quantile: ArrayLike | None = None,
+    most: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the ends of Wilson's interval, moved out at small counts as above, elementwise; [0, 1] where there are no trials.
 
@@ -168,13 +173,16 @@ def wilson(
         successes, trials: any shapes that broadcast; need not be whole.
         level: coverage.
         quantile: used instead of the normal one of the level, say of Student's t.
+        most: successes of the upper end, where not all are seen; by default the same.
 
     >>> [round(float(x), 4) for x in wilson(0, 10)]
     [0.0, 0.2775]
     """
     z = np.asarray(normal_quantile(level) if quantile is None else quantile, dtype=float)
-    s, n = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(trials, dtype=float))
-    return _below(s, n, z, level), 1 - _below(n - s, n, z, level)
+    counts = (successes, successes if most is None else most, trials)
+    s, m, n = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in counts))
+    below, above = _below(np.stack([s, n - m]), n, z, level)
+    return below, 1 - above
 
 
 def _below(successes: Floats, trials: Floats, z: Floats, level: float) -> Floats:
@@ -509,8 +517,7 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
     least, most, hidden = _seen(table, successes, trials)
     if hidden:
         method += f"; whatever the {hidden:,} decisions were that are not seen"
-    low, _ = wilson(least * effective, effective, level=level, quantile=quantile)
-    _, high = wilson(most * effective, effective, level=level, quantile=quantile)
+    low, high = wilson(least * effective, effective, level=level, quantile=quantile, most=most * effective)
     return Estimate(share, float(low), float(high), level, method, s, n)
 
 
