@@ -20,7 +20,7 @@ class KeyValue:
         key: with dots between the parts of a nested one.
         value: a number, a text, true, false, None, or a list of these.
         line: where it stands, from 1; None where it came from the command line.
-        unless: a line of a branch that sets it otherwise where it is taken; None where there is none.
+        unless: a line of a branch that sets it otherwise where it is taken, or that alone sets it; None where there is none.
         file: the name of the file, where it is one that the configuration begins with; "" for the configuration itself.
     """
 
@@ -115,7 +115,9 @@ def together(said: Sequence[tuple[KeyValue, bool, bool]]) -> tuple[tuple[KeyValu
             earlier[-1] = (earlier[-1][0], replace(earlier[-1][1], unless=entry.line))
             continue
         if not sure:
-            entry = replace(entry, value=f"{entry.value} in a branch")
+            entry = replace(entry, value=f"{entry.value} in a branch", unless=entry.line)
+        elif not is_known:
+            entry = replace(entry, unless=None)
         holds, others = (known, unknown) if is_known and sure else (unknown, known)
         if entry.key != ANY_KEY:
             others.pop(entry.key, None)

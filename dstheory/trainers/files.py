@@ -49,29 +49,44 @@ def read_source(path: Path, programs: Collection[str] = (), further: Collection[
 def _with_beginning(path: Path, programs: Collection[str], further: Collection[str], depth: int) -> Source:
     """Return what a file sets, after what the file sets that it begins with; references are not followed yet."""
     source = _read(path, programs)
-    named = next((entry for entry in source.entries if entry.key in further and _is_path(entry.value)), None)
-    places = [] if named is None else [place for place in (path.parent / named.value, Path(named.value)) if place.is_file()]
-    if named is None or not places:
+    begins_with = ((entry, place) for entry in source.entries if entry.key in further for place in _places(entry, source, path))
+    named, place = next(begins_with, (None, None))
+    if named is None or place is None:
         return source
     if depth == MOST_BEGINNINGS:
         where = f"{source.name}, {named.place}"
         raise FileFormatError(f"{where}: more than {MOST_BEGINNINGS} files begin with another: is it a circle?")
-    first = _with_beginning(places[0], (), further, depth + 1)
-    later, own = {entry.key for entry in source.unread}, {entry.key for entry in source.entries}
-    begins = [replace(entry, file=entry.file or first.name, unless=named.unless) for entry in first.entries
-              if entry.key not in later and not _within(entry.key, own)]  # fmt: skip
-    return replace(source, entries=(*begins, *(entry for entry in source.entries if entry is not named)))
+    first = _with_beginning(place, (), further, depth + 1)
+    unknown, own = {entry.key for entry in source.unread if entry.unless is None}, {entry.key for entry in source.entries}
+    branches = {entry.key: entry.unless for entry in source.unread if entry.key not in unknown}
+    begins = [replace(entry, file=entry.file or first.name, unless=branches.get(entry.key, named.unless))
+              for entry in first.entries if entry.key not in unknown and not _within(entry.key, own)]  # fmt: skip
+    said = {entry.key for entry in begins} & branches.keys()
+    unread = tuple(entry for entry in source.unread if entry.key not in said)
+    return replace(source, entries=(*begins, *(entry for entry in source.entries if entry is not named)), unread=unread)
+
+
+def _places(entry: KeyValue, source: Source, path: Path) -> list[Path]:
+    """Return where the YAML file is that a value names: beside a file, or where the command runs.
+
+    Hydra's ``--config-name`` names one in its folder ``--config-path``, without its end; where nobody knows the folder, beside.
+    """
+    name, folder = str(entry.value), ""
+    if entry.key == "config_name":
+        folders = [each for each in (*source.entries, *source.unread) if each.key in ("config_path", "config_dir")]
+        if not folders:  # the library's own
+            return []
+        folder = str(folders[-1].value) if folders[-1] in source.entries else ""
+        name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    if not re.fullmatch(r"[\w.][\w./+-]{0,300}\.ya?ml", name):
+        return []
+    return [place for place in (path.parent / folder / name, Path(folder) / name) if place.is_file()]
 
 
 def _within(key: str, others: Collection[str]) -> bool:
     """Return whether a key stands below one of others, which then has a value and no keys."""
     parts = key.split(".", DEEPEST_CONFIGURATION)
     return any(".".join(parts[:n]) in others for n in range(1, len(parts)))
-
-
-def _is_path(value: Any) -> bool:
-    """Return whether a value names a YAML file from here."""
-    return isinstance(value, str) and re.fullmatch(r"[\w.][\w./+-]{0,300}\.ya?ml", value) is not None
 
 
 def _read(path: Path, programs: Collection[str]) -> Source:
@@ -185,15 +200,8 @@ def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterato
     if depth > DEEPEST_CONFIGURATION:
         raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
     seen: dict[str, bool] = {}
-    own = {key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)}
-    for key, value in node.value:
+    for key, value in _merged(node, name, depth):
         line = key.start_mark.line + 1
-        if key.tag == _MERGE:  # what is merged stands below what the mapping itself says
-            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                if isinstance(merged, yaml.MappingNode):
-                    others = [(k, v) for k, v in merged.value if k.value not in own]
-                    yield from _nodes(yaml.MappingNode(merged.tag, others), above, name, depth + 1)
-            continue
         if not isinstance(key, yaml.ScalarNode):
             raise FileFormatError(f"{name}, line {line}: a key is a list or a mapping: give it a name")
         full = f"{above}{key.value}"
@@ -203,6 +211,33 @@ def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterato
             yield from _nodes(value, f"{full}.", name, depth + 1)
         elif not isinstance(value, yaml.MappingNode):  # an empty one sets nothing
             yield KeyValue(full, _value(value, name), line)
+
+
+def _merged(node: yaml.MappingNode, name: str, depth: int) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Return the keys and values of a mapping, after those that it merges and does not say itself.
+
+    Where several that are merged say a key, the first holds by YAML and the last by PyYAML 6.0.4, so that these are refused.
+
+    Source: https://yaml.org/type/merge.html.
+    """
+    if depth > DEEPEST_CONFIGURATION:
+        raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
+    own = [(key, value) for key, value in node.value if key.tag != _MERGE]
+    said = {str(key.value) for key, _ in own}
+    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for merges in (value for key, value in node.value if key.tag == _MERGE):
+        for each in merges.value if isinstance(merges, yaml.SequenceNode) else [merges]:
+            for key, value in _merged(each, name, depth + 1) if isinstance(each, yaml.MappingNode) else []:
+                word = str(key.value)
+                if word in found and found[word][1].value != value.value:
+                    raise FileFormatError(
+                        f"{name}, line {merges.start_mark.line + 1}: two mappings that are merged have {shown(word)}, with other "
+                        "values, of which versions of PyYAML take the first or the last: write the one that is meant"
+                    )
+                if word not in said:
+                    found[word] = key, value
+    node.value = [*found.values(), *own]  # merged once: it may be merged many times
+    return list(node.value)
 
 
 def _value(node: yaml.Node, name: str) -> Any:

@@ -54,7 +54,7 @@ class _Script:
         call: the call.
         called: the class's own name.
         names: what the configuration is called in the file.
-        trainers: what the trainers are called that get it.
+        trainers: what the trainers are called that get it, and, with ``()``, the functions that return one.
         makers: names of functions that return it.
         bound: in which functions each name stands for it, None outside of all.
     """
@@ -73,9 +73,10 @@ class _Script:
         returns = [(self._function(node), node.value) for node in self.nodes if isinstance(node, ast.Return)]
         for _ in range(8):  # a name of a name
             self.makers |= {function.name for function, value in returns if function is not None and self._is_it(value)}
+            self.trainers |= {f"{function.name}()" for function, value in returns if function is not None and self._trains(value)}
             for target, value, statement in self.assigned:
                 name = _dotted(target)
-                gets = isinstance(value, ast.Call) and self._gets_it(value)
+                gets = self._trains(value)
                 if name and (gets or self._makes_it(value)):
                     self.names.add(f"{name}.args" if gets else name)
                     self.trainers |= {name} if gets else set()
@@ -244,6 +245,12 @@ class _Script:
         """Return whether a call hands the configuration to a trainer."""
         handed = [*call.args, *(keyword.value for keyword in call.keywords)]
         return _called(call).endswith("Trainer") and any(self._is_it(value) for value in handed)
+
+    def _trains(self, value: ast.expr | None) -> bool:
+        """Return whether a value is a trainer that has the configuration."""
+        if not isinstance(value, ast.Call):
+            return _dotted(value) in self.trainers
+        return self._gets_it(value) or f"{_called(value)}()" in self.trainers
 
     def _copy_of_it(self, call: ast.Call) -> ast.expr | None:
         """Return the configuration if a call copies it, with changes or without."""

@@ -48,6 +48,18 @@ def test_yaml(tmp_path: Path) -> None:
     assert [(e.key, e.value) for e in source.unread] == [("i", "${oc.env:HOME}")]
 
 
+def test_what_yaml_merges(tmp_path: Path) -> None:
+    """What the mapping says itself holds, wherever the merge stands; of two that say a key, readers take one or the other."""
+    text = "a: &a\n  x: 1\n  y: 2\nb: &b {<<: *a, y: 3, z: {x: 4}}\nc:\n  z: 5\n  <<: [*a, *a, {v: 6}]\n"
+    assert found(read(tmp_path, "a.yaml", text)) == [
+        ("a.x", 1, 2), ("a.y", 2, 3), ("b.x", 1, 2), ("b.y", 3, 4), ("b.z.x", 4, 4), ("c.x", 1, 2), ("c.y", 2, 3), ("c.v", 6, 7),
+        ("c.z", 5, 6),
+    ]  # fmt: skip
+    with pytest.raises(FileFormatError, match=r"a\.yaml, line 7: two mappings that are merged have 'y', .*: write the one"):
+        read(tmp_path, "a.yaml", text.replace("[*a, *a", "[*a, *b"))
+    assert ("c.y", 7, 8) in found(read(tmp_path, "a.yaml", text.replace("[*a, *a", "[*a, *b") + "  y: 7\n"))
+
+
 def test_json(tmp_path: Path) -> None:
     text = '{\n "a": {"b": 1.5},\n "c": [1, 2],\n "d": null,\n "e": true\n}'
     assert found(read(tmp_path, "a.json", text)) == [("a.b", 1.5, 2), ("c", [1, 2], 3), ("d", None, 4), ("e", True, 5)]

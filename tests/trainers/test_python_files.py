@@ -50,6 +50,12 @@ FILES: dict[str, tuple[list[tuple[str, object, int | None]], list[tuple[str, str
     C + "t = GRPOTrainer(m, args=c)\nt.args.beta = 0.2\nt.epsilon = 0.3\n": (
         [("beta", 0.1, None), ("beta", 0.2, None), ("epsilon", 0.3, None)], [],
     ),
+    "def f():\n    return GRPOTrainer(m, args=GRPOConfig(beta=0.1))\nt = f()\nt.args.beta = 0.2\n": (
+        [("beta", 0.1, None), ("beta", 0.2, None)], [],
+    ),
+    C + "def f():\n    t = GRPOTrainer(m, args=c)\n    return t\nt = u = f()\nv = u\nv.args.beta = 0.2\n": (
+        [("beta", 0.1, None), ("beta", 0.2, None)], [],
+    ),
     "c = GRPOConfig('out', 0.1, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "0.1")]),
     "c = GRPOConfig(*a, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "*a")]),
     C + "t = GRPOTrainer(m, args=c, beta=0.2)\n": ([], [("beta", "beta=0.2")]),

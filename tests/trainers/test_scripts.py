@@ -93,7 +93,7 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
         [("n", 2, None), ("m", 3, None)], [],
     ),
     "what begins no here-document": (
-        "A=$((1<<B)) # <<C\ncat <<< D\npython -m my.train --n 1 \\ # why\n  --m 2\n", [("n", 1, None), ("m", 2, None)], [],
+        "cat <<< D\npython -m my.train --n 1 --o $((1<<B)) \\ # why\n  --m 2\n", [("n", 1, None), ("m", 2, None)], ["o"],
     ),
     "the same command twice": (
         "if x; then\n python -m my.train --n 1\nelse\n python -m my.train --n 1\nfi\n", [("n", 1, None)], [],
@@ -143,6 +143,35 @@ def test_a_file_that_only_the_shell_knows_is_told(tmp_path: Path) -> None:
     assert [line for line in found.warnings if "beta" in line] == [
         "beta is 0.3 in line 1 of base.yaml, unless the branch is taken to which line 2 belongs: give beta=VALUE after the file"
     ]
+
+
+def test_what_a_branch_alone_sets_is_as_in_the_file_before_it(tmp_path: Path) -> None:
+    """The library's default was shown, though the file that the command names says another value."""
+    (tmp_path / "base.yaml").write_text("beta: 0.3\nepsilon: 0.1\n", encoding="utf-8")
+    path = tmp_path / "run.sh"
+    script = "A=()\nif true; then A+=(--beta 0.2 --epsilon 0.3); fi\ntrl grpo --config base.yaml --epsilon $E ${A[@]}\n"
+    path.write_text(script, encoding="utf-8")
+    found = configuration_of(path)
+    assert found.training.beta == 0.3
+    assert [entry.value for entry in found.unread] == ["$E", "0.3 in a branch"]
+    assert [line for line in found.warnings if "beta" in line or "is '$E'" in line] == [
+        "line 3: epsilon is '$E', which is not evaluated: the default 0.2 is shown; give epsilon=VALUE after the file",
+        "beta is 0.3 in line 1 of base.yaml, unless the branch is taken to which line 2 belongs: give beta=VALUE after the file",
+    ]
+
+
+@pytest.mark.parametrize(("folder", "says", "value"), [
+    ("--config-path=conf", "conf", 16), ("--config-path=$D", ".", 16), ("--config-path=conf", ".", None), ("", ".", None),
+])  # fmt: skip
+def test_the_file_that_hydra_is_told_of(tmp_path: Path, folder: str, says: str, value: int | None) -> None:
+    """By a name without its end, in a folder; without a folder it is one of the library's own."""
+    run = f"python -m verl.trainer.main_ppo {folder} --config-name='mine' algorithm.adv_estimator=grpo\n"
+    (tmp_path / "run.sh").write_text(run, encoding="utf-8")
+    (tmp_path / says).mkdir(exist_ok=True)
+    (tmp_path / says / "mine.yaml").write_text("actor_rollout_ref: {rollout: {n: 16}}\n", encoding="utf-8")
+    found = configuration_of(tmp_path / "run.sh")
+    assert found.value("actor_rollout_ref.rollout.n") == (value or 1)
+    assert any("config_name names 'mine', whose settings are not read" in line for line in found.warnings) == (value is None)
 
 
 def test_arrays_nested_without_end_are_not_followed(tmp_path: Path) -> None:
