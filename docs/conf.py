@@ -23,6 +23,7 @@ extensions = [
 ]
 exclude_patterns = ["_static", "arithmetic", "**/.ipynb_checkpoints"]
 default_role = "code"
+highlight_language = "none"  # of blocks that name no language: commands, which Python would colour
 smartquotes_action = "q"  # quotes alone: two hyphens begin an option
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
