@@ -44,7 +44,7 @@ from dstheory.texts import counted
 T = TypeVar("T")
 
 _MOST_STEPS = 1e6
-_EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
+_EQUAL = 1e-9  # relative to the trajectory's largest: coefficients are sums of a few of its rounded terms
 _LARGEST = np.finfo(np.float64).max
 _ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summed up: a few roundings of each
 
@@ -72,7 +72,8 @@ class CoefficientLevel:
     """Level (i): are the coefficients of the two stages equal on the same trajectory and turn?
 
     Attributes:
-        balanced: equal on every trajectory and turn that was looked at, up to one discount factor.
+        balanced: equal on every trajectory and turn that was looked at, up to one discount factor and to 1e-9 of the trajectory's
+            largest coefficient.
         zero: every coefficient that was looked at is 0, so that balance says nothing.
         factor: the discount factor c_s/c_d where balanced: 1, or gamma.
         ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0, inf beyond the largest floating-point number).
@@ -292,7 +293,7 @@ def coefficient_level(
     if beyond.any():
         turns = counted(int(beyond.sum()), "turn")
         evidence += f", but for {turns} where both coefficients are beyond the largest floating-point number"
-    found = _compared(c_s, c_d, met & ~beyond, float(solution.mdp.gamma_within))
+    found = _compared(t, c_s, c_d, met & ~beyond, float(solution.mdp.gamma_within))
     return CoefficientLevel(
         balanced=bool(found.balanced),
         factor=float(found.factor),
@@ -341,7 +342,7 @@ def _compared_together(objective: Objective, solution: Solution, first: Policy, 
     both = objective.together(solution, t)
     if both is None or not all(np.isfinite(c).all() for c in both):
         return None
-    return _compared(*both, _met(behaviour, t), float(solution.mdp.gamma_within))
+    return _compared(t, *both, _met(behaviour, t), float(solution.mdp.gamma_within))
 
 
 def _met(behaviour: Policy | Trajectories, t: Trajectories) -> Bools:
@@ -362,13 +363,13 @@ class _Compared:
     coefficients: tuple[Floats, Floats]
 
 
-def _compared(c_s: Floats, c_d: Floats, met: Bools, gamma: float) -> _Compared:
+def _compared(t: Trajectories, c_s: Floats, c_d: Floats, met: Bools, gamma: float) -> _Compared:
     """Compare coefficients, (*runs, m) each, at the steps that are met."""
     c_s, c_d = (np.where(met, np.clip(c, -_LARGEST, _LARGEST), 0.0) for c in np.broadcast_arrays(c_s, c_d))
-    scale = np.maximum(*(np.abs(c).max(axis=-1, initial=0.0) for c in (c_s, c_d)))
-    differs, of_gamma = (
-        np.abs(0.5 * c_s - factor * (0.5 * c_d)) > (_EQUAL * (0.5 * scale))[..., None] for factor in (1.0, gamma)
-    )
+    larger = np.maximum(np.abs(c_s), np.abs(c_d))
+    # Each trajectory by its own scale: where one is paid 1e12, others still differ.
+    allowed = _EQUAL * (0.5 * np.maximum.reduceat(larger, t.offsets[:-1], axis=-1)[..., t.episode])
+    differs, of_gamma = (np.abs(0.5 * c_s - factor * (0.5 * c_d)) > allowed for factor in (1.0, gamma))
     equal, discounted = ~differs.any(axis=-1), ~of_gamma.any(axis=-1)
     there = met & (c_d != 0.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -383,7 +384,7 @@ def _compared(c_s: Floats, c_d: Floats, met: Bools, gamma: float) -> _Compared:
         factor=np.where(equal | ~discounted, 1.0, gamma),
         low=low,
         high=high,
-        zero=scale == 0.0,
+        zero=~larger.any(axis=-1),
         differs=np.where(discounted[..., None], False, differs),
         coefficients=(c_s, c_d),
     )

@@ -379,3 +379,12 @@ def test_an_answer_too_rare_to_be_a_number_is_looked_at(cap: int | None) -> None
     assert level.verdict == "unbalanced"
     assert level.witness == f"prompt 0: answer 1 stop; at turn 0 c_s = {-0.1 * (-800 - np.log(0.5)):.6g}, c_d = 0"
     assert coefficient_levels(rule, mdp, policies)[0].tolist() == [0, 0]
+
+
+def test_a_large_reward_elsewhere_hides_no_difference() -> None:
+    """A wrong answer is paid nothing, so that its coefficients are the penalty's, whatever right ones are paid."""
+    paid = {"stop_correct": 1e12, "resample_correct": 0.0, "stop_wrong": 0.0, "resample_wrong": 0.0}
+    solution = solve(TwoStageMDP.minimal(reward=paid), HERE)
+    level = coefficient_level(Reinforce() + ReverseKLDirect(THERE, beta=0.1), solution)
+    answer, stop = -0.1 * np.log(0.6 / 0.45), -0.1 * np.log(0.4 / 0.7)
+    assert level.witness == f"prompt 0: answer 1 stop; at turn 0 c_s = {answer:.6g}, c_d = {stop:.6g}"
