@@ -290,16 +290,3 @@ def test_a_trajectory_longer_than_a_turn_indexed_policy_is_refused() -> None:
     assert t.policy_index(HALF)[0].tolist() == [0, 0, 0]
     with pytest.raises(ChainError, match="pick one run"):
         t.policy_index(Policy.minimal(p=[0.1, 0.2], a=0.5, b=0.5))
-
-
-def test_policies_of_one_support_share_their_tree_but_not_their_probabilities() -> None:
-    mdp = TwoStageMDP.minimal(max_turns=3)
-    first, second = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.3, a=0.9, b=0.2)
-    few = [enumerate_trajectories(mdp, policy, limit=100) for policy in (first, second, first)]
-    whole = [enumerate_trajectories(mdp, policy) for policy in (first, second, first)]  # too many to be kept: made anew
-    assert few[0].turn is few[1].turn is few[2].turn
-    for one, other in zip(few, whole, strict=True):
-        for name in ("prompt", "offsets", "answer", "stop", "decided", "weight"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    certain = Policy.from_probabilities([[1.0, 0.0]], [[1.0, 0.5]])
-    assert len(enumerate_trajectories(mdp, certain, limit=100)) == 1

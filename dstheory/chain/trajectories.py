@@ -9,8 +9,8 @@ Source: arXiv 2601.01580, section 3; the enumeration is the brute-force definiti
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -223,81 +223,42 @@ def enumerate_trajectories(
     """
     _refuse_runs(policy)
     policy.check_fits(mdp)
-    horizon = mdp.max_turns or max_turns
+    horizon, capped = mdp.max_turns or max_turns, mdp.max_turns is not None
     if horizon is None:
         raise ChainError("an uncapped chain has infinitely many trajectories: give max_turns to see those that stop by then")
-    support = np.stack([policy.log_sample, policy.log_stop, policy.log_resample]) > -np.inf  # probabilities may round to 0
     horizon = whole_number(horizon, "max_turns", low=1)
-    key = (tuple(np.flatnonzero(mdp.prompt_weight > 0).tolist()), support.shape, support.tobytes())
-    tree = _tree if limit <= _FEW else _tree.__wrapped__
-    return tree(*key, horizon, mdp.max_turns is not None, limit).under(mdp, policy)
-
-
-_FEW = 40_000
-"""Trees of at most so many trajectories are kept for the next policy of the same support, such as that of a later step."""
-_SHARED = ("turns", "episode", "turn", "step_prompt", "_followed")
-
-
-@dataclass(frozen=True, eq=False)
-class _Tree:
-    """Trajectories, and per turn: the prefix that goes on, its prompt and answer, whether it may end and may go on."""
-
-    turns: list[tuple[Ints, Ints, Ints, Bools, Bools]]
-    forced: bool
-    trajectories: Trajectories
-
-    def under(self, mdp: TwoStageMDP, policy: Policy) -> Trajectories:
-        """Return them with their probabilities; all else is shared between the policies of one support."""
-        prob, weights = mdp.prompt_weight[np.flatnonzero(mdp.prompt_weight > 0)], []
-        for k, (parent, prompt, y, ends, goes_on) in enumerate(self.turns):
-            at = min(k, policy.shape[0] - 1), prompt, y
-            prob = prob[parent] * policy.sample_prob[at]
-            last = self.forced and k == len(self.turns) - 1
-            weights.append((prob if last else prob * policy.stop_prob[at])[ends])
-            prob = (prob * policy.resample_prob[at])[goes_on]
-        found = replace(self.trajectories, weight=np.concatenate(weights))
-        found.__dict__.update({name: getattr(self.trajectories, name) for name in _SHARED})
-        return found
-
-
-@lru_cache(maxsize=2)
-def _tree(prompts: tuple[int, ...], shape: tuple[int, ...], support: bytes, horizon: int, capped: bool, limit: int) -> _Tree:
-    """Return the tree of trajectories of a support, (3, K, X, Y): which answers are given, and stopped or resampled at."""
-    given, stops, resamples = np.frombuffer(support, dtype=bool).reshape(shape)
-    prompt, answers = np.array(prompts, dtype=np.int64), np.zeros((len(prompts), 0), dtype=np.int64)
-    turns = list[tuple[Ints, Ints, Ints, Bools, Bools]]()
-    finished, total = list[tuple[Ints, Ints]](), 0
+    prompt = np.flatnonzero(mdp.prompt_weight > 0)
+    prob, answers = mdp.prompt_weight[prompt], np.zeros((len(prompt), 0), dtype=np.int64)
+    finished, total = list[tuple[Ints, Ints, Floats]](), 0
     for k in range(horizon):
-        at = min(k, shape[1] - 1)
-        # Every open prefix is continued by every answer of its prompt.
-        parent, y = np.nonzero(given[at, prompt])
+        # Every open prefix is continued by every answer of its prompt. Logarithms say what may happen: probabilities round to 0.
+        turn, forced = min(k, policy.shape[0] - 1), capped and k == horizon - 1
+        parent, y = np.nonzero(policy.log_sample[turn, prompt] > -np.inf)
         prompt, answers = prompt[parent], np.column_stack([answers[parent], y])
-        forced = capped and k == horizon - 1
-        ends = stops[at, prompt, y] | forced
-        goes_on = resamples[at, prompt, y] & (not forced)
-        turns.append((parent, prompt, y, ends, goes_on))
-        finished.append((prompt[ends], answers[ends]))
-        prompt, answers = prompt[goes_on], answers[goes_on]
-        total += int(ends.sum())
+        at = turn, prompt, y
+        prob = prob[parent] * policy.sample_prob[at]
+        ends, goes_on = forced | (policy.log_stop[at] > -np.inf), (policy.log_resample[at] > -np.inf) & (not forced)
+        finished.append((prompt[ends], answers[ends], (prob if forced else prob * policy.stop_prob[at])[ends]))
+        prompt, answers, prob = prompt[goes_on], answers[goes_on], (prob * policy.resample_prob[at])[goes_on]
+        total += len(finished[-1][0])
         if total + len(prompt) > limit:
             raise ChainError(
                 f"more than {limit:,} trajectories within {counted(k + 1, 'turn')}: use a smaller chain, or sample_trajectories"
             )
-    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y in finished])
+    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _ in finished])
     last = np.cumsum(lengths) - 1
     stop = np.zeros(int(lengths.sum()), dtype=bool)
     stop[last] = True
     decided = np.ones(len(stop), dtype=bool)
     decided[last] = (lengths < horizon) | (not capped)
-    trajectories = Trajectories(
-        prompt=np.concatenate([x for x, _ in finished]),
+    return Trajectories(
+        prompt=np.concatenate([x for x, _, _ in finished]),
         offsets=np.concatenate([[0], last + 1]),
-        answer=np.concatenate([y.ravel() for _, y in finished]),
+        answer=np.concatenate([y.ravel() for _, y, _ in finished]),
         stop=stop,
         decided=decided,
-        weight=np.zeros(len(lengths)),
+        weight=np.concatenate([weight for _, _, weight in finished]),
     )
-    return _Tree(turns, capped, trajectories)
 
 
 def sample_trajectories(
