@@ -10,12 +10,12 @@ kept beside the page as CSV, where tests compare them with the page and with run
 from __future__ import annotations
 
 import csv
-import re
 import shutil
 import sys
 from pathlib import Path
 
 import xarray as xr
+from sitepages.text import fill
 
 from dstheory.experiments.catalogue import markdown_text
 
@@ -43,16 +43,6 @@ def blocks(folder: Path) -> dict[str, str]:
     """Return what stands between each pair of markers, from the files of a folder."""
     filled = {name: markdown_text(rows_of(folder / f"{name}.csv")).strip() for name in TABLES}
     return {**filled, "answer": (folder / "caption.txt").read_text(encoding="utf-8").strip()}
-
-
-def fill(page: str, filled: dict[str, str]) -> str:
-    """Return the page with everything between markers replaced."""
-    for name, text in filled.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-        page, times = re.subn(pattern, lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
-        if times != 1:
-            raise SystemExit(f"the page needs the marker <!-- {name} --> once, found {times}")
-    return page
 
 
 def main(source: Path) -> None:

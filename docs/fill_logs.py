@@ -10,12 +10,13 @@ and of ``cases`` (made to be awkward).
 from __future__ import annotations
 
 import json
-import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from sitepages.text import fill as replaced
 
 from dstheory.anatomy import Episodes, measure, read_log
 from dstheory.errors import DSTheoryError
@@ -23,7 +24,6 @@ from dstheory.readers.formats import formats
 
 PAGE = Path(__file__).parent / "anatomy.md"
 FORMATS = PAGE.with_name("log_formats.md")
-OPTIONS: dict[str, dict[str, Any]] = {}
 
 
 def lines(path: Path) -> list[Any]:
@@ -93,36 +93,29 @@ def measured(episodes: Episodes) -> list[str]:
     return [estimate.text() if estimate.value is not None else "-" for estimate in (row.p, row.a, row.b)]
 
 
-def option_text(options: dict[str, Any]) -> str:
-    """Return options as they are typed."""
-    typed = [f"`--field {part}={key}`" for part, key in options.get("fields", {}).items()]
-    return " ".join(typed + [f"`--{name} {value}`" for name, value in options.items() if name != "fields"])
-
-
 def rows(shared: Path) -> Iterable[list[str]]:
     """Yield the rows of the table."""
     for folder in ("data/real", "cases"):
         for path in sorted((shared / folder).iterdir()):
             if path.suffix not in (".jsonl", ".json", ".eval"):
                 continue
-            options = OPTIONS.get(path.name, {})
             counted = shares(COUNTED[path.name](lines(path))) if path.name in COUNTED else "-"
             try:
-                log = read_log(path, **options)
+                log = read_log(path)
             except DSTheoryError as error:
-                yield [path.name, f"refused: {str(error).replace(str(path), path.name)}", "", "-", "-", "-", counted]
+                yield [path.name, f"refused: {str(error).replace(str(path), path.name)}", "-", "-", "-", counted]
                 continue
             how = ", ".join(log.reading.read_as) or "records with marked attempts"
             numbers = measured(log.episodes)
             if log.reading.depends_on_outcome:
                 how += f"; no numbers: {log.reading.depends_on_outcome} of {log.reading.records} left out for what is in them"
                 numbers = ["-"] * 3
-            yield [path.name, how, option_text(options) or "none", *numbers, counted]
+            yield [path.name, how, *numbers, counted]
 
 
 def table(shared: Path) -> str:
     """Return the table in Markdown."""
-    return markdown(["file", "read as", "options", "p", "a", "b", "counted without this package"], rows(shared))
+    return markdown(["file", "read as", "p", "a", "b", "counted without this package"], rows(shared))
 
 
 def formats_table() -> str:
@@ -140,11 +133,7 @@ def markdown(head: list[str], body: Iterable[list[str]]) -> str:
 
 def fill(page: str, text: str, name: str = "logs") -> str:
     """Return the page with everything between the markers of that name replaced."""
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-    found, times = re.subn(pattern, lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page, flags=re.DOTALL)
-    if times != 1:
-        raise SystemExit(f"the page needs the marker <!-- {name} --> once, found {times}")
-    return found
+    return replaced(page, {name: f"\n{text}\n"})
 
 
 if __name__ == "__main__":

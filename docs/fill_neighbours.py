@@ -8,9 +8,10 @@ Tables and captions stand between markers in the page; what is between them is r
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
+
+from sitepages.text import fill
 
 PAGE = Path(__file__).parent / "neighbours.md"
 
@@ -25,16 +26,6 @@ def blocks(folder: Path) -> dict[str, str]:
     }
     found = {name: (folder / file).read_text(encoding="utf-8").strip() for name, file in files.items()}
     return {name: text if name in ("works", "claims") else f"```\n{text}\n```" for name, text in found.items()}
-
-
-def fill(page: str, filled: dict[str, str]) -> str:
-    """Return the page with everything between markers replaced."""
-    for name, text in filled.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-        page, times = re.subn(pattern, lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
-        if times != 1:
-            raise SystemExit(f"the page needs the marker <!-- {name} --> once, found {times}")
-    return page
 
 
 if __name__ == "__main__":

@@ -370,7 +370,7 @@ def _compared(t: Trajectories, c_s: Floats, c_d: Floats, met: Bools, gamma: floa
     # Each trajectory by its own scale: where one is paid 1e12, others still differ.
     allowed = _EQUAL * (0.5 * np.maximum.reduceat(larger, t.offsets[:-1], axis=-1)[..., t.episode])
     differs, of_gamma = (np.abs(0.5 * c_s - factor * (0.5 * c_d)) > allowed for factor in (1.0, gamma))
-    equal, discounted = ~differs.any(axis=-1), ~of_gamma.any(axis=-1)
+    equal, discounted, zero = (np.asarray(~found.any(axis=-1)) for found in (differs, of_gamma, larger))
     there = met & (c_d != 0.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = c_s / c_d
@@ -384,7 +384,7 @@ def _compared(t: Trajectories, c_s: Floats, c_d: Floats, met: Bools, gamma: floa
         factor=np.where(equal | ~discounted, 1.0, gamma),
         low=low,
         high=high,
-        zero=~larger.any(axis=-1),
+        zero=zero,
         differs=np.where(discounted[..., None], False, differs),
         coefficients=(c_s, c_d),
     )

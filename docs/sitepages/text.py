@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 ORPHAN = ("---", "orphan: true", "---", "")
 """Before pages that a list leads to, not the navigation: hundreds of entries beside every page would be most of it."""
@@ -33,6 +33,16 @@ def source(text: str) -> str:
     'arXiv [2601.01580](https://arxiv.org/abs/2601.01580); derived here'
     """
     return _ARXIV.sub(r"[\1](https://arxiv.org/abs/\1)", plain(text))
+
+
+def fill(page: str, filled: Mapping[str, str]) -> str:
+    """Return a page with everything between the markers ``<!-- NAME -->`` and ``<!-- end of NAME -->`` replaced."""
+    for name, text in filled.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
+        page, times = re.subn(pattern, lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
+        if times != 1:
+            raise SystemExit(f"the page needs the marker <!-- {name} --> once, found {times}")
+    return page
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
