@@ -3,6 +3,8 @@
 A command with several forms (``--list``, ``--all``, ``--follow``) has several types. Numbers that do not exist are null.
 """
 
+# mypy: disable-error-code="valid-type"
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -23,257 +25,156 @@ from dstheory.trainers.explanation import Stale
 from dstheory.trainers.moves import Moves
 from dstheory.trainers.training import Training
 
+_TypedDict: Any = TypedDict
+
+
+def _record(name: str, fields: Mapping[str, Any], more_than: Any = None) -> Any:
+    """Return the type of an object with these keys, those of one type side by side, and with the keys of another type."""
+    known = get_type_hints(more_than, include_extras=True) if more_than else {}
+    return _TypedDict(name, known | {key: kind for keys, kind in fields.items() for key in keys.split()})
+
 
 def _extended(of: type, **fields: Any) -> Any:
     """Return a dataclass as a record, with other fields or fields of other types."""
     return msgspec.defstruct(of.__name__, list({**get_type_hints(of), **fields}.items()))
 
 
-class Rates(TypedDict):
-    p: float
-    a: float
-    b: float
-    accuracy: float
-    turns: float
-
-
-class Valued(Rates):
-    value: float
-
-
-class Penalised(Valued):
-    penalised_value: float
-    penalty: float
-
-
-class Stages(TypedDict):
-    sample: float
-    decide: float
-
-
-class Shares(Stages):
-    decision_share: float
-
-
-class LeftOut(TypedDict):
-    objective: str
-    why: str
-
+Rates = _record("Rates", {"p a b accuracy turns": float})
+Valued = _record("Valued", {"value": float}, Rates)
+Penalised = _record("Penalised", {"penalised_value penalty": float}, Valued)
+Stages = _record("Stages", {"sample decide": float})
+Shares = _record("Shares", {"decision_share": float}, Stages)
+LeftOut = _record("LeftOut", {"objective why": str})
 
 # ---------------------------------------------------------------------- attribute, signal, objectives
 
-
-class Coefficient(TypedDict):
-    balanced: bool | None
-    factor: float | None
-    ratio: tuple[float, float]
-    witness: str | None
-    evidence: str
-
-
-class Gradient(Shares):
-    cosine: float
-
-
-class Attributed(TypedDict):
-    objective: str
-    coefficient: Coefficient | None
-    gradient: Gradient
-    fisher: Shares
-
-
-class Attribute(TypedDict):
-    chain: str
-    seed: int
-    figure: str | None
-    reference: str
-    objectives: Sequence[Attributed]
-    left_out: Sequence[LeftOut]
-    notes: Sequence[str]
-
-
-class AttributeAll(TypedDict):
-    chain: str
-    seed: int
-    longer: float
-    figure: str | None
-    reference: str
-    objectives: Sequence[ObjectiveRow]
-    left_out: Sequence[LeftOut]
-    notes: Sequence[str]
-
-
-class Logits(TypedDict):
-    sample: Sequence[Any]
-    decide: Sequence[Any]
-
-
-class Measured(TypedDict):
-    objective: str
-    group_size: int
-    prompts: int
-    dead: float
-    sample: StageSignal
-    decide: StageSignal
-    expected: NotRequired[Logits]
-    variance: NotRequired[Logits]
-    covariance: NotRequired[Sequence[Any] | None]
-
-
-class Read(TypedDict):
-    file: str
-    trainer: str
-    found: str
-    training: Training
-
-
-class Signal(TypedDict):
-    chain: str
-    configuration: Read | None
-    objectives: Sequence[Measured]
-    left_out: Sequence[LeftOut]
-    notes: Sequence[str]
-    figure: str | None
-
-
-class Objective(TypedDict):
-    name: str
-    family: str
-    title: str
-    coefficients: str
-    normaliser: str
-    measure: str
-    balance: str
-    balanced_when: str
-    token_model: str
-    expectation: str
-    ascends: str
-    claims: Sequence[str]
-    aliases: Sequence[str]
-    asked_for: NotRequired[str]
-    source: NotRequired[str]
-    computes: NotRequired[str]
-    settings: NotRequired[Mapping[str, Any]]
-    refused: NotRequired[Mapping[str, str]]
-
-
-class Alias(TypedDict):
-    alias: str
-    objective: str
-    settings: Mapping[str, Any]
-    source: str
-    computes: str
-
-
-class Objectives(TypedDict):
-    objectives: Sequence[Objective]
-    aliases: NotRequired[Sequence[Alias]]
-
+Coefficient = _record(
+    "Coefficient",
+    {"balanced": bool | None, "factor": float | None, "ratio": tuple[float, float], "witness": str | None, "evidence": str},
+)
+Gradient = _record("Gradient", {"cosine": float}, Shares)
+Attributed = _record("Attributed", {"objective": str, "coefficient": Coefficient | None, "gradient": Gradient, "fisher": Shares})
+Attribute = _record(
+    "Attribute",
+    {
+        "chain": str,
+        "seed": int,
+        "figure": str | None,
+        "reference": str,
+        "objectives": Sequence[Attributed],
+        "left_out": Sequence[LeftOut],
+        "notes": Sequence[str],
+    },
+)
+AttributeAll = _record(
+    "AttributeAll",
+    {
+        "chain": str,
+        "seed": int,
+        "longer": float,
+        "figure": str | None,
+        "reference": str,
+        "objectives": Sequence[ObjectiveRow],
+        "left_out": Sequence[LeftOut],
+        "notes": Sequence[str],
+    },
+)
+Logits = _record("Logits", {"sample decide": Sequence[Any]})
+Measured = _record(
+    "Measured",
+    {
+        "objective": str,
+        "group_size prompts": int,
+        "dead": float,
+        "sample decide": StageSignal,
+        "expected variance": NotRequired[Logits],
+        "covariance": NotRequired[Sequence[Any] | None],
+    },
+)
+Read = _record("Read", {"file trainer found": str, "training": Training})
+Signal = _record(
+    "Signal",
+    {
+        "chain": str,
+        "configuration": Read | None,
+        "objectives": Sequence[Measured],
+        "left_out": Sequence[LeftOut],
+        "notes": Sequence[str],
+        "figure": str | None,
+    },
+)
+Objective = _record(
+    "Objective",
+    {
+        "name family title coefficients normaliser measure balance balanced_when token_model expectation ascends": str,
+        "claims aliases": Sequence[str],
+        "asked_for source computes": NotRequired[str],
+        "settings": NotRequired[Mapping[str, Any]],
+        "refused": NotRequired[Mapping[str, str]],
+    },
+)
+Alias = _record("Alias", {"alias objective": str, "settings": Mapping[str, Any], "source computes": str})
+Objectives = _record("Objectives", {"objectives": Sequence[Objective], "aliases": NotRequired[Sequence[Alias]]})
 
 # ---------------------------------------------------------------------- simulate, optimum, sweep
 
-
-class Condition(TypedDict):
-    condition: str
-    before: Rates
-    after: Rates
-    gain: float
-    gain_sample: float
-    gain_decide: float
-    decision_share_of_gain: float
-    energy_at_start: Stages
-    energy_at_end: Stages
-
-
-class Simulate(TypedDict):
-    chain: str
-    conditions: Sequence[Condition]
-    seed: int
-    runs: int
-    out: str
-    notes: Sequence[str]
-
-
-class Temperature(TypedDict):
-    sample: tuple[float, float]
-    decide: tuple[float, float]
-
-
-class Tables(TypedDict):
-    sample: Sequence[Sequence[Sequence[float]]]
-    stop: Sequence[Sequence[Sequence[float]]]
-
-
-class Optimum(TypedDict):
-    chain: str
-    reference: Valued
-    optimum: Penalised
-    gain: float
-    gain_sample: float
-    gain_decide: float
-    decision_share_of_gain: float
-    temperature: Temperature
-    iterations: int
-    error: float
-    figure: str | None
-    policy: NotRequired[Tables]
-
-
-class Span(TypedDict):
-    lowest: float
-    median: float
-    highest: float
-
-
-class Sweep(TypedDict):
-    of: Literal["optimum", "simulate"]
-    chain: str
-    dimensions: Mapping[str, Sequence[float | str | bool]]
-    settings: int
-    chunks: int
-    computed: int
-    without_result: Mapping[str, int]
-    not_finite: Mapping[str, int]
-    summary: Mapping[str, Span]
-    seed: int | None
-    seconds: float
-    out: str
-    notes: Sequence[str]
-
+Condition = _record(
+    "Condition",
+    {
+        "condition": str,
+        "before after": Rates,
+        "gain gain_sample gain_decide decision_share_of_gain": float,
+        "energy_at_start energy_at_end": Stages,
+    },
+)
+Simulate = _record(
+    "Simulate", {"chain": str, "conditions": Sequence[Condition], "seed runs": int, "out": str, "notes": Sequence[str]}
+)
+Temperature = _record("Temperature", {"sample decide": tuple[float, float]})
+Tables = _record("Tables", {"sample stop": Sequence[Sequence[Sequence[float]]]})
+Optimum = _record(
+    "Optimum",
+    {
+        "chain": str,
+        "reference": Valued,
+        "optimum": Penalised,
+        "gain gain_sample gain_decide decision_share_of_gain": float,
+        "temperature": Temperature,
+        "iterations": int,
+        "error": float,
+        "figure": str | None,
+        "policy": NotRequired[Tables],
+    },
+)
+Span = _record("Span", {"lowest median highest": float})
+Sweep = _record(
+    "Sweep",
+    {
+        "of": Literal["optimum", "simulate"],
+        "chain": str,
+        "dimensions": Mapping[str, Sequence[float | str | bool]],
+        "settings chunks computed": int,
+        "without_result not_finite": Mapping[str, int],
+        "summary": Mapping[str, Span],
+        "seed": int | None,
+        "seconds": float,
+        "out": str,
+        "notes": Sequence[str],
+    },
+)
 
 # ---------------------------------------------------------------------- derive, verify, explain, reproduce, examples
 
-
-class Formula(TypedDict):
-    text: str
-    latex: str
-
-
-class Imbalance(TypedDict):
-    trajectory: Sequence[Sequence[str]]
-    turn: int
-    c_s: Formula
-    c_d: Formula
-    at: Mapping[str, str]
-    values: Sequence[str]
-
-
-class Coefficients(TypedDict):
-    level: str
-    verdict: str
-    ratios: Sequence[Formula]
-    weight_ratios: Sequence[Formula]
-    witness: Imbalance | None
-
-
-class Evaluated(TypedDict):
-    value: float
-    exact: str | None
-
-
-class Evaluation(TypedDict):
-    at: Mapping[str, str]
-    gradient: Mapping[str, Evaluated]
+Formula = _record("Formula", {"text latex": str})
+Imbalance = _record(
+    "Imbalance",
+    {"trajectory": Sequence[Sequence[str]], "turn": int, "c_s c_d": Formula, "at": Mapping[str, str], "values": Sequence[str]},
+)
+Coefficients = _record(
+    "Coefficients", {"level verdict": str, "ratios weight_ratios": Sequence[Formula], "witness": Imbalance | None}
+)
+Evaluated = _record("Evaluated", {"value": float, "exact": str | None})
+Evaluation = _record("Evaluation", {"at": Mapping[str, str], "gradient": Mapping[str, Evaluated]})
 
 
 class Item(TypedDict, total=False):
@@ -288,338 +189,136 @@ class Item(TypedDict, total=False):
     note: str
 
 
-class Step(TypedDict):
-    title: str
-    items: Sequence[Item]
-
-
-class Derive(TypedDict):
-    objective: str
-    title: str
-    setting: str
-    symbols: Sequence[str]
-    scalar: str | None
-    definitions: Mapping[str, Formula]
-    weights: Mapping[str, Formula]
-    gradient: Mapping[str, Formula]
-    expanded: Mapping[str, Formula | None]
-    attribution: Coefficients
-    checks: Sequence[str]
-    assumptions: Sequence[str]
-    evaluation: NotRequired[Evaluation]
-    steps: Sequence[Step]
-
-
-class Claim(TypedDict):
-    id: str
-    title: str
-    title_latex: str
-    statement: str
-    statement_latex: str
-    latex: str
-    group: str
-    level: str
-    scope: str
-    source: str
-    references: Sequence[str]
-    related: Sequence[str]
-    notes: str
-    notes_latex: str
-    recorded: str
-    witness: Mapping[str, str] | None
-    domain: Sequence[str]
-    domain_latex: Sequence[str]
-    assumptions: Sequence[str]
-    assumptions_latex: Sequence[str]
-    definitions: Sequence[str]
-    definitions_latex: Sequence[str]
-
-
-class Checked(Claim):
-    as_recorded: bool
-    cached: NotRequired[bool]
-    verdict: _extended(Verdict, outcome=str)  # type: ignore[valid-type]
-
-
-class Verify(TypedDict):
-    exit_code: int
-    seed: int
-    time: float
-    claims: Sequence[Checked]
-    kernel: NotRequired[str]
-
-
-class VerifyList(TypedDict):
-    claims: Sequence[Claim]
-
-
-class VerifyExport(TypedDict):
-    claims: int
-    whole: int
-    steps_left: int
-    out: str
-
-
-class Place(TypedDict):
-    name: str
-    reference: str
-    longer: float
-
-
-class Trainer(TypedDict):
-    id: str
-    name: str
-    library: str
-    version: str
-    source: str
-    found: str
-
-
-class Stated(TypedDict):
-    formula: str
-    latex: str
-    parts: Mapping[str, str]
-
-
-class Logged(TypedDict):
-    loss: float | None
-    what: str
-
-
-class Note(TypedDict):
-    claim: str
-    says: str
-
-
-class Changed(TypedDict):
-    field: str
-    here: Any
-    there: Any
-
-
-class Against(TypedDict):
-    file: str
-    trainer: str
-    fields: Sequence[Changed]
-    factor: Tilt
-    degrees: Tilt
-    moves: Sequence[Moves]
-    not_compared: str
-
-
-class LaterUpdate(TypedDict):
-    number: int
-    lr: float
-    p: float
-    a: float
-    b: float
-
-
-class Explain(TypedDict):
-    chain: Place
-    file: str
-    trainer: Trainer
-    objective: Stated
-    training: Training
-    settings: Sequence[Setting]
-    attribution: Sequence[ObjectiveRow]
-    moves: Sequence[Moves]
-    not_attributed: str
-    stale: Stale | None
-    update: LaterUpdate | None
-    logged: Logged
-    notes: Sequence[Note]
-    warnings: Sequence[str]
-    not_modelled: Sequence[Lack]
-    unknown: Sequence[KeyValue]
-    not_read: Sequence[KeyValue]
-    keys_beside: int
-    against: Against | None
-
-
-class Reproduce(TypedDict):
-    experiments: Sequence[ExperimentResult]
-
-
-class Experiment(TypedDict):
-    name: str
-    claims: str
-    shows: str
-    needs: str
-
-
-class ReproduceList(TypedDict):
-    experiments: Sequence[Experiment]
-
-
-class Examples(TypedDict):
-    examples: Sequence[str]
-    written: Sequence[str]
-    text: NotRequired[str]
-
+Step = _record("Step", {"title": str, "items": Sequence[Item]})
+Derive = _record(
+    "Derive",
+    {
+        "objective title setting": str,
+        "symbols": Sequence[str],
+        "scalar": str | None,
+        "definitions weights gradient": Mapping[str, Formula],
+        "expanded": Mapping[str, Formula | None],
+        "attribution": Coefficients,
+        "checks assumptions": Sequence[str],
+        "evaluation": NotRequired[Evaluation],
+        "steps": Sequence[Step],
+    },
+)
+Claim = _record(
+    "Claim",
+    {
+        "id title title_latex statement statement_latex latex group level scope source": str,
+        "references related": Sequence[str],
+        "notes notes_latex recorded": str,
+        "witness": Mapping[str, str] | None,
+        "domain domain_latex assumptions assumptions_latex definitions definitions_latex": Sequence[str],
+    },
+)
+Checked = _record(
+    "Checked", {"as_recorded": bool, "cached": NotRequired[bool], "verdict": _extended(Verdict, outcome=str)}, Claim
+)
+Verify = _record("Verify", {"exit_code seed": int, "time": float, "claims": Sequence[Checked], "kernel": NotRequired[str]})
+VerifyList = _record("VerifyList", {"claims": Sequence[Claim]})
+VerifyExport = _record("VerifyExport", {"claims whole steps_left": int, "out": str})
+Place = _record("Place", {"name reference": str, "longer": float})
+Trainer = _record("Trainer", {"id name library version source found": str})
+Stated = _record("Stated", {"formula latex": str, "parts": Mapping[str, str]})
+Logged = _record("Logged", {"loss": float | None, "what": str})
+Note = _record("Note", {"claim says": str})
+Changed = _record("Changed", {"field": str, "here there": Any})
+Against = _record(
+    "Against",
+    {"file trainer": str, "fields": Sequence[Changed], "factor degrees": Tilt, "moves": Sequence[Moves], "not_compared": str},
+)
+LaterUpdate = _record("LaterUpdate", {"number": int, "lr p a b": float})
+Explain = _record(
+    "Explain",
+    {
+        "chain": Place,
+        "file": str,
+        "trainer": Trainer,
+        "objective": Stated,
+        "training": Training,
+        "settings": Sequence[Setting],
+        "attribution": Sequence[ObjectiveRow],
+        "moves": Sequence[Moves],
+        "not_attributed": str,
+        "stale": Stale | None,
+        "update": LaterUpdate | None,
+        "logged": Logged,
+        "notes": Sequence[Note],
+        "warnings": Sequence[str],
+        "not_modelled": Sequence[Lack],
+        "unknown not_read": Sequence[KeyValue],
+        "keys_beside": int,
+        "against": Against | None,
+    },
+)
+Reproduce = _record("Reproduce", {"experiments": Sequence[ExperimentResult]})
+Experiment = _record("Experiment", {"name claims shows needs": str})
+ReproduceList = _record("ReproduceList", {"experiments": Sequence[Experiment]})
+Examples = _record("Examples", {"examples written": Sequence[str], "text": NotRequired[str]})
 
 # ---------------------------------------------------------------------- anatomy
 
-
-class Reasons(TypedDict):
-    records: int
-    meaning: str
-    examples: Sequence[str]
-
-
-class Reading(TypedDict):
-    files: Sequence[str]
-    read_as: Mapping[str, int]
-    records: int
-    used: int
-    unusable: int
-    share_unusable: float
-    reasons: Mapping[str, Reasons]
-    segmented_by: Mapping[str, int]
-    unfinished: int
-    unseen: int
-    unanswered: int
-    notes: Sequence[str]
-
-
-class Interval(TypedDict):
-    value: float
-    low: float
-    high: float
-
-
-class RatesSoFar(TypedDict):
-    labels: Mapping[str, str]
-    problems: int
-    episodes: int
-    attempts: int
-    p: Interval
-    a: Interval
-    b: Interval
-
-
-class Passed(Interval):
-    k: int
-
-
-class RevisionsSoFar(TypedDict):
-    first: Interval
-    right_to_right: Interval
-    wrong_to_right: Interval
-
-
-class StepSoFar(TypedDict):
-    step: str
-    p: Interval
-    dead: Interval
-
-
-# "pass" is a word of Python
-Following = TypedDict(
+Reasons = _record("Reasons", {"records": int, "meaning": str, "examples": Sequence[str]})
+Reading = _record(
+    "Reading",
+    {
+        "files": Sequence[str],
+        "read_as": Mapping[str, int],
+        "records used unusable": int,
+        "share_unusable": float,
+        "reasons": Mapping[str, Reasons],
+        "segmented_by": Mapping[str, int],
+        "unfinished unseen unanswered": int,
+        "notes": Sequence[str],
+    },
+)
+Interval = _record("Interval", {"value low high": float})
+RatesSoFar = _record("RatesSoFar", {"labels": Mapping[str, str], "problems episodes attempts": int, "p a b": Interval})
+Passed = _record("Passed", {"k": int}, Interval)
+RevisionsSoFar = _record("RevisionsSoFar", {"first right_to_right wrong_to_right": Interval})
+StepSoFar = _record("StepSoFar", {"step": str, "p dead": Interval})
+Following = _record(
     "Following",
     {
-        "records": int, "used": int, "decided_by": str, "rates": Sequence[RatesSoFar], "pass": Sequence[Passed],
-        "revisions": RevisionsSoFar | None, "steps": Sequence[StepSoFar],
+        "records used": int,
+        "decided_by": str,
+        "rates": Sequence[RatesSoFar],
+        "pass": Sequence[Passed],
+        "revisions": RevisionsSoFar | None,
+        "steps": Sequence[StepSoFar],
     },
-)  # fmt: skip
-
-
-class Unusable(TypedDict):
-    records: int
-    used: int
-    reason: str
-
-
-class Generated(TypedDict):
-    out: str
-    form: str
-    records: int
-    problems: int
-    seed: int
-    cells: Sequence[Cell]
-
-
-class Format(TypedDict):
-    name: str
-    title: str
-    keys: Sequence[str]
-
-
-class Formats(TypedDict):
-    formats: Sequence[Format]
-
-
-class Inspected(TypedDict):
-    file: str
-    read_as: str
-    parts: Sequence[str]
-    records: Sequence[str]
-    unusable: Sequence[str]
-
-
-class Inspect(TypedDict):
-    files: Sequence[Inspected]
-    next: str
-
-
-class Exported(TypedDict):
-    out: str | None
-    reading: Reading
-    decided_by: str
-    prompts: int
-    max_turns: int | None
-    p: float
-    a: float
-    b: float
-    accuracy: float
-
+)
+Unusable = _record("Unusable", {"records used": int, "reason": str})
+Generated = _record("Generated", {"out form": str, "records problems seed": int, "cells": Sequence[Cell]})
+Format = _record("Format", {"name title": str, "keys": Sequence[str]})
+Formats = _record("Formats", {"formats": Sequence[Format]})
+Inspected = _record("Inspected", {"file read_as": str, "parts records unusable": Sequence[str]})
+Inspect = _record("Inspect", {"files": Sequence[Inspected], "next": str})
+Exported = _record(
+    "Exported",
+    {"out": str | None, "reading": Reading, "decided_by": str, "prompts": int, "max_turns": int | None, "p a b accuracy": float},
+)
 
 # ---------------------------------------------------------------------- arithmetic
 
-
-class Train(TypedDict):
-    checkpoint: str
-    settings: Mapping[str, Any]
-    updates: int
-    resumed_after: int
-    problems: int
-    episodes: int
-    tokens: int
-    seconds: float
-    results: Mapping[str, PooledRates]
-
-
-class Both(TypedDict):
-    exact: float | None
-    rollouts: str
-
-
-class OfSize(TypedDict):
-    size: str
-    tokens: int
-    p: Both
-    a: Both
-    b: Both
-    accuracy: Both
-    predicted: str
-    attempts: str
-
-
-class Evaluate(TypedDict):
-    models: Mapping[str, Sequence[OfSize]]
-    seed: int
-    out: str | None
-
-
-class Episode(TypedDict):
-    problem: str
-    seed: int
-    lines: Sequence[str]
-
-
-class SchemaNames(TypedDict):
-    commands: Sequence[str]
-
+Train = _record(
+    "Train",
+    {
+        "checkpoint": str,
+        "settings": Mapping[str, Any],
+        "updates resumed_after problems episodes tokens": int,
+        "seconds": float,
+        "results": Mapping[str, PooledRates],
+    },
+)
+Both = _record("Both", {"exact": float | None, "rollouts": str})
+OfSize = _record("OfSize", {"size": str, "tokens": int, "p a b accuracy": Both, "predicted attempts": str})
+Evaluate = _record("Evaluate", {"models": Mapping[str, Sequence[OfSize]], "seed": int, "out": str | None})
+Episode = _record("Episode", {"problem": str, "seed": int, "lines": Sequence[str]})
+SchemaNames = _record("SchemaNames", {"commands": Sequence[str]})
 
 _SURVEY = _extended(Survey, reading=Reading | None, out=str, report=str | None)
 
