@@ -13,7 +13,7 @@ import click
 from dstheory.cli.config import config_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import figure_options, write_figure
-from dstheory.cli.notes import chain_words, left_out_rows, notes, reference_words, say_left_out, tried
+from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, reference_words, say_left_out, tried
 from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import model_options, module_option, objective_options, objectives_option, seed_option
 from dstheory.cli.problem import Problem, objective_from, problem_from
@@ -43,22 +43,12 @@ Examples:
 @objective_options
 @objectives_option("Which (repeatable); default every registered one.")
 @seed_option("Seed, where trajectories are sampled to see whether an update is balanced.")
-@click.option(
-    "--all",
-    "compare_all",
-    is_flag=True,
-    help="Compare all objectives at their own defaults: shares, length, angles, claims; gamma is 1 unless given.",
-)
-@click.option(
-    "--longer",
-    type=NumberRange(min=0, min_open=True),
-    default=8.0,
-    show_default=True,
-    help="Factor on answer lengths, for the column \"longer answers\" (--all).",
-)
-@click.option(
-    "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."
-)
+@click.option("--all", "compare_all", is_flag=True,
+              help="Compare all objectives at their own defaults: shares, length, angles, claims; gamma is 1 unless given.")
+@click.option("--longer", type=NumberRange(min=0, min_open=True), default=8.0, show_default=True,
+              help="Factor on answer lengths, for the column \"longer answers\" (--all).")
+@click.option("--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True,
+              help="How --all prints its table.")  # fmt: skip
 @figure_options("Directory for a figure; with --all default a new one under results/.")
 @module_option
 @json_option
@@ -112,7 +102,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         level = split.coefficient
         ends = ["-"] if level is None else list(dict.fromkeys([number(level.ratio_low), number(level.ratio_high)]))
         shares = [number(float(v)) for part in (split.gradient, split.energy) for v in _shares(part).values()]
-        verdict = "mixed measures" if level is None else _SAID.get(level.verdict, level.verdict)
+        verdict = "mixed measures" if level is None else BALANCED.get(level.verdict, level.verdict)
         rows.append([expression, verdict, " to ".join(ends), *shares])
     print_table(
         f"{problem.name}: attribution of the gradient to sampling (s) and decision (d)",
@@ -136,10 +126,6 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     say(f"balance was looked for on {'; '.join(looked)}" if looked else "balance: the terms share no trajectories")
     if out is not None:
         say(f"figure in {out}")
-
-
-_SAID = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
-"""Verdicts on coefficients, below the heading "balanced"."""
 
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _SETTINGS = {**FIELDS, **PAIRS, **{name: name for name in POLICIES}, "reference": "reference", "expert": "demonstrations"}
 """Options of the command line, and the field of an objective that each sets."""
-
+BALANCED = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
+"""Verdicts on coefficients, below the heading "balanced"."""
 
 _Found = TypeVar("_Found")
 

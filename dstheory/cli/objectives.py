@@ -8,6 +8,7 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.notes import BALANCED
 from dstheory.cli.options import module_option
 
 EPILOG = """\b
@@ -20,7 +21,6 @@ Examples:
 
 
 _SAID = {"measure": "responses of", "balance": "coefficients are"}
-_BALANCED = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
 
 
 @click.command(name="objectives", epilog=EPILOG)
@@ -83,7 +83,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
                 f"{family}: ascent; c_s, c_d multiply grad log pi_s and grad log pi_d at turn k",
                 ["name", "coefficients", "normaliser", "balanced"],
                 [
-                    [e["name"], e["coefficients"], e["normaliser"], _BALANCED.get(e["balance"], e["balance"])]
+                    [e["name"], e["coefficients"], e["normaliser"], BALANCED.get(e["balance"], e["balance"])]
                     for e in entries
                     if e["family"] == family
                 ],

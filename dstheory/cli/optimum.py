@@ -84,7 +84,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     found["figure"] = out and str(out)
     if options["as_json"]:
         if options["show_policy"]:
-            found["policy"] = _nested(best.policy, problem.mdp.n_answers.tolist())
+            counts = problem.mdp.n_answers.tolist()  # without padding
+            tables = {"sample": best.policy.sample_prob, "stop": best.policy.stop_prob}
+            found["policy"] = {
+                name: [[row[:n].tolist() for row, n in zip(turn, counts, strict=True)] for turn in table]
+                for name, table in tables.items()
+            }
         print_json(found)
         return
     _print(found, options)
@@ -117,12 +122,6 @@ def _span(best: Optimum, temperatures: Any) -> list[float]:
     inside = best.mdp.inside
     table = np.broadcast_to(temperatures, (1, *inside.shape))[0][inside]
     return [float(table.min()), float(table.max())]
-
-
-def _nested(policy: Policy, counts: list[int]) -> dict[str, list[list[list[float]]]]:
-    """Return probabilities by turn, prompt and answer, without padding."""
-    tables = {"sample": policy.sample_prob, "stop": policy.stop_prob}
-    return {name: [[row[:n].tolist() for row, n in zip(turn, counts, strict=True)] for turn in t] for name, t in tables.items()}
 
 
 def _print(found: dict[str, Any], options: dict[str, Any]) -> None:

@@ -38,18 +38,13 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         name = f"{figure_text(title)}: " if title else ""
         entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
         left, right = figure.subplots(*beside(2))
-        heights = _heights(rows)
+        apart = [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
+        heights = np.cumsum([0.0, *apart])
         _shares(left, rows, heights, longer)
         _angles(right, rows, heights)
         for axes in (left, right):
             _lines(axes, rows, heights, named=axes is left or in_column())
     return figure
-
-
-def _heights(rows: Sequence[ObjectiveRow]) -> Floats:
-    """Return the height of each row; families stand apart."""
-    gaps = [0.0] + [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
-    return np.cumsum(gaps)
 
 
 def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: bool) -> None:

@@ -52,20 +52,17 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         if any(np.ndim(result.log["p"]) > 1 for result in comparison.results.values()):
             title = f"{title}{chr(10) if narrow else ' '}(median; shaded: middle 80 % of the starts)"
         if title:
-            figure.suptitle(_two_lines(title), fontsize=8 if narrow else 10, y=0.985)
+            lines = (figure_text(line, longest=110) for line in title.split("\n"))
+            figure.suptitle("\n".join(lines), fontsize=8 if narrow else 10, y=0.985)
         # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
-        lines = -(-len(names) // columns)
+        rows = -(-len(names) // columns)
         if narrow:
             top = 0.925 - 0.02 * title.count("\n") if title else 0.96
-            figure.subplots_adjust(left=0.125, right=0.94, top=top, bottom=0.085 + 0.03 * lines, wspace=0.36, hspace=0.5)
+            figure.subplots_adjust(left=0.125, right=0.94, top=top, bottom=0.085 + 0.03 * rows, wspace=0.36, hspace=0.5)
         else:
-            figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines,
+            figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * rows,
                                    wspace=0.3, hspace=0.44)  # fmt: skip
     return figure
-
-
-def _two_lines(title: str) -> str:
-    return "\n".join(figure_text(line, longest=110) for line in title.split("\n"))
 
 
 def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:

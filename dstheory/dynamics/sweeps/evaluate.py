@@ -25,7 +25,7 @@ from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
-from dstheory.dynamics.training import train
+from dstheory.dynamics.training import over, train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError, UnknownNameError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.registry import load_module
@@ -183,15 +183,13 @@ def _objective(
 
 def _starts(plan: SweepPlan, start: Policy, settings: Mapping[str, Any], runs: tuple[int, ...]) -> Policy:
     """Return the start of every setting: the same noise at the same random start, whatever else varies."""
-    blocks = start.parameters
-    own = blocks[0].ndim - len(start.runs)
-    shapes = [(*runs, *block.shape[block.ndim - own :]) for block in blocks]
-    if RUN.name in settings:
-        at_zero = start.with_parameters(tuple(np.zeros(shape[len(runs) :]) for shape in shapes))
-        noise = scattered(at_zero, plan.runs, spread=value_at(settings, "spread"), rng=value_at(settings, "seed")).parameters
-        which = np.asarray(settings[RUN.name], dtype=np.int64)
-        blocks = tuple(block + moved[which] for block, moved in zip(blocks, noise, strict=True))
-    return start.with_parameters(tuple(np.broadcast_to(block, shape) for block, shape in zip(blocks, shapes, strict=True)))
+    start = over(start, runs)
+    if RUN.name not in settings:
+        return start
+    at_zero = start.with_parameters(tuple(np.zeros(block.shape[len(runs) :]) for block in start.parameters))
+    noise = scattered(at_zero, plan.runs, spread=value_at(settings, "spread"), rng=value_at(settings, "seed")).parameters
+    which = np.asarray(settings[RUN.name], dtype=np.int64)
+    return start.with_parameters(tuple(block + moved[which] for block, moved in zip(start.parameters, noise, strict=True)))
 
 
 def _alone(settings: Mapping[str, Any], index: int) -> dict[str, Any]:
