@@ -64,28 +64,38 @@ class Curve:
     reach: float = pi
 
     def mean_fall(self, own: Floats, other: Floats, weight: Floats) -> Floats:
-        """Return the sum of weight x fall(own - other) at each own variable, (n,).
+        """Return the sum of weight x fall(own - other) at each own variable, (n,)."""
+        return mean_over(lambda one, two: self.fall(one - two), self.reach, own, other, weight)
 
-        For many responses it is computed at N Chebyshev points of their range and interpolated, with an error of
-        exp(-N asinh(2 reach/range)), below 1e-15 of the largest; rounding leaves up to 1e-16 N^2 of it.
-        """
 
-        def direct(at: Floats) -> Floats:
-            parts = np.array_split(at, max(1, len(at) * len(other) // _AT_ONCE))
-            return np.concatenate([self.fall(part[:, None] - other) @ weight for part in parts])
+def mean_over(of: Callable[[Floats, Floats], Floats], reach: float, own: Floats, other: Floats, weight: Floats) -> Floats:
+    """Return the sum of weight x of(own, other) at each own variable, (n,).
 
-        if not len(own) or not len(other):
-            return np.zeros(len(own))
-        low, high = float(own.min()), float(own.max())
-        degree = int(np.ceil(36.0 / np.arcsinh(2.0 * self.reach / (high - low)))) if high > low and self.reach else 0
-        if degree == 0 or len(own) <= 2 * degree:
-            return direct(own)
-        middle, half = 0.5 * (high + low), 0.5 * (high - low)
-        points = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-        orders = np.cos(np.outer(np.arange(degree + 1), np.arccos(points)))
-        series = 2.0 / (degree + 1) * (orders @ direct(middle + half * points))
-        series[0] /= 2.0
-        return np.asarray(np.polynomial.chebyshev.chebval((own - middle) / half, series), dtype=np.float64)
+    For many responses it is computed at N Chebyshev points of their range and interpolated, with an error of
+    exp(-N asinh(2 reach/range)), below 1e-15 of the largest; rounding leaves up to 1e-16 N^2 of it.
+
+    Args:
+        of: the function.
+        reach: of a :class:`Curve`.
+        own, other, weight: the variables, (n,) and (m,), and the weights of the others, (m,).
+    """
+
+    def direct(at: Floats) -> Floats:
+        parts = np.array_split(at, max(1, len(at) * len(other) // _AT_ONCE))
+        return np.concatenate([of(part[:, None], other) @ weight for part in parts])
+
+    if not len(own) or not len(other):
+        return np.zeros(len(own))
+    low, high = float(own.min()), float(own.max())
+    degree = int(np.ceil(36.0 / np.arcsinh(2.0 * reach / (high - low)))) if high > low and reach else 0
+    if degree == 0 or len(own) <= 2 * degree:
+        return direct(own)
+    middle, half = 0.5 * (high + low), 0.5 * (high - low)
+    points = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    orders = np.cos(np.outer(np.arange(degree + 1), np.arccos(points)))
+    series = 2.0 / (degree + 1) * (orders @ direct(middle + half * points))
+    series[0] /= 2.0
+    return np.asarray(np.polynomial.chebyshev.chebval((own - middle) / half, series), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,7 @@ class PairLoss:
         per_token: whether u is divided by the response's number of tokens.
         words: what beta times is the coefficient of the chosen response, and minus that of the rejected one.
         rejected_words: the same of the rejected one, where it differs.
+        together: minus M' + C' in beta u of both responses, where the two cancel; None for the sum of both.
     """
 
     margin: Curve | None = None
@@ -105,6 +116,7 @@ class PairLoss:
     per_token: bool = False
     words: str = ""
     rejected_words: str = ""
+    together: Callable[[Floats, Floats], Floats] | None = None
 
     def falls(self, chosen: Floats, rejected: Floats) -> tuple[Floats, Floats]:
         """Return minus the derivatives of the losses of pairs, given beta u of both responses, (n,) each."""
@@ -113,7 +125,7 @@ class PairLoss:
             none if curve is None else curve.fall(at)
             for curve, at in ((self.margin, chosen - rejected), (self.chosen, chosen), (self.rejected, rejected))
         )
-        return margin + own, other - margin
+        return margin + own if self.together is None else self.together(chosen, rejected), other - margin
 
 
 def _softplus(h: Floats) -> Floats:
@@ -125,6 +137,17 @@ _LOST = Curve(_softplus, lambda h: -sigmoid(h))
 _DOWN = Curve(lambda h: sigmoid(-h), lambda h: sigmoid(h) * sigmoid(-h))
 _UP = Curve(sigmoid, lambda h: -sigmoid(h) * sigmoid(-h))
 _HINGE = Curve(lambda h: np.maximum(0.0, 1.0 - h), lambda h: np.asarray(h < 1.0, dtype=np.float64), 0.0)
+
+
+def _down_and_up(chosen: Floats, rejected: Floats) -> Floats:
+    """Return sigma(h) sigma(-h) - sigma(a) sigma(-a), h = a - a', as (sigma(h) - sigma(a)) (sigma(-h) - sigma(a))."""
+
+    def less(x: Floats, y: Floats, gap: Floats) -> Floats:
+        """Return sigma(x) - sigma(y), given x - y."""
+        return np.asarray(-np.sign(gap) * np.expm1(-np.abs(gap)) * sigmoid(np.maximum(x, y)) * sigmoid(-np.minimum(x, y)))
+
+    h = chosen - rejected
+    return less(h, chosen, -rejected) * less(-h, chosen, rejected - 2.0 * chosen)
 
 
 def _square(at: float, beta: float) -> Curve:
@@ -182,7 +205,11 @@ LOSSES: dict[str, Callable[[float, float, float], PairLoss]] = {
     ),
     "apo_zero": lambda beta, e, tau: PairLoss(chosen=_DOWN, rejected=_UP, words="sigma(a) sigma(-a)"),
     "apo_down": lambda beta, e, tau: PairLoss(
-        _DOWN, chosen=_UP, words="sigma(h) sigma(-h) - sigma(a) sigma(-a)", rejected_words="sigma(h) sigma(-h)"
+        _DOWN,
+        chosen=_UP,
+        words="sigma(h) sigma(-h) - sigma(a) sigma(-a)",
+        rejected_words="sigma(h) sigma(-h)",
+        together=_down_and_up,
     ),
 }
 """Name -> the loss, given beta, label smoothing e and tau."""

@@ -18,6 +18,7 @@ Source: arXiv 2305.18290; pairs by correctness as in iterative DPO, arXiv 2404.1
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import pi
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,7 @@ from dstheory.errors import InfiniteDivergenceError
 from dstheory.objectives.base import Measure, Objective
 from dstheory.objectives.expectation.compositions import representatives
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.margins import PairLoss, pair_loss
+from dstheory.objectives.margins import PairLoss, mean_over, pair_loss
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
@@ -111,6 +112,9 @@ class DPO(Objective):
             for label in (0.0, 1.0):
                 own, other = mine[right[mine] == label], theirs[right_2[theirs] != label]
                 weight = partners.weight[other] / solution.mdp.prompt_weight[x]
+                if label and loss.together is not None:
+                    f[own] = 2.0 * self.beta * mean_over(loss.together, pi, self.beta * up[own], self.beta * up_2[other], weight)
+                    continue
                 sign, alone = (1.0, loss.chosen) if label else (-1.0, loss.rejected)
                 if loss.margin is not None:
                     fall = loss.margin.mean_fall(sign * self.beta * up[own], sign * self.beta * up_2[other], weight)
@@ -192,6 +196,9 @@ class DPO(Objective):
     def marks(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return correctness and the log-ratio of each response, per token where the loss takes it so, (n,) each."""
         own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.reference))
+        at, here = t.index(by_turn=max(solution.policy.shape[0], self.reference.shape[0]) > 1), solution.policy
+        answer, stop, resample = (table[at] for table in here.log_ratios(self.reference))  # a difference may have no digits
+        ratio = t.sum(answer + np.where(t.decided, np.where(t.stop, stop, resample), 0.0))
         bad = np.flatnonzero(~(np.isfinite(own) & np.isfinite(theirs)))
         if len(bad):
             i = int(bad[0])
@@ -201,7 +208,7 @@ class DPO(Objective):
                 f"{t.answer[t.offsets[i] : t.offsets[i + 1]].tolist()} has probability 0 under the {who}: "
                 f"its log-ratio is infinite; give the {who} some mass there"
             )
-        up = (own - theirs) / response_lengths(solution, t) if self.of_pairs.per_token else own - theirs
+        up = ratio / response_lengths(solution, t) if self.of_pairs.per_token else ratio
         return reward_of(solution, "correct").reward.total(solution, t), up
 
 

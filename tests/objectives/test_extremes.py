@@ -408,7 +408,8 @@ def test_right_or_refused(label: str) -> None:
 # chances that are no numbers, times ratios and credits that make them some; returns that are the baseline but for the rarest;
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
-# next turn is worth; chains without a cap whose resamples underflow, and are told apart by response.
+# next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
+# and of one are nearly the opposite.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -458,6 +459,9 @@ def test_right_or_refused(label: str) -> None:
         ("grpo, whole importance", 757),
         ("dr-grpo, whole ratio", 781),
         ("dpo, smoothed", 795),
+        ("dpo, apo_down", 110),
+        ("dpo, apo_down", 154),
+        ("dpo, apo_down", 250),
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
         ("ppo-clip, near", 824),

@@ -11,7 +11,7 @@ from mpmath import mp, mpf
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import DPO
-from dstheory.objectives.margins import LOSSES, pair_loss
+from dstheory.objectives.margins import LOSSES, mean_over, pair_loss
 from dstheory.objectives.responses import response_lengths
 
 BETA, SMOOTHING, TAU = 0.7, 0.15, 0.3
@@ -91,6 +91,25 @@ def test_a_mean_over_partners_is_interpolated_to_rounding(name: str) -> None:
     found = loss.margin.mean_fall(own, other, weight)
     direct = loss.margin.fall(own[:, None] - other) @ weight
     # A polynomial of degree N = 260 has slopes of N^2: a rounding of its variable becomes 1e-16 N^2.
+    np.testing.assert_allclose(found, direct, rtol=0, atol=1e-11 * np.abs(direct).max())
+
+
+NEAR = [(1e-9, 3e-9), (-2e-8, 1e-200), (5.0, 1e-14), (-40.0, -41.0), (2e3, 1e3), (-2e3, 1e-3), (700.0, 1400.0), (0.0, 1.0)]
+
+
+def test_slopes_of_apo_down_that_cancel_keep_their_digits() -> None:
+    loss = pair_loss("apo_down", beta=BETA)
+    for w, l in NEAR:
+        with mp.workdps(2000):
+            h, a = BETA * (mpf(w) - mpf(l)), BETA * mpf(w)
+            bell = [1 / (2 + mp.exp(x) + mp.exp(-x)) for x in (h, a)]
+            expected = float(bell[0] - bell[1])
+        found = loss.falls(np.array([BETA * w]), np.array([BETA * l]))[0]
+        np.testing.assert_allclose(found, [expected], rtol=1e-12, atol=1e-300)
+    own, other, weight = np.linspace(-20.0, 20.0, 4000), np.linspace(-9.0, 7.0, 90), np.linspace(0.0, 1.0, 90)
+    assert loss.together is not None
+    direct = loss.together(own[:, None], other) @ weight
+    found = mean_over(loss.together, np.pi, own, other, weight)
     np.testing.assert_allclose(found, direct, rtol=0, atol=1e-11 * np.abs(direct).max())
 
 
