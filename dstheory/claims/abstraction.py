@@ -2,9 +2,9 @@
 
 A formula with log(p) is read as one about an unknown L, together with facts that L = log(p) satisfies: f - 1 >= L and
 f L >= f - 1 for L = log f (strictly unless f = 1), E > 0 and E >= 1 + t for E = exp t; a number such as log 2 or pi lies between
-two rationals. What follows from these facts for *every*
-such unknown follows for the logarithm. The converse does not hold, so a solver's counterexample is only believed after it has
-been re-checked with the true functions.
+two rationals. On demand two of a kind are compared: g (log f - log g) <= f - g, and exp s >= (1 + s - t) exp t. What follows from
+these facts for *every* such unknown follows for the logarithm. The converse does not hold, so a solver's counterexample is only
+believed after it has been re-checked with the true functions.
 
 Products inside logarithms and sums inside exponentials are split, and u^v becomes exp(v log u), so that equal terms become equal
 unknowns; log u is split only into factors that are positive on the whole domain.
@@ -12,6 +12,7 @@ unknowns; log u is split only into factors that are positive on the whole domain
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
@@ -25,6 +26,7 @@ from dstheory.errors import ClaimError, NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
 
 SignOf = Callable[[Any], int | None]
+_MOST_COMPARED = 6  # logarithms, or exponentials, of which each two are compared
 
 
 class Abstraction:
@@ -43,6 +45,8 @@ class Abstraction:
         self.facts: list[Any] = []
         self.roots: dict[str, tuple[int, Any]] = {}
         self.complete = True
+        self._logs: dict[Any, Any] = {}
+        self._exps: dict[Any, Any] = {}
         self._done: dict[Any, Any] = {}
 
     def rational(self, expression: Any) -> Any:
@@ -141,8 +145,22 @@ class Abstraction:
         self._know(unknown > sympy.Rational(below, 10**12), unknown < sympy.Rational(above, 10**12))
         return unknown
 
+    def compare(self) -> bool:
+        """Add what is known of each two logarithms and each two exponentials; whether that is more than was known."""
+        before = len(self.facts)
+        logs = self._logs | {1 / u: -value for u, value in self._logs.items() if u.is_Rational}
+        bases = {value: u for u, value in self._logs.items() if value.is_Symbol}
+        exps = self._exps | {log: u for log, u in bases.items() if any(exponent.has(log) for exponent in self._exps)}
+        if max(len(logs), len(exps)) <= _MOST_COMPARED:
+            for (u, log_u), (v, log_v) in itertools.permutations(logs.items(), 2):
+                self._know(*_strict_unless_equal(v * (log_u - log_v), u - v, u, v))
+            for (s, exp_s), (t, exp_t) in itertools.permutations(exps.items(), 2):
+                self._know(*_strict_unless_equal((1 + s - t) * exp_t, exp_s, s, t))
+        return len(self.facts) > before
+
     def _log_facts(self, argument: Any, value: Any) -> None:
         self.complete = False
+        self._logs[argument] = value
         less, times = argument - 1, argument * value
         self._know(
             _related(sympy.Ge, less, value),
@@ -173,6 +191,7 @@ class Abstraction:
         if exponent == 0:
             return
         self.complete = False
+        self._exps[exponent] = value
         zero, one = sympy.Integer(0), sympy.Integer(1)
         more, times = one + exponent, value * (one - exponent)
         self._know(
@@ -212,6 +231,11 @@ class Abstraction:
         for fact in facts:
             if fact not in (sympy.true, sympy.false) and fact not in self.facts:
                 self.facts.append(fact)
+
+
+def _strict_unless_equal(low: Any, high: Any, one: Any, other: Any) -> tuple[Any, Any]:
+    """That low <= high, and that equality needs two expressions to be equal."""
+    return _related(sympy.Le, low, high), sympy.Or(_related(sympy.Eq, one, other), _related(sympy.Lt, low, high))
 
 
 def _related(kind: Any, left: Any, right: Any) -> Any:

@@ -249,6 +249,7 @@ FORMS = [
     lambda u, v: sp.Max(u, v) * sp.Min(u, 1),
     lambda u, v: sp.log(6 * u) + sp.log(u**2 * v),
     lambda u, v: u ** sp.Rational(3, 2) / v ** sp.Rational(1, 3),
+    lambda u, v: sp.log(u + v) + sp.log(2 * u) - sp.exp(u) * sp.exp(v - u * v),
 ]
 
 
@@ -259,6 +260,7 @@ def test_abstraction_keeps_the_value_and_states_only_facts(form, u, v):
     point = {x: sp.Rational(u), y: sp.Rational(v)}
     abstraction = Abstraction(lambda factor: 1 if factor in (x, y) or factor.could_extract_minus_sign() is False else None)
     rational_form = abstraction.rational(expression)
+    abstraction.compare()
 
     numbers = {}
     for name, meaning in abstraction.meaning.items():  # in order of creation: later unknowns mention earlier ones

@@ -183,6 +183,22 @@ def test_an_integer_claim_that_fails_only_between_the_integers_is_decided_over_t
     assert verdict(decide("No integer.", formula), domain={"n": COUNT}).status is Status.DECIDED
 
 
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (sp.log((p + a) / 2) >= (sp.log(p) + sp.log(a)) / 2, sp.log((p + a) / 2) > (sp.log(p) + sp.log(a)) / 2),
+        (p * sp.log(p) + (1 - p) * sp.log(1 - p) >= -sp.log(2), p * sp.log(p) + (1 - p) * sp.log(1 - p) > -sp.log(2)),
+        (Implies(p > a, sp.exp(p) > sp.exp(a)), Implies(p >= a, sp.exp(p) > sp.exp(a))),
+        (1 - (1 - p) ** n >= p, 1 - (1 - p) ** n > p),
+    ],
+    ids=["Jensen", "entropy", "increasing", "pass at n"],
+)
+def test_logarithms_and_exponentials_of_several_arguments_are_compared(true, false):
+    domain = {"p a": UNIT, "n": COUNT}
+    assert verdict(decide("Compared.", true), domain=domain).status is Status.DECIDED
+    assert verdict(decide("Not where they are equal.", false), domain=domain).status is not Status.DECIDED
+
+
 def test_a_formula_beyond_the_bounds_on_log_is_undecided_not_decided():
     result = verdict(decide("Third order.", sp.log(1 + p) <= p - p**2 / 2 + p**3 / 3), domain={"p": UNIT})
     assert result.status is Status.UNDECIDED

@@ -130,6 +130,9 @@ class Decision(FormulaStep):
             return here.refuted(formula, witness, "exact evaluation")
         if _same_sides(self.formula, here):
             return Finding(Status.PROVED, BY_DEFINITION, _ONE_EXPRESSION)
+        return self._decided(here, formula)
+
+    def _decided(self, here: StepContext, formula: Any) -> Finding:
         for part in _parts(formula):
             answer = here.premises.ask([Not(part, evaluate=False)])
             if answer.status != "unsat":
@@ -150,10 +153,12 @@ class Decision(FormulaStep):
         if witness is not None:
             return here.refuted(formula, witness, "decision (z3), exact evaluation")
         if answer.status == "sat":
+            if here.premises.abstraction.compare():
+                return self._decided(here, formula)
             why = (
                 "it lies at numbers that exact arithmetic could not settle"
                 if here.premises.abstraction.complete
-                else "it lies where only bounds on a function are known"
+                else "it lies where only bounds on a function are known; smaller steps, or enclose(...) on a box, may settle it"
             )
             found = f"the solver's counterexample could not be confirmed by exact evaluation: {why}"
             return Finding(Status.UNDECIDED, "decision (z3)", found)
