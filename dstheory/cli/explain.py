@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.configured import Where, heading, place_from, shown_value, trainer_option
+from dstheory.cli.configured import Where, heading, place_from, trainer_option
 from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.explained import (
-    PUSHES,
-    Against,
-    answer,
-    command_on_a_log,
-    folded,
-    follows,
-    sections,
-    signed,
-    steps,
-    term,
-    ways,
-    ways_caption,
-)  # fmt: skip
+from dstheory.cli.explained import WAYS, Against, Block, folded, page, steps
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import mdp_option, model_option, parameter_options, said_once, seed_option
 from dstheory.texts import latex_text, markdown_table
@@ -158,11 +146,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     where = _later(ctx, found, place_from(ctx, options), options)
     explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
     against = None if other is None else Against(other, difference(found.training, other.training, where.place))
-    show = {"text": _print_text, "markdown": _print_markdown, "latex": _print_latex}[options["style"]]
     if options["as_json"]:
-        _print_json(explained, against, where, options)
-    else:
-        show(explained, against, where, options)
+        from dstheory.cli.show import print_json
+
+        print_json(_record(explained, against, where, options))
+        return
+    echo_page = {"text": _as_text, "markdown": _as_markdown, "latex": _as_latex}[options["style"]]
+    echo_page(heading(found), page(explained, against, where, options), brief=options["brief"])
 
 
 def _later(ctx: click.Context, found: Configuration, where: Where, options: dict[str, Any]) -> Where:
@@ -183,183 +173,74 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
     return replace(where, place=place, measured=None, whose=f"after {steps(options)}, from {where.whose or where.name}")
 
 
-# ---------------------------------------------------------------------- as text
+# ---------------------------------------------------------------------- in four forms
 
 
-def _print_text(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
-    """Print the answer, then why, then the tables."""
-    from dstheory.cli.show import print_table
-
-    say(heading(found.configuration))
-    if found.moves:
-        say(f"\n{_WAYS}")
-        for line in answer(found, where, options):
-            if line == command_on_a_log(options):
-                echo(folded(line))
-            else:
-                say(f"  {line}")
-        columns, rows = ways(found)
-        print_table("", columns, rows, caption=ways_caption(rows))
-        for line in follows(found, where, options):
-            say(f"  {line}")
-    why = sections(found, against, where, options)
-    if options["brief"]:
-        _print_sections([(title, lines) for title, lines in why if title in _ALWAYS])
-        return
-    if found.moves:
-        say("\nThat is the answer. Why, and the tables, follow; --brief leaves them out.")
-    say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
-    width = max(len(part) for part, _ in found.parts)
-    for part, words in found.parts:
-        say(f"  {part:<{width}}  {words}", hang=width + 2)
-    _print_sections([(title, lines) for title, lines in why if title != _NOTES])
-    _print_tables(found, where, options)
-    _print_sections([(title, lines) for title, lines in why if title == _NOTES])
-
-
-def _print_sections(shown: list[tuple[str, list[str]]]) -> None:
-    for title, lines in shown:
-        say(f"\n{title}")
-        for line in lines:
-            say(f"  {line}")
-
-
-def _print_tables(found: Explanation, where: Where, options: dict[str, Any]) -> None:
-    """Print the settings, which way each term moves p, a and b, and what it pushes."""
-    from dstheory.cli.show import print_table
-
-    configuration = found.configuration
-    say()
-    library = f"{configuration.trainer.library} {configuration.trainer.version}"
-    title = f"Settings that enter the objective; defaults are those of {library}"
-    print_table(title, ["key", "value", "from"], _settings_rows(configuration), words=3)
-    if found.attribution:
-        columns, rows = _moves(found)
-        print_table(f"{where.name}: {_MOVES}", columns, rows)
-        columns, rows = _attribution(found)
-        title = f"{where.name}: what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
-        print_table(title, columns, rows, words=2, caption=_caption(options))
-
-
-_NOTES = "About the table"
-_ALWAYS = (
-    "Why nothing is said of p, a and b",
-    "Warnings",
-    "Not modelled, and left out of the numbers above",
-    "Not read, since only the shell or Python knows the value",
-    "Unknown keys, not interpreted",
-)
-"""Sections that say what the answer leaves out."""
-
-
-def _settings_rows(configuration: Configuration) -> list[list[str]]:
-    """Return key, value and origin of the keys that set something, those of the file first."""
-    trainer = configuration.trainer
-    rules = [rule.when for rule in trainer.rules if not rule.version]
-    asked = {name for when in rules for name, how in when.items() if not (isinstance(how, dict) and "given" in how)}
-    rows = []
-    for setting in sorted(configuration.settings, key=lambda setting: not setting.given):
-        key = trainer.keys[setting.key]
-        if not (setting.given or key.sets or key.words or setting.key in asked):
-            continue
-        rows.append(
-            [
-                setting.key,
-                shown_value(setting.value),
-                setting.place if setting.given else "default",
-            ]
-        )
-    return rows
-
-
-def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    from dstheory.cli.show import LEVELS, level_cells
-
-    return ["term", *LEVELS], [[term(row.name), *level_cells(row)] for row in found.attribution]
-
-
-def _caption(options: dict[str, Any]) -> str:
-    return (
-        "balanced: an answer and its decision have one coefficient. share d: decisions' part of the gradient's length; of its "
-        "Fisher energy, its squared length measured by how much it changes the policy, whatever its parameters are; "
-        f"and of that with answers {options['longer']:g} times as long. angle: to the gradient of accuracy, in degrees, of "
-        "sampling (s), of decisions (d), and of both; 0 is the same way, 180 the opposite."
-    )
-
-
-_MOVES = "which way each term moves p, a and b: change of the probability in one small step, per unit of the learning rate"
-_WAYS = "Which way one small step moves p, a and b"
-
-
-def _moves(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    rows = [[term(row.name), *(signed(getattr(row, name).change) for name in PUSHES)] for row in found.moves]
-    return ["term", *PUSHES], rows
-
-
-# ---------------------------------------------------------------------- in other forms
-
-
-def _print_json(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
-    from dstheory.cli.show import print_json
-
+def _record(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the explanation for JSON."""
     chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
     more = None if against is None else {"file": against.other.name, "trainer": against.other.trainer.id,
                                          **against.difference.to_dict()}  # fmt: skip
     update = None
     if options["update"] is not None:
         update = {"number": options["update"], "lr": options["lr"], **dict(zip("pab", where.rates, strict=True))}
-    print_json({"chain": chain, **found.to_dict(), "update": update, "against": more})
+    return {"chain": chain, **found.to_dict(), "update": update, "against": more}
 
 
-def _print_markdown(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
-    echo(f"## {heading(found.configuration)}\n")
-    if found.moves:
-        echo(f"### {_WAYS}\n")
-        for line in answer(found, where, options):
-            echo(f"- {line}")
-        columns, rows = ways(found)
-        echo("\n" + markdown_table(columns, rows) + "\n")
-        echo(f"{ways_caption(rows)}\n")
-        for line in follows(found, where, options):
-            echo(f"- {line}")
-        echo()
-    echo(f"`{found.formula}`\n")
-    echo(markdown_table(["part", "what"], found.parts) + "\n")
-    echo(markdown_table(["key", "value", "from"], _settings_rows(found.configuration)) + "\n")
-    if found.attribution:
-        echo(markdown_table(*_moves(found)) + "\n")
-        echo(f"{_MOVES.capitalize()}.\n")
-        echo(markdown_table(*_attribution(found)) + "\n")
-        echo(f"{_caption(options)}\n")
-    for title, lines in sections(found, against, where, options):
-        echo(f"### {title}\n")
-        for line in lines:
-            echo(f"- {line}")
-        echo()
+def _as_text(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+    from dstheory.cli.show import print_table
+
+    say(title)
+    tables = False
+    for block in blocks:
+        if brief and not block.brief:
+            continue
+        if block.title or not tables:
+            say(f"\n{block.title}" if block.title else "")
+        for line in block.lines:
+            if line.startswith("dstheory "):
+                echo(folded(line))
+            else:
+                say(f"  {line}")
+        table = block.table
+        if table is not None and table.listed:
+            width = max(len(key) for key, _ in table.rows)
+            say()
+            for key, words in table.rows:
+                say(f"  {key:<{width}}  {words}", hang=width + 2)
+        elif table is not None:
+            print_table(table.title, table.columns, table.rows, words=table.words, caption=table.caption)
+        for line in block.after:
+            say(f"  {line}")
+        tables = table is not None and not block.title
+        if block.title == WAYS and not brief:
+            say("\nThat is the answer. Why, and the tables, follow; --brief leaves them out.")
 
 
-def _print_latex(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
-    echo(f"% {heading(found.configuration)}")
-    echo(f"\\[ {found.latex} \\]")
-    _latex_table(["part", "what"], [list(part) for part in found.parts])
-    if found.attribution:
-        columns, rows = ways(found)
-        _latex_table(columns, rows)
-        echo(f"{latex_text(ways_caption(rows))}\n")
-        _latex_table(*_moves(found))
-        echo(f"{latex_text(f'{_MOVES.capitalize()}.')}\n")
-        _latex_table(*_attribution(found))
-        echo(f"{latex_text(_caption(options))}\n")
-    said = [(_WAYS, [*answer(found, where, options), *follows(found, where, options)])] if found.moves else []
-    for title, lines in [*said, *sections(found, against, where, options)]:
-        echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")
-        for line in lines:
-            echo(f"\\item {latex_text(line)}")
-        echo("\\end{itemize}")
+def _as_markdown(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+    echo(f"## {title}\n")
+    for block in blocks:
+        said = [f"`{block.lines[0]}`" if block.latex else f"- {line}" for line in block.lines]
+        parts = [f"### {block.heading}", "\n".join(said)]
+        if block.table is not None:
+            parts += [markdown_table(block.table.columns, block.table.rows), block.table.caption]
+        parts.append("\n".join(f"- {line}" for line in block.after))
+        echo("\n\n".join(filter(None, parts)) + "\n")
 
 
-def _latex_table(columns: list[str], rows: list[list[str]]) -> None:
-    echo(f"\\begin{{tabular}}{{{'l' * len(columns)}}}\\hline")
-    for row in [columns, *rows]:
-        echo(" & ".join(map(latex_text, row)) + r" \\")
-    echo("\\hline\\end{tabular}\n")
+def _as_latex(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+    def listed(lines: Sequence[str]) -> str:
+        items = "\n".join(f"\\item {latex_text(line)}" for line in lines)
+        return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}" if lines else ""
+
+    echo(f"% {title}")
+    for block in blocks:
+        said = f"\\[ {block.latex} \\]" if block.latex else listed(block.lines)
+        parts = [f"\\paragraph{{{latex_text(block.heading)}}}", said]
+        if (table := block.table) is not None:
+            rows = (" & ".join(map(latex_text, row)) + r" \\" for row in (table.columns, *table.rows))
+            body = "\n".join(rows)
+            made = f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}\\hline\n{body}\n\\hline\\end{{tabular}}\n"
+            parts += [made, latex_text(table.caption)]
+        parts.append(listed(block.after))
+        echo("\n".join(filter(None, parts)) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,48 @@ class Against:
     difference: TrainingDifference
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of an answer; one that is ``listed`` has two columns, and is shown as lines on a terminal."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    caption: str = ""
+    words: int = 1
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of an answer: what every form of it shows.
+
+    Attributes:
+        title: "" of one that is only a table.
+        lines: sentences above the table; commands begin with ``dstheory``.
+        table: None where there is none.
+        after: sentences below it.
+        latex: the first line as a formula.
+        brief: whether ``--brief`` shows it.
+    """
+
+    title: str = ""
+    lines: Sequence[str] = ()
+    table: Table | None = None
+    after: Sequence[str] = ()
+    latex: str = ""
+    brief: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Its title, or that of its table."""
+        return self.title or (self.table.title if self.table is not None else "")
+
+
+WAYS = "Which way one small step moves p, a and b"
+_MOVES = "which way each term moves p, a and b: change of the probability in one small step, per unit of the learning rate"
+_PUSHED = "what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
+_NOTES = "About the table"
 PUSHES = {
     "p": ("sample more right answers", "sample fewer right answers"),
     "a": ("stop at more right answers", "stop at fewer right answers"),
@@ -46,7 +89,48 @@ _CHARGED = {
 }
 
 
-def answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
+def page(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[Block]:
+    """Return the answer, then why, then the tables."""
+    from dstheory.cli.show import LEVELS, level_cells
+
+    trainer, why = found.configuration.trainer, _sections(found, against, where, options)
+    blocks = []
+    if found.moves:
+        follows = [*_effects(found), *_both_ways(found, where), *_over_attempts(found, where), *_elsewhere(found, where),
+                   *_one_for_all(found, where, options)]  # fmt: skip
+        blocks.append(Block(WAYS, _answer(found, where, options), _ways(found), follows, brief=True))
+    parts = Table(["part", "what"], found.parts, listed=True)
+    blocks.append(Block("Coefficient of one token, ascent", [found.formula], parts, latex=found.latex))
+    blocks += [block for block in why if block.title != _NOTES]
+    title = f"Settings that enter the objective; defaults are those of {trainer.library} {trainer.version}"
+    blocks.append(Block(table=Table(["key", "value", "from"], _settings(found.configuration), title, words=3)))
+    if found.attribution:
+        rows = [[term(row.name), *(signed(getattr(row, name).change) for name in PUSHES)] for row in found.moves]
+        blocks.append(Block(table=Table(["term", *PUSHES], rows, f"{where.name}: {_MOVES}")))
+        rows = [[term(row.name), *level_cells(row)] for row in found.attribution]
+        caption = (
+            "balanced: an answer and its decision have one coefficient. share d: decisions' part of the gradient's length; of "
+            "its Fisher energy, its squared length measured by how much it changes the policy, whatever its parameters are; and "
+            f"of that with answers {options['longer']:g} times as long. angle: to the gradient of accuracy, in degrees, of "
+            "sampling (s), of decisions (d), and of both; 0 is the same way, 180 the opposite."
+        )
+        blocks.append(Block(table=Table(["term", *LEVELS], rows, f"{where.name}: {_PUSHED}", caption, words=2)))
+    return blocks + [block for block in why if block.title == _NOTES]
+
+
+def _settings(configuration: Configuration) -> list[list[str]]:
+    """Return key, value and origin of the keys that set something, those of the file first."""
+    trainer = configuration.trainer
+    rules = [rule.when for rule in trainer.rules if not rule.version]
+    asked = {name for when in rules for name, how in when.items() if not (isinstance(how, dict) and "given" in how)}
+    return [
+        [setting.key, shown_value(setting.value), setting.place if setting.given else "default"]
+        for setting in sorted(configuration.settings, key=lambda setting: not setting.given)
+        if setting.given or (key := trainer.keys[setting.key]).sets or key.words or setting.key in asked
+    ]
+
+
+def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
     """Say whose p, a and b are looked at, what the reference is, and which KL the loss has."""
     t = found.configuration.training
     p = "p (of first answers)" if where.place.first else "p"
@@ -75,12 +159,6 @@ def _which_kl(found: Explanation) -> list[str]:
     return [f"KL in the loss: {name}; a token's coefficient is {coefficient} ({'; '.join(by)})."]
 
 
-def follows(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
-    """Say what the terms beside the reward do here, where a mean hides both ways, and what holds at other places."""
-    here = [*_effects(found), *_both_ways(found, where), *_over_attempts(found, where)]
-    return [*here, *_elsewhere(found, where), *_one_for_all(found, where, options)]
-
-
 def _reference(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
     """Say what the reference is; where none is given, what follows from that, and the command that takes one."""
     if where.place.reference is not where.place.policy or options["mdp_file"] is not None:
@@ -93,7 +171,7 @@ def _reference(found: Explanation, where: Where, options: dict[str, Any]) -> lis
     return [
         said,
         f"For the model and its start, both measured on {log} (base is the start's name in it):",
-        command_on_a_log(options),
+        _command_on_a_log(options),
     ]
 
 
@@ -108,7 +186,7 @@ def _pulls(found: Explanation) -> bool:
     return found.configuration.training.estimator != "k1" and any(row.name == "KL in the loss" for row in found.moves)
 
 
-def command_on_a_log(options: dict[str, Any]) -> str:
+def _command_on_a_log(options: dict[str, Any]) -> str:
     """Return the command that measures the model and its reference on a log."""
     trainer = () if options["trainer"] is None else ("--trainer", options["trainer"])
     log, model = options["log_file"] or "rollouts.jsonl", options["model"] or "tuned"
@@ -127,23 +205,18 @@ def folded(command: str) -> str:
     return "\n".join(lines)
 
 
-def ways_caption(rows: list[list[str]]) -> str:
-    """Say what the table's words mean, of percents only where it has some."""
-    said = "p: right answers; a: stops at right answers; b: resamples of wrong answers."
-    if any("%" in cell for row in rows for cell in row):
-        said += " In %: of the reward's effect; minus takes it back, plus adds to it."
-    return said
-
-
-def ways(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    """Return which way each term moves p, a, b and the accuracy, and how much of the reward's effect that is, as a table."""
+def _ways(found: Explanation) -> Table:
+    """Return which way each term moves p, a, b and the accuracy, and how much of the reward's effect that is."""
     reward = next((row for row in found.moves if row.name == "reward"), None)
     rows = []
     for row in found.moves:
         beside = None if row.name in ("whole", "reward") else reward
         cells = [_way(getattr(row, name), 0.0 if beside is None else getattr(beside, name).change) for name in PUSHES]
         rows.append([term(row.name), *cells])
-    return ["term", *PUSHES], rows
+    said = "p: right answers; a: stops at right answers; b: resamples of wrong answers."
+    if any("%" in cell for row in rows for cell in row):
+        said += " In %: of the reward's effect; minus takes it back, plus adds to it."
+    return Table(["term", *PUSHES], rows, caption=said)
 
 
 def _way(move: Move, of: float) -> str:
@@ -237,8 +310,8 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
     ]
 
 
-def sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return the sections after the tables: heading and lines; those without lines are left out."""
+def _sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[Block]:
+    """Return what is said beside the tables; parts without lines are left out."""
     from dstheory.trainers.entries import ANY_KEY
 
     configuration = found.configuration
@@ -250,29 +323,26 @@ def sections(found: Explanation, against: Against | None, where: Where, options:
         f"{entry.place}: {'' if entry.key == ANY_KEY else f'{entry.key} = '}{entry.value}" for entry in configuration.unread
     ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
+    unknown = [said_of(entry) for entry in configuration.unknown[:40]]
+    unknown += [f"and {len(configuration.unknown) - 40} more"] if len(configuration.unknown) > 40 else []
+    compared = [] if against is None else [Block(f"Against {heading(against.other)}", _compared(against, where))]
     parts = [
-        ("Why nothing is said of p, a and b", unsaid),
-        ("Warnings", list(configuration.warnings)),
-        (f"What is otherwise in other versions of {configuration.trainer.library}", list(configuration.versions)),
-        ("About the table", told),
-        ("On the responses of another policy", _stale(found, where, options)),
-        ("What is not balanced, and why", _unbalanced(found, where)),
-        ("Which stage is pushed, and what depends on length", _fed(found, options)),
-        ("How large the terms are", _sizes(found)),
-        ("What is logged as the loss", [*loss, found.logged]),
-        ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
-        ("Not modelled, and left out of the numbers above", lacking(configuration)),
-        ("Not read, since only the shell or Python knows the value", unread),
-        (
-            "Unknown keys, not interpreted",
-            [said_of(entry) for entry in configuration.unknown[:40]],
-        ),
+        *compared,
+        Block("Why nothing is said of p, a and b", unsaid, brief=True),
+        Block("Warnings", configuration.warnings, brief=True),
+        Block(f"What is otherwise in other versions of {configuration.trainer.library}", configuration.versions),
+        Block(_NOTES, told),
+        Block("On the responses of another policy", _stale(found, where, options)),
+        Block("What is not balanced, and why", _unbalanced(found, where)),
+        Block("Which stage is pushed, and what depends on length", _fed(found, options)),
+        Block("How large the terms are", _sizes(found)),
+        Block("What is logged as the loss", [*loss, found.logged]),
+        Block("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
+        Block("Not modelled, and left out of the numbers above", lacking(configuration), brief=True),
+        Block("Not read, since only the shell or Python knows the value", unread, brief=True),
+        Block("Unknown keys, not interpreted", unknown, brief=True),
     ]
-    if len(configuration.unknown) > 40:
-        parts[-1][1].append(f"and {len(configuration.unknown) - 40} more")
-    if against is not None:
-        parts.insert(0, (f"Against {heading(against.other)}", _compared(against, where)))
-    return [(title, lines) for title, lines in parts if lines]
+    return [block for block in parts if block.lines]
 
 
 def _loss_at(found: Explanation, where: Where) -> list[str]:

@@ -257,7 +257,7 @@ def test_a_kl_to_the_policy_itself_is_said_to_be_that(dstheory) -> None:
 def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("loss_type: grpo\nbeta: 0.04\nmy_own_key: 3\n")
     whole, brief = (said(dstheory, "own.yaml", "--trainer", "trl:grpo", *more) for more in ((), ("--brief",)))
-    assert "That is the answer. Why, and the tables, follow; --brief leaves them out. coefficient of one token" in whole
+    assert "That is the answer. Why, and the tables, follow; --brief leaves them out. Coefficient of one token" in whole
     assert "coefficient of one token" not in brief
     assert brief.endswith("Unknown keys, not interpreted my_own_key = 3 (line 3)")
     for more in (["--json"], ["--format", "latex"], ["--with", "beta=0.1"]):
