@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -368,15 +369,19 @@ class Compared:
         """Number of problems behind standard errors."""
         return min(side.problems for side in self.sides)
 
+    @cached_property
+    def _decided(self) -> Floats:
+        """(4, problems) what each problem moves a and b of both logs by."""
+        return np.array([side.rate(name)[1] for side in self.sides for name in "ab"])
+
     def settled(self, mean: Mean) -> Mean:
         """Return a mean whose influence has what each problem moves it by through a and b, too.
 
         An a or b of 0 or 1 is moved by no problem, and may be another all the same: what its interval allows is added.
         """
-        decided = np.array([side.rate(name)[1] for side in self.sides for name in "ab"])
         found = [one for rates in self.rates for one in (rates.a, rates.b)]
         unseen = np.array([one.high - one.low if one.value in (0.0, 1.0) else 0.0 for one in found]) / normal_quantile(self.level)
-        influence = np.concatenate([mean.influence + mean.slopes @ decided, mean.slopes * unseen])
+        influence = np.concatenate([mean.influence + mean.slopes @ self._decided, mean.slopes * unseen])
         return Mean(mean.value, influence, np.zeros(4), mean.bias)
 
     def parts(self) -> dict[str, Mean]:

@@ -9,13 +9,35 @@ import pytest
 from anatomy.logs import many_logs
 
 from dstheory.anatomy import Episodes, chain_formulas
-from dstheory.anatomy.answers import answer, any_correct, multiplier, youden
+from dstheory.anatomy.answers import _by_chain, _gained, _recovered, answer, any_correct, multiplier, perfect, youden
 from dstheory.anatomy.generate import simulate_log
-from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, cells, row
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, cells, mean_attempts, row
 from dstheory.anatomy.revisions import measure_revisions
 
 ALIKE = {"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}
 UNLIKE = {"p": 0.4, "a": 0.85, "b": 0.75, "cap": 6, "concentration": 1.5}
+
+
+def predicted_accuracy(log: Episodes) -> Estimate:
+    """What ``answer`` predicts of a log with one cap, without all else that it says."""
+    table, cap = ProblemCounts.of(log), int(log.cap[0])
+    return _recovered(lambda p, a, b: _by_chain("accuracy", p, a, b, cap, False), table, row(table), 0.0, 1.0)
+
+
+def gain_and_attempts(log: Episodes) -> tuple[Estimate, Estimate]:
+    """What was realised, as ``answer`` says it."""
+    table = ProblemCounts.of(log)
+    return _gained(table, 0.95), mean_attempts(table, 0.95)
+
+
+def test_parts_of_an_answer_are_what_it_says() -> None:
+    """Tests of coverage make many logs, and of each but the part that they are about."""
+    for chain, problems in ((ALIKE, 40), (UNLIKE, 200), (UNLIKE, 3)):
+        for log in many_logs(4, problems, seed=5, **chain).by("log").values():
+            found = answer(log)
+            assert found.predicted["accuracy"] == predicted_accuracy(log)
+            assert (found.realised["gain over the first answer"], found.realised["attempts"]) == gain_and_attempts(log)
+            assert found.perfect == perfect(log, chain["cap"])
 
 
 def test_if_every_episode_stops_the_predicted_accuracy_is_the_realised_one_whatever_the_data() -> None:
@@ -95,7 +117,7 @@ def test_a_perfect_decision_is_judged_where_enough_problems_get_so_far(problems:
     chain = {"p": 0.4, "a": 0.8, "b": b, "cap": 8, "concentration": 4.0}
     left_out, kept = [], []
     for log in many_logs(300, problems, seed=24, **chain).by("log").values():
-        found, raw = answer(log).perfect, any_correct(log, 8)
+        found, raw = perfect(log, 8), any_correct(log, 8)
         inside = raw.value is not None and raw.low <= truth <= raw.high
         if found.value is not None:
             assert found == raw
@@ -116,7 +138,7 @@ def test_coverage_of_the_predicted_accuracy() -> None:
     """300 logs of 150 problems: standard error 1.3 %."""
     truth = float(chain_formulas.accuracy(0.4, 0.9, 0.7, 8))
     logs = many_logs(300, 150, seed=23, **ALIKE).by("log").values()
-    found = [answer(log).predicted["accuracy"] for log in logs]
+    found = [predicted_accuracy(log) for log in logs]
     assert abs(np.mean([e.low <= truth <= e.high for e in found]) - 0.95) < 0.045
 
 
@@ -125,7 +147,7 @@ def test_coverage_of_the_predicted_accuracy_of_short_logs(p: float, problems: in
     """500 logs each: of a coverage of 93 % fewer than 443 have probability 0.0003. Percentiles of a bootstrap: 10 to 70 %."""
     truth = float(chain_formulas.accuracy(p, 0.9, 0.7, 6))
     logs = many_logs(500, problems, seed=29, p=p, a=0.9, b=0.7, cap=6).by("log").values()
-    found = [e for e in (answer(log).predicted["accuracy"] for log in logs) if e.value is not None]
+    found = [e for e in map(predicted_accuracy, logs) if e.value is not None]
     assert len(found) > 300
     assert np.mean([e.low <= truth <= e.high for e in found]) > 443 / 500
 
@@ -168,9 +190,8 @@ def test_coverage_of_rare_gains_and_attempts(share: float) -> None:
             last = next((k for k in range(cap - 1) if not on[k]), cap - 1)
             steps = [(answers[k], "resample") for k in range(last)]
             episodes.append((str(name), [*steps, (answers[last], "stop" if last < cap - 1 else None)]))
-        found = answer(Episodes.record(episodes, cap=cap)).realised
-        ends = [found[what] for what in ("gain over the first answer", "attempts")]
-        held += [one.low <= truth <= one.high for one, truth in zip(ends, (gain, attempts), strict=True)]
+        found = gain_and_attempts(Episodes.record(episodes, cap=cap))
+        held += [one.low <= truth <= one.high for one, truth in zip(found, (gain, attempts), strict=True)]
     assert (held >= 737).all(), held
 
 
@@ -186,7 +207,7 @@ def test_the_accuracy_of_perfect_decisions_is_not_certain_where_problems_are_not
 
 
 def _gains(episodes: Episodes) -> list[Estimate]:
-    return [answer(episodes).realised["gain over the first answer"], measure_revisions(episodes).gain]
+    return [gain_and_attempts(episodes)[0], measure_revisions(episodes).gain]
 
 
 @pytest.mark.parametrize("problems", [2, 3, 4, 5])
