@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -56,10 +56,12 @@ from dstheory.anatomy.rates import (
     student_quantile,
     wilson,
 )
+from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Bools, Ints
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 _FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
+_DIFFERS = 0.05  # a p-value of the test that b is the same for all problems, from which on perfect decisions have a caution
 _FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
 MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the model
 _UNKNOWN = "unknown"
@@ -134,6 +136,10 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
         return _recovered(over_caps, table, rates, least, most)
 
     longest = int(episodes.attempts.max())
+    best = perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level)
+    if best.value is not None and (chance := fit_rate(table, "b").p_value) < _DIFFERS:
+        unlike = f"b differs between problems (likelihood ratio, p = {chance:.2g}), and is taken as the same for all"
+        best = replace(best, caution=unlike)
     return Answers(
         rates=rates,
         youden=index,
@@ -143,7 +149,7 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
         realised=_realised(table, level, at_cap) | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
-        perfect=perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level),
+        perfect=best,
         none=rate(table, "first_correct", "episodes", level=level),
         notes=_notes(episodes, rates, at_cap, who),
     )
@@ -193,7 +199,8 @@ def youden(table: ProblemCounts, rates: Row) -> Estimate:
     if a.value is None or b.value is None:
         return Estimate.missing(a.reason or b.reason, level=a.level, low=-1.0, high=1.0)
     low, high = sum_interval((a.value, b.value), (a.low, a.high), (b.low, b.high), table.correlation(RATES["a"], RATES["b"]))
-    return Estimate(a.value + b.value - 1, low - 1, high - 1, a.level, "MOVER of the intervals of a and b")
+    method, caution = "MOVER of the intervals of a and b", a.caution or b.caution
+    return Estimate(a.value + b.value - 1, low - 1, high - 1, a.level, method, caution=caution)
 
 
 def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
@@ -205,7 +212,7 @@ def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
     both = table.correlation(RATES["a"], RATES["b"])
     ends = ratio_interval((a.value, 1 - b.value), (a.low, a.high), (1 - b.high, 1 - b.low), -both)
     value = a.value / (1 - b.value) if b.value < 1 else np.inf
-    return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b")
+    return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b", caution=a.caution or b.caution)
 
 
 def _helps(index: Estimate, who: str) -> str:
@@ -245,7 +252,8 @@ def rate_difference(first: Estimate, second: Estimate, correlation: float) -> Es
     rates, other = (first.value, 1 - second.value), (1 - second.high, 1 - second.low)
     low, high = sum_interval(rates, (first.low, first.high), other, -correlation)
     value = first.value - second.value
-    return Estimate(value, low - 1, high - 1, first.level, "MOVER of Wilson's intervals over problems")
+    method, caution = "MOVER of Wilson's intervals over problems", first.caution or second.caution
+    return Estimate(value, low - 1, high - 1, first.level, method, caution=caution)
 
 
 def better_less_worse(better: Estimate, worse: Estimate, correlation: float) -> Estimate:
@@ -316,7 +324,8 @@ def _recovered(
     together = table.correlations * np.outer(sign, sign)
     below, above = (math.sqrt(max(float(x @ together @ x), 0.0)) if np.isfinite(x).all() else np.inf for x in (down, up))
     low = max(value - below, least) if np.isfinite(value) else lowest
-    return Estimate(value, low, min(value + above, most), rates.p.level, "MOVER of the intervals of p, a and b")
+    caution = next((one.caution for one in found if one.caution), "")
+    return Estimate(value, low, min(value + above, most), rates.p.level, "MOVER of the intervals of p, a and b", caution=caution)
 
 
 def _by_chain(what: str, p: float, a: float, b: float, cap: int, at_cap: bool) -> float:
@@ -411,7 +420,8 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
         reached = np.unique(episodes.problem[tried > certain[0]])
         left = np.prod(1 - events[: certain[0]] / risk[: certain[0]])
         low, _ = wilson(len(reached), len(reached), level=level)
-        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, f"Kaplan-Meier, {len(reached):,} problems at the last step")
+        method = f"Kaplan-Meier with one b, {len(reached):,} problems at the last step"
+        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, method)
     if seen < attempts:
         why = f"no episode reached attempt {seen + 1} with only wrong answers before: at most {seen:,} attempts can be judged"
         return Estimate.missing(why, level=level)
@@ -421,7 +431,7 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     influence = np.concatenate([[0.0], np.cumsum(hazard * weight)])[tried]
     influence[event] -= weight[tried[event] - 1]
     by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
-    n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem):,} problems, log(-log)"
+    n, method = len(by_problem), f"Kaplan-Meier with one b, {len(by_problem):,} problems, log(-log)"
     times = np.unique(episodes.problem, return_counts=True)[1]
     moved = by_problem / np.maximum(1 - times / len(episodes), 1 / len(episodes))  # as for rates, by leaving each problem out
     error = float(np.sqrt(moved @ moved * (n - 1) / n))

@@ -34,7 +34,7 @@ import numpy as np
 
 from dstheory.anatomy.difference import Compared, Mean, Side, Spread
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.model_checks import MOST_SIMULATED, Test, beyond, dispersion, simulated_scores, trials_of
+from dstheory.anatomy.model_checks import MOST_SIMULATED, Dispersion, Test, beyond, dispersion, simulated_scores, trials_of
 from dstheory.anatomy.rates import Estimate
 from dstheory.checks import Floats, Ints
 
@@ -201,37 +201,41 @@ def _under(side: Side, cell: Ints, own: Floats, other: Floats, cap: int) -> tupl
 
 
 def alike_within(
-    parts: Sequence[Episodes], name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0
-) -> Test:
+    parts: Sequence[Episodes], names: str = "ab", *, resamples: int = 499, rng: np.random.Generator | int = 0
+) -> list[Test]:
     r"""Test whether a or b is the same for all problems of each label: Stouffer's sum of the scores of overdispersion.
 
     Args:
         parts: the episodes of each label.
-        name: "a" or "b".
-        resamples: simulated logs of each label behind the p-value, where all have 5,000 episodes at most; 0 for none.
+        names: which rates; their p-values come from the same simulated logs.
+        resamples: simulated logs of each label behind the p-values, where all have 5,000 episodes at most; 0 for none.
         rng: generator or seed.
 
     >>> from dstheory.anatomy import simulate_log
     >>> from dstheory.anatomy.model_checks import check_problems
     >>> parts = [simulate_log(300, p=0.4, a=a, b=0.8, cap=8, rng=i, name=str(i)) for i, a in enumerate((0.5, 0.9))]
-    >>> alike_within(parts, "a").rejected(), check_problems(Episodes.concatenate(parts), "a", resamples=0).rejected()
+    >>> alike_within(parts, "a")[0].rejected(), check_problems(Episodes.concatenate(parts), "a", resamples=0).rejected()
     (False, True)
     """
-    null, trials = f"problems of one label have the same {name}", [trials_of(part, name) for part in parts]
-    found = [(part, one) for part, (outcome, unit) in zip(parts, trials, strict=True)
-             if (one := dispersion(outcome, unit)).tells]  # fmt: skip
+    seen = {name: [one for part in parts if (one := dispersion(*trials_of(part, name))).tells] for name in names}
+    drawn: list[dict[str, Floats]] = [{}]
+    if resamples and any(seen.values()) and sum(map(len, parts)) <= MOST_SIMULATED:
+        generator = np.random.default_rng(rng)
+        drawn = [simulated_scores(part, names, resamples, generator) for part in parts]
+    return [_of_labels(name, seen[name], [of[name] for of in drawn] if all(drawn) else []) for name in names]
+
+
+def _of_labels(name: str, found: Sequence[Dispersion], drawn: Sequence[Floats]) -> Test:
+    what, null = f"{name} over problems", f"problems of one label have the same {name}"
     if not found:
-        return Test.missing(f"{name} over problems", null, "no label shows differences between its problems")
-    scores = [one.z.item() for _, one in found]
-    generator, simulated = np.random.default_rng(rng), None
-    if resamples and sum(map(len, parts)) <= MOST_SIMULATED:
-        drawn = [simulated_scores(part, name, resamples, generator).get(name) for part in parts]
-        if all(one is not None for one in drawn):
-            of_logs = np.array(drawn)
-            telling = np.count_nonzero(~np.isnan(of_logs), axis=0)
-            simulated = np.nansum(of_logs, axis=0)[telling > 0] / np.sqrt(telling[telling > 0])
+        return Test.missing(what, null, "no label shows differences between its problems")
+    scores, simulated = [one.z.item() for one in found], None
+    if drawn:
+        of_logs = np.array(drawn)
+        telling = np.count_nonzero(~np.isnan(of_logs), axis=0)
+        simulated = np.nansum(of_logs, axis=0)[telling > 0] / np.sqrt(telling[telling > 0])
     z = sum(scores) / sqrt(len(scores))
     p_value, method = beyond(z, simulated)
     effect = f"scores within labels: {', '.join(f'{score:.2f}' for score in scores[:12])}"
     method = f"sum of {len(scores)} scores of overdispersion (Tarone), {method}"
-    return Test(f"{name} over problems", null, z, None, p_value, effect, sum(one.df.item() for _, one in found), method)
+    return Test(what, null, z, None, p_value, effect, sum(one.df.item() for one in found), method)

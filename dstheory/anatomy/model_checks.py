@@ -60,13 +60,19 @@ from dstheory.anatomy.rates import RATES, measure
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 
-_CHANCE = {
-    "p": "chance of a correct answer",
-    "a": "chance that a correct answer is accepted",
-    "b": "chance that a wrong answer is rejected",
+ASSUMPTIONS = {
+    "p over problems": "p is the same for all problems",
+    "a over problems": "a is the same for all problems",
+    "b over problems": "b is the same for all problems",
+    "trend within episodes": "at one problem, later attempts are as good",
+    "dependence within episodes": "at one problem, attempts are independent",
+    "a and the answer before": "a does not depend on the answer before",
+    "b and the answer before": "b does not depend on the answer before",
+    "p over rounds": "p is the same in all rounds",
+    "a over rounds": "a is the same in all rounds",
+    "b over rounds": "b is the same in all rounds",
 }
-_IN_ROUNDS = {"p": "a correct answer", "a": "accepting a correct answer", "b": "rejecting a wrong answer"}
-_DECISIONS = {"a": "a correct answer is accepted", "b": "a wrong answer is rejected"}
+"""Test -> what it asks, in the order in which they should be read."""
 _EXPECTED = 5.0  # successes and failures per cell from which a chi-square is trusted
 MOST_SIMULATED = 5000  # episodes up to which p-values over problems are simulated
 _AT_ONCE = 20_000  # episodes simulated at once
@@ -290,7 +296,7 @@ def _check_problems(episodes: Episodes, names: str, resamples: int, rng: np.rand
 
 
 def _over_problems(name: str, found: Dispersion, outcome: Bools, unit: Ints, simulated: Floats | None) -> Test:
-    what, null = f"{name} over problems", f"every problem has the same {_CHANCE[name]}"
+    what, null = f"{name} over problems", ASSUMPTIONS[f"{name} over problems"]
     z, df, correlation = found.z.item(), int(found.df.item()), found.correlation.item()
     if not found.tells:
         why = "no problem has two trials" if df else "there is one problem"
@@ -360,20 +366,18 @@ def over_rounds(episodes: Episodes, name: str) -> Test:
     """
     counts = episodes.counts("round")
     successes, trials = (getattr(counts, column) for column in RATES[name])
-    return chi_square_over(
-        f"{name} over rounds", f"the chance of {_IN_ROUNDS[name]} is the same in every round", successes, trials, "rounds"
-    )
+    return chi_square_over(f"{name} over rounds", ASSUMPTIONS[f"{name} over rounds"], successes, trials, "rounds")
 
 
 def previous_answer(episodes: Episodes, name: str) -> Test:
     """Test whether decisions, "a" or "b", depend on the correctness of the answer before the one decided on."""
-    null = f"whether {_DECISIONS[name]} does not depend on the answer before"
+    what = f"{name} and the answer before"
     later = episodes.decided & (episodes.round > 0) & (episodes.correct if name == "a" else ~episodes.correct)
     at = np.flatnonzero(later)
     before = episodes.correct[at - 1].astype(np.int64)
     outcome = episodes.stopped[at] if name == "a" else ~episodes.stopped[at]
     successes, trials = np.bincount(before, weights=outcome, minlength=2), np.bincount(before, minlength=2)
-    return chi_square_over(f"{name} and the answer before", null, successes, trials, "wrong, correct before")
+    return chi_square_over(what, ASSUMPTIONS[what], successes, trials, "wrong, correct before")
 
 
 def chi_square_over(name: str, null: str, successes: Floats | Ints, trials: Ints, cells: str) -> Test:
@@ -432,8 +436,7 @@ def order_within_episodes(episodes: Episodes) -> tuple[Test, Test]:
     episode, rank, right = episodes.episode[inner], episodes.round[inner] + 1, episodes.correct[inner]
     c = np.bincount(episode, weights=right, minlength=len(episodes)).astype(np.int64)
     mixed: Bools = (c > 0) & (c < m)
-    trend = ("trend within episodes", "given the problem, later attempts are as good as earlier ones")
-    runs = ("dependence within episodes", "given the problem, an attempt does not depend on the one before")
+    trend, runs = ((what, ASSUMPTIONS[what]) for what in ("trend within episodes", "dependence within episodes"))
     if not mixed.any():
         why = "no episode resampled both a correct and a wrong answer"
         return Test.missing(*trend, why), Test.missing(*runs, why)

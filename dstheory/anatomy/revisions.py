@@ -49,6 +49,7 @@ from dstheory.anatomy.orders import LONGEST, Sum, changes, overlap, rank_sum, su
 from dstheory.anatomy.rates import Estimate, correlation_of, over_problems
 from dstheory.anatomy.votes import groups_of
 from dstheory.checks import Bools, Floats, Ints
+from dstheory.texts import counted
 
 _TURNS = 30  # listed one by one
 _FRESH = ("later answers", "repeated answers", "records of one problem", "right after right is rarer")
@@ -335,7 +336,7 @@ def _pairs(steps: _Steps, fixed: bool) -> Test:
     found = _overlaps(steps.cell, steps.before, steps.after, exact=fixed)
     if not found.informative:
         return Test.missing(name, null, "no problem has records that differ in the former and in the next answer", n=len(n))
-    return Test.of_sum(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
+    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric")
 
 
 def _rarer(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
@@ -361,7 +362,11 @@ def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
     if not found.informative:
         why = "no problem has records that agree in the former answer and differ in those around it"
         return Test.missing(name, null, why, n=len(later))
-    return Test.of_sum(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
+    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric")
+
+
+def _telling(found: Sum) -> str:
+    return f"told by {counted(found.informative, 'group')} of records"
 
 
 def _overlaps(cell: Ints, before: Bools, after: Bools, *, exact: bool) -> Sum:
@@ -396,8 +401,7 @@ def _verdicts(tests: tuple[Test, ...], difference: Estimate, within: Estimate) -
     if fails(_FRESH[0]):
         return "rejected", markov, f"{moves}, so they are not drawn afresh with one chance{rest}"
     if able:
-        bounds = f"[{within.low:.2f}, {within.high:.2f}]"
-        seen = f"; the difference within problems lies in {bounds}" if within.value is not None else ""
+        seen = f"; the difference within problems is {within.text(2)}" if within.value is not None else ""
         return "not rejected", markov, f"the tests find no sign that answers are not drawn afresh{seen}"
     if difference.value is not None and difference.low > 0:
         why = "right follows right more often than wrong: answers that depend on the former do that, and so do unlike problems"

@@ -312,7 +312,7 @@ def _mean_split(parts: Sequence[Compared], level: float) -> MeanSplit | None:
 
 def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:
     """Return the tests of what a split assumes of a log; where it is a mean over labels, a and b may differ between these."""
-    within = {f"{name} over problems": alike_within(labels, name) for name in "ab"} if labels else {}
+    within = {test.name: test for test in alike_within(labels)} if labels else {}
     return [within.get(test.name, test) for test in group.checks]
 
 

@@ -158,8 +158,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
     print_table(
         f"{settings.method}: {counted(run.done, 'update')}, {counted(run.done * settings.problems, 'problem')}, "
-        f"{counted(run.episodes, 'episode')}, "
-        f"{run.tokens / 1e6:.1f} million tokens",
+        f"{counted(run.episodes, 'episode')}, {counted(run.tokens, 'token')}",
         ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
         rows,
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
@@ -295,7 +294,11 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     for model, rows in models.items():
         columns = list(rows[0])
         table = [[_cell(row[name]) for name in columns] for row in rows]
-        print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
+        caption = "exact | rollouts with 95 % intervals; accuracy is that of submitted answers; predicted: by the minimal chain "
+        caption += "with the exact p, a, b of all problems of a size, as if these were alike"
+        if any(cell.endswith("*") for row in table for cell in row):
+            caption += "; * the interval may be too narrow, since it rests on what few problems were like"
+        print_table(model, columns, table, caption=caption)
     if out is not None:
         say(f"rollouts: {out} ({counted(len(lines), 'episode')}); dstheory anatomy {out}")
 

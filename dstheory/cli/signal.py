@@ -86,7 +86,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         raise DSTheoryError("--prompts is inf: a batch without end has no noise; give the number of prompts per batch")
     asked = _configured(ctx, options, prompts) if options["file"] is not None else _named(ctx, options)
     found, left_out = _found(asked, options, prompts)
-    said = [*asked.said, *notes([(name, objective) for name, objective, _ in found], asked.problem, options)]
+    chain = replace(asked.problem, given=asked.problem.given - {"prompts"})  # which every batch has here
+    said = [*asked.said, *notes([(name, objective) for name, objective, _ in found], chain, options)]
     out = None if options["no_figure"] or not (asked.by_name or found) else _draw(found, asked, options, prompts, began)
     if options["as_json"]:
         _print_json(asked, options, found, left_out, said, out)

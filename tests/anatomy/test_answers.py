@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_perfect_decision_is_judged_where_enough_problems_get_so_far(problems:
         found, raw = perfect(log, 8), any_correct(log, 8)
         inside = raw.value is not None and raw.low <= truth <= raw.high
         if found.value is not None:
-            assert found == raw
+            assert replace(found, caution="") == raw
             kept.append(inside)
         elif raw.value is not None:
             assert "at fewer than 5 problems" in found.reason

@@ -394,5 +394,6 @@ def test_few_decisions_are_said_to_make_parts_uncertain() -> None:
     few, many = (simulate_log(n, p=0.5, a=0.8, b=0.6, cap=4, rng=3) for n in (12, 200))
     said = [note for note in compare(few, many, names=("short", "long")).notes if "too narrow" in note]
     assert said
-    assert all(note.startswith("short decided after ") for note in said)
+    assert any(note.startswith("short decided after ") for note in said)
+    assert not any("long" in note for note in said)
     assert not [note for note in compare(many, many).notes if "too narrow" in note]

@@ -25,6 +25,9 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
     monkeypatch.setattr(conclusions, "_sign", lambda part: (part.value > 0) - (part.value < 0))
     share = Estimate(decide / gain, decide / gain - 0.1, decide / gain + 0.1, 0.95, "")
     assert conclusions._share(SimpleNamespace(gain=SimpleNamespace(value=gain), decision_share=share)).endswith(f"{words})")
+    wide = Estimate(share.value, share.low - 2, share.high + 2, 0.95, "")  # holds all of it, and nothing
+    said = conclusions._share(SimpleNamespace(gain=SimpleNamespace(value=gain), decision_share=wide))
+    assert said.endswith(f"(whether that is {'more than all of it' if share.value > 1 else 'below nothing'} is not shown)")
 
 
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:

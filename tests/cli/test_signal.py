@@ -28,6 +28,8 @@ def test_json_holds_what_the_library_finds(dstheory) -> None:
     assert one["covariance"] == found.covariance.tolist()
     assert one["expected"]["decide"] == found.expected.decide.tolist()
     assert two["dead"] is None
+    assert two["prompts"] == 16  # single responses; the option is used, and no note says otherwise
+    assert data["notes"] == ["--group-size 2 is not used by reinforce, which has no group-size"]
     assert (one["group_size"], two["group_size"], one["prompts"]) == (2, 1, 16)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dstheory.anatomy.answers import ASSUMED as MODEL_ASSUMED
-from dstheory.anatomy.answers import MODEL
-from dstheory.cli.anatomy.document import ASSUMED, number, odds, too_few
+from dstheory.anatomy.answers import ASSUMED, MODEL
+from dstheory.anatomy.model_checks import ASSUMPTIONS
+from dstheory.cli.anatomy.document import number, odds, too_few
 from dstheory.texts import counted
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
     >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]))):
     ...     print(one.question, one.short)
     Does resampling help? yes
-    What to do? at least 8 attempts, at a price of 0.01 of accuracy for each (--cost sets it)
+    What to do? at least 8 attempts by the fitted chain, at a price of 0.01 of accuracy for each (--cost sets it)
     """
     term = _Terms()
     out = []
@@ -139,10 +139,14 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     elif tested:
         none = "The one assumption tested is not" if tested == 1 else f"None of {tested} assumptions tested is"
         sentences.append(f"{none} rejected at 5 %, which does not show that {'it holds' if tested == 1 else 'they hold'}.")
+    realised = (total.realised["accuracy"], total.none, gain)
+    sentences += _starred(rates.p, rates.a, rates.b, total.youden, total.multiplier, *realised)
     short = total.helps
     if verdict == "yes" and _sign(gain) < 1:
         by = "yes by the decisions" if total.helps == verdict else total.helps  # who decides stays said
         short = f"{by}; no gain is shown" if _sign(gain) == 0 else f"{by}, but answers got worse"
+    if verdict in ("yes", "no") and total.youden.caution:
+        short += "; the interval that says so may be too narrow"
     return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
 
 
@@ -166,10 +170,10 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
     total, advice = group.total, group.cap
     verdict, _, whose = total.helps.partition(", ")
     short, sentences = "", []
-    price = "" if advice is None else f", at a price of {advice.cost:g} of accuracy for each (--cost sets it)"
+    price = "" if advice is None else f" by the fitted chain, at a price of {advice.cost:g} of accuracy for each (--cost sets it)"
     if whose:
-        short = "have the model decide"
-        sentences.append(f"These decisions are not the model's ({whose}): nothing follows for it.")
+        short = "nothing follows for the model"
+        sentences.append(f"These decisions are not the model's ({whose}): a log of its own decisions would tell.")
     elif verdict == "yes":
         if advice is None:
             short = "nothing is shown about a cap"
@@ -210,8 +214,9 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
             f"It resamples {_text(_complement(total.rates.a))} of its right answers and stops at "
             f"{_text(_complement(total.rates.b))} of its wrong ones."
         )
-        unlike = any(test.name == "b over problems" and test.rejected() for test in group.checks)
+        sentences += _starred(total.rates.a, total.rates.b)
         if total.perfect.value is not None:
+            unlike = any(test.name == "b over problems" and test.rejected() for test in group.checks) or total.perfect.caution
             sentences.append(
                 f"Perfect decisions about the same answers would be right in {total.perfect.text()}, if b is the same for all "
                 f"problems{', which a test rejects: it may be far off' if unlike else ''}."
@@ -241,6 +246,7 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         f"{part.text()}{_may_be_zero(part)}."
         for name, part in words.items()
     ]
+    sentences += _starred(split.gain, *words.values())
     sentences += [_stands(found, split), *_falling(found.comparison, split)]
     shown = [name for name, part in words.items() if _sign(part)]
     if not _sign(split.gain):
@@ -261,7 +267,7 @@ def _not_the_models(groups: Iterable[Group]) -> list[str]:
     out = []
     for group in groups:
         who = group.total.decided_by
-        if who not in (MODEL, MODEL_ASSUMED):
+        if who not in (MODEL, ASSUMED):
             why = who.removeprefix("unknown: ")
             out.append(f"decisions of {group.name} are not {'known to be ' if why != who else ''}all the model's: {why}")
     return out
@@ -272,11 +278,13 @@ def _share(split: Difference | MeanSplit) -> str:
     share = split.decision_share
     if share.value is None:
         return ""
-    rises = _sign(split.gain) > 0
-    against = ("takes", "take") if rises else ("adds", "add")
-    ends = " away" if rises else ""
-    odd = f" (more than all of it: sampling {against[0]}{ends})" if share.value > 1 else ""
-    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if share.value < 0 else "")
+    rises, odd = _sign(split.gain) > 0, ""
+    if share.low > 1:
+        odd = f" (more than all of it: sampling {'takes away' if rises else 'adds'})"
+    elif share.high < 0:
+        odd = f" (below nothing: decisions {'take away' if rises else 'add'})"
+    elif not 0 <= share.value <= 1:
+        odd = f" (whether that is {'more than all of it' if share.value > 1 else 'below nothing'} is not shown)"
     return f"; decisions' share of the change is {share.text(2)}{odd}"
 
 
@@ -298,11 +306,13 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     aside = f"{_by_chance(found)}{aside}"
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
-        why = without[unknown[0]].decide.reason
-        help_of_labels = " Labels (--by) within which problems are alike would help."
-        remedy = help_of_labels if any("problems" in name for name in unknown) else ""
-        said = f"Tests reject at 5 % that {_assumed(unknown)}; what that does to it is not known: {why}"
-        return f"{REJECTED} {asked} Not known. {said}.{remedy}{aside}"
+        reasons: dict[str, list[str]] = {}
+        for name in unknown:
+            reasons.setdefault(without[name].decide.reason, []).append(name)
+        clauses = (f"that {_assumed(names)}; what that does to it is not known: {why}" for why, names in reasons.items())
+        said, alike = ". They reject ".join(clauses), " Labels (--by) within which problems are alike would help."
+        remedy = alike if any("problems" in name for name in unknown) else ""
+        return f"{REJECTED} {asked} Not known. Tests reject at 5 % {said}.{remedy}{aside}"
     most = {name: max(-shift.decide.low, shift.decide.high) for name, shift in without.items()}
     worst = max(most, key=most.__getitem__)
     of = without[worst].decision_share
@@ -353,7 +363,7 @@ def _may_hide(found: Survey) -> str:
 
 def _assumed(tests: Iterable[str]) -> str:
     """Say what tests ask."""
-    return " and that ".join(ASSUMED[name][0] for name in tests)
+    return " and that ".join(ASSUMPTIONS[name] for name in tests)
 
 
 def _wider(estimate: Estimate, by: float) -> Estimate:
@@ -367,8 +377,8 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
         return []
     way, sign = "fell" if after < before else "rose", "above" if part > 0 else "below"
     return [
-        f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is {sign} 0: the more is "
-        "resampled, the more attempts go to hard problems; the split compares the same problems."
+        f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is estimated {sign} 0: the "
+        "more is resampled, the more attempts go to hard problems; in the split each problem counts once."
     ]
 
 
@@ -378,6 +388,7 @@ def _first_answers(question: str, found: FirstAnswers, names: tuple[str, str]) -
     sentences = [
         f"First answers are right in {found.before.text()} ({names[0]}) and {found.after.text()} ({names[1]}); the difference is "
         f"{found.gain.text()}{_may_be_zero(found.gain)}.",
+        *_starred(found.before, found.after, found.gain),
         *(f"{_capital(note)}." for note in found.notes),
     ]
     return Conclusion(question, short, tuple(sentences))
@@ -396,6 +407,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
                 f"{term('p')}: {rates.p.text()}, from {counted(rates.attempts, 'sample')} of "
                 f"{counted(rates.problems, 'problem')}.",
                 "Each answer is read by itself, so there are no decisions, and the log does not say whether resampling helps.",
+                *_starred(rates.p),
                 "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
                 "--segment markers.",
             ),
@@ -462,6 +474,12 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
 
 def _text(estimate: Estimate) -> str:
     return "an unknown share" if estimate.value is None else estimate.text()
+
+
+def _starred(*estimates: Estimate) -> list[str]:
+    """Say what a star means, where an interval has one."""
+    why = dict.fromkeys(one.caution for one in estimates if one.caution)
+    return [f"* An interval with a star may hold the truth less often than its level says: {'; '.join(why)}."] if why else []
 
 
 def _complement(estimate: Estimate) -> Estimate:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dstheory.anatomy.model_checks import ASSUMPTIONS
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
@@ -27,27 +28,25 @@ if TYPE_CHECKING:
     from dstheory.anatomy.votes import Votes
 
 RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
-ASSUMED = {
-    "p over problems": ("p is the same for all problems", "p is their mean; read the predictions called heterogeneous"),
-    "a over problems": ("a is the same for all problems", "a is a mean; predictions take it as the same for all"),
-    "b over problems": ("b is the same for all problems", "b is a mean; predictions take it as the same for all"),
-    "trend within episodes": (
-        "at one problem, later attempts are as good",
-        "p is a mean over rounds; predictions for other caps may fail",
-    ),
-    "dependence within episodes": (
-        "at one problem, attempts are independent",
-        "p is a mean; predictions for other caps may fail",
-    ),
-    "a and the answer before": ("a does not depend on the answer before", "a is a mean over both cases"),
-    "b and the answer before": ("b does not depend on the answer before", "b is a mean over both cases"),
-    "p over rounds": ("p is the same in all rounds", "p is a mean over rounds; problems that differ do this by themselves"),
-    "a over rounds": ("a is the same in all rounds", "a is a mean over rounds; other caps may go otherwise"),
-    "b over rounds": ("b is the same in all rounds", "b is a mean over rounds; other caps may go otherwise"),
+_WHERE_REJECTED = {
+    "p over problems": "p is their mean; read the predictions called heterogeneous",
+    "a over problems": "a is a mean; predictions take it as the same for all",
+    "b over problems": "b is a mean; predictions take it as the same for all",
+    "trend within episodes": "p is a mean over rounds; predictions for other caps may fail",
+    "dependence within episodes": "p is a mean; predictions for other caps may fail",
+    "a and the answer before": "a is a mean over both cases",
+    "b and the answer before": "b is a mean over both cases",
+    "p over rounds": "p is a mean over rounds; problems that differ do this by themselves",
+    "a over rounds": "a is a mean over rounds; other caps may go otherwise",
+    "b over rounds": "b is a mean over rounds; other caps may go otherwise",
 }
-"""Test -> what it asks, and what p, a, b and predictions are where it rejects that."""
+"""Test -> what p, a, b and predictions are where it rejects what it asks."""
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 FEWEST = 5  # episodes of a group, from which on it has answers; with fewer, intervals are as wide as what they are about
+_STAR = (
+    "* may hold the truth less often than its level says: few problems show how much they differ, or b differs between them "
+    "(caution in anatomy.json)"
+)
 _TELLING = 60  # problems, from which on the interval of a difference in log-likelihood holds it as often as it says
 _ROUNDS = 10
 _CAPS = 12
@@ -74,6 +73,11 @@ class Section:
     lines: Sequence[str] = ()
     detail: bool = False
     brief: Sequence[str] = ()
+
+    @property
+    def below(self) -> list[str]:
+        """The sentences below the table, and what a star in it means."""
+        return [*self.lines, *([_STAR] if any(cell.endswith("]*") for row in self.rows for cell in row) else [])]
 
 
 def document(found: Survey) -> list[Section]:
@@ -358,7 +362,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
 def odds(estimate: Estimate) -> str:
     if estimate.value is None:
         return "-"
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]" + "*" * bool(estimate.caution)
 
 
 def _range(low: int, high: int) -> str:
@@ -399,7 +403,7 @@ def _holds(title: str, checks: Sequence[Test]) -> Section:
     return Section(
         title,
         ["what was tested", "does it hold in this log", "what that does to the answers"],
-        [[ASSUMED[t.name][0], _verdict(t), ASSUMED[t.name][1] if t.rejected() else "-"] for t in checks],
+        [[t.null, _verdict(t), _WHERE_REJECTED[t.name] if t.rejected() else "-"] for t in checks],
         words=3,
         lines=["rejected: a p-value, in parentheses, below 0.05; --details has effects and reasons"],
     )
@@ -413,7 +417,7 @@ def _assumed(found: Survey, names: tuple[str, str]) -> Section:
     share = split.decision_share.value is not None
     several = f" of one {found.by}" if len(found.comparison_parts) > 1 else ""
     rows = []
-    for name, (text, _) in ASSUMED.items():
+    for name, text in ASSUMPTIONS.items():
         tests = [log[name] for log in logs if name in log]
         shift = found.comparison_without.get(name)
         effect = "-" if not any(test.rejected() for test in tests) else "nothing: the split does not assume it"
@@ -568,7 +572,7 @@ def print_sections(sections: Sequence[Section], *, details: bool = True) -> None
         brief = section.detail and not details
         if section.rows and not brief:
             print_table(section.title, section.columns, section.rows, words=section.words)
-        lines = section.brief if brief else section.lines
+        lines = section.brief if brief else section.below
         if brief and lines:
             say(section.title)
         for line in lines:

@@ -44,7 +44,7 @@ nav ul { columns: 20rem; list-style: none; padding: 0 } a { color: #00508a }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a browser that knows it loads nothing, whatever the page holds
 _REAL = r"-?(?:inf|[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)"
-_INTERVAL = re.compile(rf"({_REAL}) \[({_REAL}), ({_REAL})\]")
+_INTERVAL = re.compile(rf"({_REAL}) \[({_REAL}), ({_REAL})\](\*?)")
 _WITH_Z = re.compile(rf"({_REAL}|-) \(([-+]?[\d.]+|-)\)")
 _ID = re.compile(r' id="([^"]*)"')
 _PATH, _DIGITS = re.compile(r' d="[^"]*"'), re.compile(r"(\.\d\d)\d+")
@@ -125,7 +125,7 @@ def _section(key: str, section: Section) -> str:
         out.append(
             f'<p class="small csv"><a download="{name}.csv" href="data:text/csv;charset=utf-8,{data}">this table as CSV</a></p>'
         )
-    out += [f"<p>{html_text(line)}</p>" for line in section.lines]
+    out += [f"<p>{html_text(line)}</p>" for line in section.below]
     return "\n".join([*out, "</section>"])
 
 
@@ -162,13 +162,14 @@ def section_csv(section: Section) -> str:
 def _columns(name: str, cells: Sequence[str]) -> list[list[str]]:
     """Return the columns that a column of a table becomes, each with its heading."""
     for pattern, names in (
-        (_INTERVAL, (name, f"{name} low", f"{name} high")),
+        (_INTERVAL, (name, f"{name} low", f"{name} high", f"{name} caution")),
         (_WITH_Z, (name.removesuffix(" (z)"), f"{name} z")),
     ):
         found = [pattern.fullmatch(cell) for cell in cells]
         if any(found):
             rows = [one.groups() if one else (cell, *[""] * (len(names) - 1)) for one, cell in zip(found, cells, strict=True)]
-            return [[heading, *map(_plain, column)] for heading, column in zip(names, zip(*rows, strict=True), strict=True)]
+            columns = [[heading, *map(_plain, column)] for heading, column in zip(names, zip(*rows, strict=True), strict=True)]
+            return [column for column in columns if not column[0].endswith(" caution") or any(column[1:])]
     return [[name, *map(_plain, cells)]]
 
 
