@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -171,30 +170,6 @@ class EpisodesBuilder:
                     self.reading.fault(batch.place(i, file), Fault("duplicate", self.names.id, detail))
                 seen.add(name)
         return fresh
-
-    def copied(self) -> EpisodesBuilder:
-        """Return a builder with the same records, to which more can be added without adding them here."""
-        other = EpisodesBuilder(self.names, deepcopy(self.reading), self.cap)
-        other.asked, other.apart = {name: dict(asked) for name, asked in self.asked.items()}, self.apart
-        other.first, other.alike = list(self.first), set(self.alike)
-        other.seen = {key: set(ids) for key, ids in self.seen.items()}
-        other.problem_codes, other.problems, other.batches = dict(self.problem_codes), list(self.problems), list(self.batches)
-        other.tables = {name: dict(table) for name, table in self.tables.items()}
-        other.columns = {name: list(codes) for name, codes in self.columns.items()}
-        return other
-
-    def so_far(self) -> Log:
-        """Return everything so far; more may be added.
-
-        Raises:
-            RecordError: not one record was usable.
-        """
-        seen, self.seen = self.seen, {}  # which the copy does not need
-        try:
-            other = self.copied()
-        finally:
-            self.seen = seen
-        return other.log()
 
     def log(self) -> Log:
         """Return everything; nothing can be added afterwards.

@@ -3,8 +3,8 @@
 Files of JSON lines are read on from where they ended. Their first records decide how they are read, as always; until there are
 :data:`~dstheory.readers.documents.HEAD` of them, those few are made sense of again. Other files (tables, documents, packed ones,
 rows of episodes that may go on, and lines whose later records say that the first were something else) are read when they appear
-and read again when they change, and so is everything when a file was replaced. Directories and patterns are looked at again each
-time, since trainers write a file for each step.
+and read again when they change. Directories and patterns are looked at again each time, since trainers write a file for each
+step. Each file has its own records and its own account; they are put together, in the order of the files, when they are shown.
 
 Of a file of lines that grows only what is new is read, in whole lines; one that is replaced or cut short is begun again. What
 was read before is not read again, so a file that is replaced is told from one that grew by three things: the file on disk is
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,21 +121,37 @@ class Tail:
 _BINARY = (b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
 
 
+class _OfOneFile(Reading):
+    """An account of one file; whether records are usable at all is asked of all files together."""
+
+    def is_hopeless(self, other: Reading | None = None) -> bool:
+        """Return that they may be."""
+        return False
+
+
 @dataclass
-class _Lines:
-    """A file of JSON lines.
+class _File:
+    """A file, as far as it was read.
 
     Attributes:
-        tail: how far it was read.
-        opened: how it is read, once that is decided.
-        head: its lines as long as that is not.
-        decoder: of its lines.
+        builder: its records.
+        tail: how far its lines were read.
+        opened: how these are read, once that is decided.
+        head: them as long as it is not.
+        decoder: of them.
+        seen: which file it was, where it is read as a whole.
     """
 
+    builder: EpisodesBuilder
     tail: Tail
     opened: Opened | None = None
     head: bytes = b""
     decoder: LineDecoder = field(default_factory=LineDecoder)
+    seen: tuple[int, ...] | None = None
+
+    def is_another(self) -> bool:
+        """Return whether it is no longer what was read."""
+        return self.tail.is_another() if self.seen is None else _identity(self.tail.path) != self.seen
 
 
 @dataclass
@@ -173,19 +188,13 @@ class Follower:
 
     def __post_init__(self) -> None:
         self._mixed: set[str] = set()  # files of lines that are read as a whole
-        self._begin()
-        self.texts.check_all(self._builder.names)
+        self._failed: dict[str, tuple[int, ...]] = {}
+        self._files: dict[str, _File] = {}
+        self._names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
+        self.reading = Reading([], self.strict)
+        self.texts.check_all(self._names)
         if self.texts.no_answer is None:  # the next line may have one
             self.texts = self.texts._replace(no_answer="wrong")
-
-    def _begin(self) -> None:
-        names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
-        # There may be a second file at any time, with other problems of the same names.
-        self._builder = EpisodesBuilder(names, Reading([], self.strict, questions={}), self.cap)
-        self._lines: dict[str, _Lines] = {}
-        self._whole: dict[str, tuple[int, ...]] = {}
-        self._failed: dict[str, tuple[int, ...]] = {}
-        self.reading = self._builder.reading
 
     def renew(self) -> Log | None:
         """Read what is new; return all episodes so far, None if nothing changed or no record is usable yet.
@@ -193,95 +202,72 @@ class Follower:
         Raises:
             DSTheoryError: what is there cannot be read as a log.
         """
-        files = [file for path in self.paths for file in _files(path)]
-        if self._replaced(files):
-            self._begin()
-            changed = True
-        else:
-            changed = False
+        files = list(dict.fromkeys(file for path in self.paths for file in _files(path)))
+        left = {file: one for file, one in self._files.items() if file in files and not one.is_another()}
+        changed, self._files = len(left) < len(self._files), left
         for file in files:
             changed |= self._read(file)
-            if file in self._mixed and file in self._lines:  # what was read of it was taken for something else
-                self._begin()
-                return self.renew()
         if not changed:
             return None
-        log = self._with_heads()
-        self.reading = log.reading
-        return log.so_far() if log.reading.usable else None
+        builders = [(file, self._files[file].builder) for file in files if file in self._files]
+        read = [(file, one) for file, one in builders if one.reading.files]
+        # Of one file alone nobody asks whether problems of its names are those of another.
+        account = Reading([file for file, _ in read], self.strict, questions={} if len(read) > 1 else None)
+        together = EpisodesBuilder(self._names, account, self.cap)
+        for file, one in read:
+            together.add_read(file, one.whole(), one.reading)
+        self.reading = together.reading
+        return together.log() if self.reading.usable else None
 
-    def _replaced(self, files: Sequence[str]) -> bool:
-        """Return whether something that was read is no longer what it was."""
-        known = {*self._lines, *self._whole}
-        return (
-            not known <= set(files)
-            or any(one.tail.is_another() for one in self._lines.values())
-            or any(_identity(file) != seen for file, seen in self._whole.items())
-        )
+    def _builder(self) -> EpisodesBuilder:
+        return EpisodesBuilder(self._names, _OfOneFile([], self.strict, questions={}), self.cap)
 
     def _read(self, file: str) -> bool:
         """Read what is new in a file; return whether there was something."""
-        if file not in self._whole and file not in self._lines:
+        if file not in self._files:
             if _identity(file) is None or not os.path.getsize(file):
                 return False
-            if file in self._mixed or _read_whole(file):
+            if file in self._mixed or _is_whole(file):
                 return self._read_whole(file)
-            self._lines[file] = _Lines(Tail(Path(file)))
-        if file in self._whole:
-            return False
-        lines, changed = self._lines[file], False
-        for block in lines.tail.new_lines():
+            self._files[file] = _File(self._builder(), Tail(Path(file)))
+        one, changed = self._files[file], False
+        for block in one.tail.new_lines() if one.seen is None else ():
             self.bytes_read += len(block.data)
-            changed = True
-            if lines.opened is not None:
-                part = part_of(block, lines.decoder)
-                if self._says_otherwise(lines.opened, part):
-                    self._mixed.add(file)
-                    return True
-                self._add(self._builder, lines.opened, part)
-                continue
-            lines.head += block.data
-            head = _values(lines.head)
-            if len(head) < HEAD:
-                continue
-            opened = self._opened(file, head)
-            if opened.layout.reader == "table":  # rows of one episode need not be neighbours
-                del self._lines[file]
-                return self._read_whole(file)
-            part = part_of(Block(lines.head, 1, 0), lines.decoder)
-            if self._says_otherwise(opened, part):
+            changed, decided = True, one.opened
+            if decided is None:
+                one.head += block.data
+                head, block = _values(one.head), Block(one.head, 1, 0)
+                if len(head) < HEAD:
+                    continue
+                decided = self._opened(file, head)
+                if decided.layout.reader == "table":  # rows of one episode need not be neighbours
+                    return self._read_whole(file)
+                one.builder = self._builder()
+            part = part_of(block, one.decoder)
+            if self._says_otherwise(decided, part):  # what was read of it was taken for something else
                 self._mixed.add(file)
-                return True
-            lines.opened, lines.head = opened, b""
-            self._add(self._builder, opened, part)
+                return self._read_whole(file)
+            self._add(one.builder, decided, part)
+            one.opened, one.head = decided, b""
+        if changed and one.opened is None:
+            one.builder = self._builder()
+            self._add(one.builder, self._opened(file, _values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
         return changed
 
     def _read_whole(self, file: str) -> bool:
-        seen, before = _identity(file), deepcopy(self._builder.reading)
+        self._files.pop(file, None)
+        one = _File(self._builder(), Tail(Path(file)), seen=_identity(file))
         try:
-            opened = Opened.of(file, self.request, self._builder.reading)
-            batches = list(opened.batches(self._builder.reading, self.texts))
+            opened = Opened.of(file, self.request, one.builder.reading)
+            self._take(one.builder, opened, list(opened.batches(one.builder.reading, self.texts)))
         except FileFormatError:
-            self._builder.reading = before
-            if seen is None or self._failed.get(file) == seen:  # else it may be half written
+            if one.seen is None or self._failed.get(file) == one.seen:  # else it may be half written
                 raise
-            self._failed[file] = seen
+            self._failed[file] = one.seen
             return False
         self.bytes_read += os.path.getsize(file)
-        self._take(self._builder, opened, batches)
-        assert seen is not None
-        self._whole[file] = seen
+        self._files[file] = one
         return True
-
-    def _with_heads(self) -> EpisodesBuilder:
-        """Return what was read, with the few lines of files of which it is not decided how they are read."""
-        waiting = {file: one for file, one in self._lines.items() if one.head}
-        if not waiting:
-            return self._builder
-        builder = self._builder.copied()
-        for file, one in waiting.items():
-            self._add(builder, self._opened(file, _values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
-        return builder
 
     def _opened(self, file: str, head: list[object]) -> Opened:
         return Opened.found(file, self.request, Documents(head, lambda columns, names: iter(())))
@@ -316,7 +302,7 @@ def _files(path: str | os.PathLike[str]) -> list[str]:
     return [text] if os.path.exists(text) else []
 
 
-def _identity(file: str) -> tuple[int, ...] | None:
+def _identity(file: str | Path) -> tuple[int, ...] | None:
     try:
         found = os.stat(file)
     except FileNotFoundError:
@@ -324,7 +310,7 @@ def _identity(file: str) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _read_whole(file: str) -> bool:
+def _is_whole(file: str) -> bool:
     """Return whether a file is no plain file of lines."""
     head = first_bytes(Path(file)).lstrip()
     with open(file, "rb") as raw:

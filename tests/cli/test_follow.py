@@ -94,6 +94,28 @@ def test_a_file_that_is_replaced_is_begun_again(tmp_path: Path, how: str) -> Non
     _same(shown[1].episodes, read_log(path).episodes)
 
 
+def test_of_several_files_only_the_one_that_is_replaced_is_begun_again(tmp_path: Path) -> None:
+    """The others are not read again, in whichever order they stand, and the first 10,000 unusable records of one are counted."""
+    paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")]
+    texts = ["".join(map(_line, range(40 * i, 40 * i + 30 + i))) for i in range(3)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    new, bad = "".join(map(_line, range(200, 260))), '{"id": 1, "attempts": []}\n' * 10_001
+
+    def changes() -> Iterator[bool]:
+        for at, text in ((0, new), (2, bad)):
+            (tmp_path / "other").write_text(text, encoding="utf-8")
+            (tmp_path / "other").replace(paths[at])
+            yield True
+
+    log = Follower(paths)
+    shown = _followed(log, changes())
+    assert log.bytes_read == len("".join(texts)) + len(new) + len(bad)
+    anew = read_log(*paths)
+    assert (len(shown), shown[2].reading.records, shown[2].reading.faults) == (3, anew.reading.records, anew.reading.faults)
+    _same(shown[2].episodes, anew.episodes)
+
+
 def test_trainers_that_write_a_file_for_each_step(tmp_path: Path) -> None:
     def step(i: int) -> Path:
         path = tmp_path / f"completions_{i:05}.parquet"
