@@ -13,8 +13,8 @@ objectives of this package of it; :mod:`statements` says which claims speak abou
 from __future__ import annotations
 
 from dstheory.trainers.configuration import Configuration, configuration_of
-from dstheory.trainers.libraries import Library, Trainer, libraries
+from dstheory.trainers.libraries import Trainer, all_trainers
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import Part, objective_of, parts
 
-__all__ = ["Configuration", "Library", "Part", "Trainer", "Training", "configuration_of", "libraries", "objective_of", "parts"]
+__all__ = ["Configuration", "Part", "Trainer", "Training", "all_trainers", "configuration_of", "objective_of", "parts"]

@@ -16,7 +16,7 @@ from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
 from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment, at_line
 from dstheory.trainers.files import read_source
-from dstheory.trainers.libraries import Key, KeyRule, Trainer, close, holds, libraries, text_of
+from dstheory.trainers.libraries import Key, KeyRule, Trainer, all_trainers, close, holds, text_of
 from dstheory.trainers.scripts import starts_program
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
@@ -144,7 +144,7 @@ def configuration_of(
     >>> configuration_of("trl:rloo").training.reward_beta
     0.05
     """
-    known = {made.id: made for library in libraries() for made in library.trainers.values()}
+    known = all_trainers()
     given = [_setting(text) for text in settings]
     for entry in given:
         if (other := next(one for one in given if one.key == entry.key)).value != entry.value:

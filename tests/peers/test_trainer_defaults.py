@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dstheory.trainers import configuration_of, libraries
+from dstheory.trainers import all_trainers, configuration_of
 
 needs_trl = pytest.mark.skipif(
     importlib.util.find_spec("trl") is None,
@@ -31,7 +31,7 @@ TRL = {
     "trl:distillation": "trl.trainer.distillation_config.DistillationConfig",
     "trl:gkd": "trl.experimental.gkd.GKDConfig",
 }
-TRAINERS = {trainer.id: trainer for library in libraries() for trainer in library.trainers.values()}
+TRAINERS = all_trainers()
 
 
 def named(path: str) -> Any:

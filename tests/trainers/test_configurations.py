@@ -14,7 +14,7 @@ from dstheory.objectives import DPO, GRPO, DAPOBatch, Distillation
 from dstheory.trainers import Configuration, configuration_of
 from dstheory.trainers.configuration import with_rewards
 from dstheory.trainers.explanation import clipped
-from dstheory.trainers.libraries import libraries
+from dstheory.trainers.libraries import all_trainers
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements
 from dstheory.trainers.translation import objective_of
@@ -128,7 +128,7 @@ def test_what_contradicts_itself_is_explained_with_a_warning(what: tuple[str, ..
 
 
 def test_every_warning_of_every_library_is_tried() -> None:
-    rules = [rule for library in libraries() for trainer in library.trainers.values() for rule in trainer.rules]
+    rules = [rule for trainer in all_trainers().values() for rule in trainer.rules]
     assert [r.warn for r in rules if r.warn and not any(said in r.warn for said in CONTRADICTIONS.values())] == []
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
-from dstheory.errors import ChainError
-from dstheory.trainers import Trainer, Training, configuration_of, libraries, objective_of
-from dstheory.trainers.libraries import text_of
+from dstheory.errors import ChainError, FileFormatError
+from dstheory.trainers import Training, all_trainers, configuration_of, objective_of
+from dstheory.trainers.libraries import _parsed, text_of
 from dstheory.trainers.statements import all_statements, statements
 from dstheory.trainers.words import formula, latex, rows
 
 PROOFS = Path(__file__).parents[2] / "proofs"
-TRAINERS: dict[str, Trainer] = {t.id: t for library in libraries() for t in library.trainers.values()}
+TRAINERS = all_trainers()
 # Settings with which each trainer has somebody to compare a response with.
 GROUPS = {
     "verl:ppo": "actor_rollout_ref.rollout.n=8", "openrlhf:ppo": "rollout.n_samples_per_prompt=8",
@@ -29,8 +29,8 @@ CASES = [
 
 def test_the_libraries_are_those_that_the_page_names() -> None:
     page = (PROOFS.parent / "docs" / "explain.md").read_text(encoding="utf-8")
-    for library in libraries():
-        assert f"{library.name} {library.version}" in page
+    for trainer in TRAINERS.values():
+        assert f"{trainer.library} {trainer.version}" in page
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -97,3 +97,39 @@ def _trainings() -> list[Training]:
     others = {"credit": "whitened"}, {"credit": "critic"}, {"ratio": "response-mean"}, {"clip": "truncate"}, {"entropy": 0.1}
     found += [Training(**other) for other in others]
     return [*found, Training(std="group", dead_groups="drawn again"), Training(credit="leave-one-out", reward_beta=0.1)]
+
+
+LIBRARY = """
+library = "mine"
+version = 1
+prefix = "my"
+source = "here"
+[trainers.one]
+name = "One"
+start = { credit = "reward" }
+rules = [{ when = { n = 1 }, then = { beta = 0.1 } }]
+patches = [{ imports = "other", version = "1", defaults = { n = 2 } }]
+[trainers.one.keys]
+n = { default = 1, sets = "updates" }
+w = { default = "a", words = { a = { std = "group" } } }
+"""
+
+
+@pytest.mark.parametrize(("right", "wrong", "says"), [
+    ('name = "One"', 'name = "One"\nprogram = 1', "my.toml: one has no 'program': did you mean programs"),
+    ("default = 1,", "default = 1, set = 1,", "my.toml: one: key n has no 'set': did you mean sets"),
+    ("when = {", "wen = 1, when = {", "my.toml: one: a rule has no 'wen': did you mean when"),
+    ("imports =", "import = 1, imports =", "my.toml: one: a patch has no 'import': did you mean imports"),
+    ("beta = 0.1", "bet = 0.1", "my.toml: one: a training has no 'bet': did you mean beta"),
+    ('credit = "reward"', "credits = 1", "my.toml: one: a training has no 'credits': did you mean credit"),
+    ('sets = "updates"', 'sets = "updates,update"', "my.toml: one: n: a training has no 'update': did you mean updates"),
+    ("std =", "stds =", "my.toml: one: w: a training has no 'stds': did you mean std"),
+    ("[trainers.one]", "[trainers.one", "my.toml is not TOML"),
+])  # fmt: skip
+def test_what_a_file_says_that_nothing_reads_is_refused(right: str, wrong: str, says: str) -> None:
+    (made,) = _parsed(LIBRARY, "my.toml")
+    assert (made.id, made.keys["n"].sets, made.rules[0].then, made.patches[0].defaults) == (
+        "my:one", "updates", {"beta": 0.1}, {"n": 2},
+    )  # fmt: skip
+    with pytest.raises(FileFormatError, match=re.escape(says)):
+        _parsed(LIBRARY.replace(right, wrong), "my.toml")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dstheory.errors import DSTheoryError
-from dstheory.trainers import configuration_of, libraries
+from dstheory.trainers import all_trainers, configuration_of
 
 
 def write(tmp_path: Path, name: str, text: str) -> Path:
@@ -36,7 +36,7 @@ def test_what_was_otherwise_is_said_where_the_file_leaves_it_to_the_library(what
 
 
 def test_every_such_sentence_is_tried_and_shown(dstheory) -> None:
-    rules = [rule for library in libraries() for trainer in library.trainers.values() for rule in trainer.rules if rule.version]
+    rules = [rule for trainer in all_trainers().values() for rule in trainer.rules if rule.version]
     begins = [begin for every in OTHERWISE.values() for begin in every]
     assert [rule.version for rule in rules if not rule.version.startswith(tuple(begins))] == []
     assert "\nWhat is otherwise in other versions of TRL\n  loss_type is dapo" in dstheory("explain", "trl:grpo").out

@@ -8,24 +8,25 @@ keys that have no part in the objective. Only names and default values stand in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from math import isclose
-from typing import Any
+from typing import Any, TypeVar
 
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
 from dstheory.trainers.training import FIELDS
 
-__all__ = ["Key", "KeyRule", "Library", "Trainer", "close", "holds", "libraries", "text_of"]
+__all__ = ["Key", "KeyRule", "Trainer", "all_trainers", "close", "holds", "text_of"]
 
 NONE = "none"
 """How a file writes the value None."""
 
-
+_T = TypeVar("_T")
+_FIELDS = FIELDS | {"lacks"}
 _DEEPEST = 20  # parts of a key that are looked at: no library has keys below a deeper one
 
 
@@ -138,70 +139,48 @@ class Trainer:
         return any(".".join(parts[:n]) + ".*" in self.beside for n in range(1, len(parts)))
 
 
-@dataclass(frozen=True)
-class Library:
-    """A library at one version.
-
-    Attributes:
-        name: as it calls itself.
-        version: of its code.
-        trainers: by id.
-    """
-
-    name: str
-    version: str
-    trainers: Mapping[str, Trainer]
-
-
-def _parsed(text: str, source: str) -> Library:
+def _parsed(text: str, source: str) -> list[Trainer]:
+    """Return the trainers of a library's file."""
     try:
         table = decode_toml(text)
     except NotTOML as error:
         raise FileFormatError(f"{source} is not TOML ({error}): correct it") from error
-    shared = table.get("keys", {})
-    trainers = {}
-    for short, one in table["trainers"].items():
-        known = {"name", "programs", "start", "keys", "beside", "rules", "uses", "patches"}
-        for key in one.keys() - known:
-            raise FileFormatError(f"{source}: trainer {short} has no {key!r}: {nearest(key, known)}")
-        names = {name: spec for group in one.get("uses", []) for name, spec in shared[group].items()} | one.get("keys", {})
-        keys = {name: _key(name, spec, f"{source}: {short}") for name, spec in names.items()}
-        rules = tuple(_rule(spec, f"{source}: {short}") for spec in one.get("rules", []))
-        _fields(one.get("start", {}), f"{source}: {short}: start")
-        made = f"{table['prefix']}:{short}"
-        trainers[made] = Trainer(
-            made, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
-            one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), rules,
-            tuple(table.get("further", [])), tuple(table.get("shipped", [])),
-            tuple(Patch(**spec) for spec in one.get("patches", [])), tuple(table.get("strange", [])),
-        )  # fmt: skip
-    return Library(table["library"], str(table["version"]), trainers)
+    return [_trainer(f"{table['prefix']}:{short}", one, table, f"{source}: {short}") for short, one in table["trainers"].items()]
 
 
-def _key(name: str, spec: Mapping[str, Any], source: str) -> Key:
-    known = ("default", "sets", "otherwise", "words", "lacks", "least", "most")
-    for part in spec.keys() - set(known):
-        raise FileFormatError(f"{source}: key {name} has no {part!r}: {nearest(part, known)}")
-    words = spec.get("words", {})
-    for word, then in words.items():
-        _fields(then, f"{source}: {name} = {word}")
-    if spec.get("sets"):
-        _fields(dict.fromkeys(spec["sets"].split(",")), f"{source}: {name}")
+def _trainer(name: str, one: Mapping[str, Any], table: Mapping[str, Any], where: str) -> Trainer:
+    _check(one, ("name", "programs", "start", "keys", "beside", "rules", "uses", "patches"), where)
+    specs = {key: spec for group in one.get("uses", []) for key, spec in table["keys"][group].items()} | one.get("keys", {})
+    keys = {key: _key(key, spec, where) for key, spec in specs.items()}
+    rules = [_made(KeyRule, spec, f"{where}: a rule") for spec in one.get("rules", [])]
+    for then in (one.get("start", {}), *(rule.then for rule in rules)):
+        _check(then, _FIELDS, f"{where}: a training")
+    return Trainer(
+        name, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
+        one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), tuple(rules),
+        tuple(table.get("further", [])), tuple(table.get("shipped", [])),
+        tuple(_made(Patch, spec, f"{where}: a patch") for spec in one.get("patches", [])), tuple(table.get("strange", [])),
+    )  # fmt: skip
+
+
+def _key(name: str, spec: Mapping[str, Any], where: str) -> Key:
     default = spec.get("default")
-    return Key(name, **{**spec, "default": None if default == NONE else default})
+    key = _made(Key, {**spec, "name": name, "default": None if default == NONE else default}, f"{where}: key {name}")
+    for then in (*key.words.values(), dict.fromkeys(filter(None, key.sets.split(",")))):
+        _check(then, _FIELDS, f"{where}: {name}: a training")
+    return key
 
 
-def _rule(spec: Mapping[str, Any], source: str) -> KeyRule:
-    known = ("when", "then", "warn", "lacks", "refuse", "version")
-    for part in spec.keys() - set(known):
-        raise FileFormatError(f"{source}: a rule has no {part!r}: {nearest(part, known)}")
-    _fields(spec.get("then", {}), source)
-    return KeyRule(**spec)
+def _made(kind: type[_T], spec: Mapping[str, Any], where: str) -> _T:
+    """Return a record of what a table says."""
+    _check(spec, kind.__annotations__, where)
+    return kind(**spec)
 
 
-def _fields(then: Mapping[str, Any], source: str) -> None:
-    for name in then.keys() - FIELDS - {"lacks"}:
-        raise FileFormatError(f"{source}: a training has no {name!r}: {nearest(name, FIELDS)}")
+def _check(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Refuse keys of a table that nothing reads."""
+    for key in table.keys() - set(known):
+        raise FileFormatError(f"{where} has no {key!r}: {nearest(key, known)}")
 
 
 def text_of(value: Any) -> str:
@@ -241,11 +220,12 @@ def _compares(how: str, bound: Any, value: Any) -> bool:
 
 
 @cache
-def libraries() -> tuple[Library, ...]:
-    """Return all libraries, in the order of their names.
+def all_trainers() -> Mapping[str, Trainer]:
+    """Return all trainers by id, libraries in the order of their names.
 
-    >>> [library.version for library in libraries() if library.name == "TRL"]
-    ['1.16.0']
+    >>> all_trainers()["trl:grpo"].version
+    '1.16.0'
     """
     here = sorted(files(__name__).iterdir(), key=lambda file: file.name)
-    return tuple(_parsed(file.read_text(encoding="utf-8"), file.name) for file in here if file.name.endswith(".toml"))
+    found = (_parsed(file.read_text(encoding="utf-8"), file.name) for file in here if file.name.endswith(".toml"))
+    return {trainer.id: trainer for trainers in found for trainer in trainers}

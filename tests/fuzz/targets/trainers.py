@@ -13,11 +13,11 @@ from fuzz.mutations import mutated
 from dstheory import Policy, TwoStageMDP
 from dstheory.errors import DSTheoryError
 from dstheory.readers import to_jsonable
-from dstheory.trainers import configuration_of, libraries
+from dstheory.trainers import all_trainers, configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "trainers"
-KEYS = [(name, key) for library in libraries() for t in library.trainers.values() for name, key in t.keys.items()]
+KEYS = [(name, key) for t in all_trainers().values() for name, key in t.keys.items()]
 ODD = ("&a", "*a", "<<: *a", "${a.b}", "$N", "${N:-8}", "`touch executed`", "$(touch executed)", "!!python/name:os.system", "~",
        "GRPOConfig(", "--", "-m", "\\\n", "=(", "): ", "N=8\n", "1e-3", ".inf", ".nan")  # fmt: skip
 WORDS = (*(name for name, _ in KEYS), *(word for _, key in KEYS for word in key.words), *ODD)
