@@ -12,16 +12,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from dstheory.readers.answers import Checker
 from dstheory.readers.grading import same_mathematics
-from dstheory.readers.quantities import number, one_base, one_unit, unit_of, with_slashes, without_unit
+from dstheory.readers.quantities import CHANGES_A_NUMBER, number, one_base, one_unit, unit_of, with_slashes, without_unit
 from dstheory.readers.records import Fault, FieldNames
 
 _LONGEST_ANSWER = 4000  # characters
 _LONGEST_BOX = 1000
 _ROUNDING = Fraction(1, 10**6)  # to which math-verify rounds decimals
+_UNCLEAR = (
+    "the answer holds the right one, but not it alone, and is not judged: end answers with \\boxed{...} or #### and a number, or "
+    "name what says which are correct with --field correct=KEY"
+)
 _MOST_GOLD = 20  # right answers of one record
 
 _OPEN_BOX = re.compile(r"\\f?boxed\s*\{")
@@ -39,13 +44,13 @@ _PIECE = re.compile(
 )
 _NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
 _PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
-_SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
+_SAYS = re.compile(r"\banswer\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
 _CHOSEN = re.compile(r"\b(?i:answer|option|choice)\s*(?i:is|:)?\s*:?\s*\**\s*(?:\(([A-Za-z])\)|([A-Z])\b(?!'))")
 _BRACKETED = re.compile(r"\(([A-Za-z])\)")
 _ALONE = re.compile(r"\(?([A-Za-z])(?:[).:]|\Z)")
 _REJECTED = re.compile(r"\**\s+is\s+(?:not|wrong|incorrect|false)\b")
-_OR_ANOTHER = re.compile(r"\**\s+or\s+\**(?:[A-Z]\b|\([A-Za-z]\))")
+_OR_ANOTHER = re.compile(r"\**(?:\s+(?:or|and)|,)\s+\**(?:[A-Z]\b|\([A-Za-z]\))")
 _CLAUSE = re.compile(r"[,.;:]")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _TAGGED = re.compile(
@@ -55,24 +60,24 @@ _TAGGED = re.compile(
 )  # fmt: skip
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])")  # of a formula none is left when its commands are gone
-_JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\band\b|\bor\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
+_JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\b(?:and|or|to)\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
 _TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:(?P<and>and)|or)\s+(?P<other>[^;:\n]{1,60}?)[.\s]*")
-_DENIED = re.compile(
-    r"(?:\b(?:(?:can)?not|nor|never|rather\s+than|instead\s+of)|n't)(?:\s+(?:be|equal|to))*\s*[$(\\\[*]*\Z", re.IGNORECASE
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_BREAK = re.compile(r":\s|(?:[,;]\s+(?!(?:and|or|to)\b)|\s(?=(?:because|since|so)\b))(?=[A-Za-z])")  # a new thought
+_ASIDE = re.compile(r"\s\((?=[^()$\\]{0,80}[a-z]{3})[^()$\\]{0,80}\)")
+_EQUALS = re.compile(r"(?!.*\b(?:and|or)\b).*(?:=|\b(?:is|are|equals?)\b)", re.DOTALL)
+_DENIED = re.compile(r"\b(?:(?:can)?not|never|nor|neither)\b|n't\b", re.IGNORECASE)
+_LEADS = re.compile(  # up to a number that it makes another, or one of several
+    rf"(?:(?:{CHANGES_A_NUMBER}|\b(?:than|least|most|under|above|below|negative|by|(?<!total )of))\s*|\d:)[$(\\\[*]*\Z",
+    re.IGNORECASE,
 )
-_BOUND = re.compile(
-    r"(?:\d:|\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger|smaller|higher|lower)\s+than|up\s+to|over|under|above|below"
-    r"|between\s.{1,40}\band|minus|negative|half\s+of|root\s+of)\s*[$(\\\[*]*)\Z",
-    re.IGNORECASE,
-)  # fmt: skip
-_GOES_ON = re.compile(  # behind a number that is not the whole of what is said
-    r"[$)\\\]*]*\s*(?:\w*\s*or\s+(?:more|less|fewer|greater|higher|lower)|(?:hundred|thousand|[mb]illion|trillion|dozen)s?"
-    r"|squared|cubed|and\s+a\s+(?:half|quarter|third))\b",
-    re.IGNORECASE,
-)  # fmt: skip
+_FOLLOWS = re.compile(rf"[$)\\\]*]*\s*(?:[A-Za-z]+\s+)?(?!percent\b)(?:{CHANGES_A_NUMBER})", re.IGNORECASE)
+_NOT = re.compile(rf"(?:{_DENIED.pattern})(?:\s+be)?\s*[$(*]*\Z|\b(?:than|of)\s*[$(*]*\Z", re.IGNORECASE)  # this letter
+_MOST_NAMED = 8  # numbers of one sentence that are compared with the right answer
 _NEGATIVE = re.compile(r"(?<!-)\bnegative\s+(?=\d)", re.IGNORECASE)
 _BEGINS = re.compile(r"\A(?:[A-Za-z]\s*:|=)\s*")  # before an answer alone, as in A: 12
-_LOOKED_AT = 60  # characters before a number, and behind it
+_SIGNS_IN_A_ROW = re.compile(r"[-+]\s*[-+]")
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+")
 _UNICODE = str.maketrans({"\u2212": "-", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u00d7": "\\times ", "\u00b1": "\\pm ",
                           "\u2248": "\\approx ", "\u00a0": " ", "\u202f": " "})  # fmt: skip
 
@@ -86,7 +91,10 @@ def compare_final(names: FieldNames | None = None) -> Checker:
         several = gold if isinstance(gold, list) else [gold]
         if not several or len(several) > _MOST_GOLD or not all(map(_is_answer, several)):
             raise Fault("problem-data", key, "is missing or no text: must hold the right answer")
-        return any(same_answer(answer, str(one)) for one in several)
+        verdicts = [same_answer(answer, str(one)) for one in several]
+        if None in verdicts and True not in verdicts:
+            raise Fault("unclear", "", _UNCLEAR)
+        return True in verdicts
 
     return check
 
@@ -95,8 +103,12 @@ def _is_answer(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool) and bool(str(value).strip())
 
 
-def same_answer(answer: str, gold: str) -> bool:
-    r"""Return whether an answer, or what a text says last, is the right one.
+def same_answer(answer: str, gold: str) -> bool | None:
+    r"""Return whether an answer, or what a text says last, is the right one; None where that cannot be told.
+
+    What counts is, in this order: what stands between tags of an answer or behind ####, the last box, what follows "the answer
+    is", an answer alone, and the one number of the last thought that holds any. Where the last names several, or a word makes
+    its number another, and one of them is the right one, nothing is said.
 
     Args:
         answer: of the model.
@@ -107,6 +119,8 @@ def same_answer(answer: str, gold: str) -> bool:
         (True, True, False)
         >>> same_answer("The answer is (B)", "B"), same_answer("\\boxed{\\frac{\\sqrt{2}}{3}}", "3")
         (True, False)
+        >>> same_answer("It is 5 to 6", "6"), same_answer("It is 5 to 6", "8")
+        (None, False)
     """
     if answer.strip() == gold.strip():
         return True
@@ -114,7 +128,7 @@ def same_answer(answer: str, gold: str) -> bool:
     gold = _unwrapped(gold.translate(_UNICODE)[:_LONGEST_ANSWER])
     wanted = _plain(gold)
     if wanted and _plain(_unwrapped(answer)) == wanted:
-        return True
+        return _same(answer, gold, wanted)
     choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
     if choice:
         return _letter(answer) == (choice[1] or choice[2]).casefold()
@@ -123,14 +137,25 @@ def same_answer(answer: str, gold: str) -> bool:
     boxed = _last_boxes(answer) or _listed(answer) or _listed(said) or (said if ends else "")
     if boxed or _is_formula(answer):
         return _same(boxed or _BEGINS.sub("", answer).rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
-    return any(_same(one, gold, wanted) for one in (said, _last(answer)) if one)
+    if _is_words(gold):
+        return bool(wanted) and _plain(_CLAUSE.split(_unwrapped(said), maxsplit=1)[0]) == wanted
+    named, clear = _named(said, first=True) if _PIECE.search(said) else _named(answer, first=False)
+    verdicts = [_same(name, gold, wanted) for name in named[-_MOST_NAMED:]]
+    if clear or not any(verdicts):
+        return None if None in verdicts else any(verdicts)
+    return None
 
 
-def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
-    """Return whether what was found is the right answer; ``whole`` where nothing but an answer can stand in it."""
+def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool | None:
+    """Return whether what was found is the right answer; ``whole`` where nothing but an answer can stand in it.
+
+    None for what can be read in two ways: two signs in a row, and 1,200 where the right answer is the list 1, 200.
+    """
     found = _unwrapped(found)
     if wanted and _plain(found) == wanted:
-        return True
+        return None if _THOUSANDS.fullmatch(wanted) and (", " in found) != (", " in gold) else True
+    if _SIGNS_IN_A_ROW.search(found):
+        return None
     if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
         return False  # an open interval is no closed one, a pair no set
     if not one_unit(unit_of(found), unit_of(gold)) or not one_base(found, gold):
@@ -149,7 +174,11 @@ def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool:
 
 
 def _marked(text: str) -> str:
-    """Return what stands between the last tags of an answer, or the number behind the last ####; the text, if a box follows."""
+    """Return what stands between the last tags of an answer, or the number behind the last ####; the text, if a box follows.
+
+    What was thought before is left out, if anything follows it.
+    """
+    text = text.rpartition("</think>")[2].strip() or text
     marks = list(_TAGGED.finditer(text))
     return text if not marks or _OPEN_BOX.search(text, marks[-1].end()) else marks[-1][str(marks[-1].lastgroup)].strip()
 
@@ -181,26 +210,36 @@ def _listed(text: str) -> str:
     return "" if number(one) is not None and number(one) == number(other) else f"{one}, {other}"
 
 
-def _last(text: str) -> str:
-    r"""Return the last formula or number that a text does not take back; "" where it is a bound, one of two, or part of more.
+def _named(text: str, *, first: bool) -> tuple[list[str], bool]:
+    r"""Return the numbers and formulas of the first or last thought of a text that holds any, and whether they are one answer.
+
+    They are not where they differ, or where a word beside them makes them something else: at least 7, 3 million, half of 5.
 
     Example:
-        >>> _last("It is 12, not 13"), _last("at least 7"), _last("1 or 2"), _last("60 cents, or 0.6 dollars")
-        ('12', '', '', '0.6')
+        >>> _named("It can't be 7, so it is 8", first=False), _named("12, not 13", first=True), _named("at least 7", first=False)
+        ((['8'], True), (['12'], True), (['7'], False))
+        >>> _named("5 to 6", first=True), _named("2 + 3 = 5", first=False), _named("5, 6 and 7", first=False)
+        ((['5', '6'], False), (['5'], True), (['5', '6', '7'], False))
     """
-    two = _TWO.fullmatch(_said(text) or text.strip())
-    if two and not two["and"] and len({number(two["one"]), number(two["other"])} - {None}) > 1:
-        return ""
-    slashed = with_slashes(text)
-    for found in reversed(list(_PIECE.finditer(slashed))):
-        before = slashed[max(0, found.start() - _LOOKED_AT) : found.start()]
-        after = slashed[found.end() : found.end() + _LOOKED_AT]
-        if _BOUND.search(before) or _GOES_ON.match(after):
-            return ""
-        piece = found[str(found.lastgroup)].strip().rstrip(",")
-        if piece and not _DENIED.search(before):
-            return piece
-    return ""
+    sentences = _SENTENCE.split(_ASIDE.sub("", with_slashes(text)))
+    for sentence in sentences if first else reversed(sentences):
+        found = [(one.start(), one.start() + len(one[0].rstrip(", ")), _content(one)) for one in _PIECE.finditer(sentence)]
+        if not found:
+            continue
+        gaps = [sentence[end:start] for (_, end, _), (start, _, _) in pairwise(found)]
+        breaks = [i for i, gap in enumerate(gaps, start=1) if _BREAK.search(gap) or (not first and _EQUALS.match(gap))]
+        i, j = (0, min(breaks, default=len(found))) if first else (max(breaks, default=0), len(found))
+        before = _BREAK.split(sentence[found[i - 1][1] if i else 0 : found[i][0]])[-1]
+        behind = _BREAK.split(sentence[found[j - 1][1] :], maxsplit=1)[0]
+        named = [content for _, _, content in found[i:j]]
+        one_answer = len({number(name) or name for name in named}) == 1
+        return named, one_answer and not (_DENIED.search(before) or _LEADS.search(before) or _FOLLOWS.match(behind))
+    return [], False
+
+
+def _content(found: re.Match[str]) -> str:
+    """Return a number or formula without what encloses it."""
+    return str(found[str(found.lastgroup)]).strip().rstrip(",")
 
 
 def _last_boxes(text: str) -> str:
@@ -269,10 +308,7 @@ def _braced(text: str, start: int) -> str | None:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    for found in _PIECE.finditer(with_slashes(text)):
-        piece = found[str(found.lastgroup)].strip().rstrip(",")
-        if piece:
-            yield piece
+    return filter(None, map(_content, _PIECE.finditer(with_slashes(text))))
 
 
 def _said(text: str) -> str:
@@ -312,7 +348,7 @@ def _letter(text: str) -> str:
     plain = _PROSE.sub(r"\1", _unwrapped(box[-1] if box else text)).strip().strip("*")
     for pattern in (_CHOSEN, _BRACKETED):
         chosen = [found for found in pattern.finditer(plain) if not _REJECTED.match(plain, found.end())
-                  and not _DENIED.search(plain[max(0, found.start() - _LOOKED_AT) : found.start()])]  # fmt: skip
+                  and not _NOT.search(plain[: found.start()])]  # fmt: skip
         if chosen:
             return "" if _OR_ANOTHER.match(plain, chosen[-1].end()) else "".join(filter(None, chosen[-1].groups())).casefold()
     alone = _ALONE.match(plain[:2])

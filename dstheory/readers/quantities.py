@@ -18,12 +18,12 @@ _UNIT = re.compile(
     rf"(?<=[\d.])(?:{_SPACE}+(?P<words>(?:[A-Za-z]{{3,}}|{_SHORT})\b(?:\s[A-Za-z]+)*|[gmlshL]\b)|(?P<short>[ckm]m|kg|mg|m[lL]|lbs?|oz|min)\b"
     rf"|{_SPACE}*\\(?:text|mathrm)\s?\{{{_SPACE}*(?P<text>[A-Za-z ]+)\}}(?:\^(?:\{{(?P<braced>\d)\}}|(?P<power>\d)))?)\.?\s*"
 )
-_NO_UNIT = re.compile(
-    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|to|"
-    r"plus|minus|times|over)s?\b",
-    re.IGNORECASE,
-)  # fmt: skip
-
+CHANGES_A_NUMBER = (
+    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|"
+    r"(?<!equal )to|plus|minus|times|over)s?\b"
+)
+"""Words that make a number beside them another, or one of several."""
+_NO_UNIT = re.compile(CHANGES_A_NUMBER, re.IGNORECASE)
 _BASE = re.compile(r"\w+_(?:\{(?:\\text\{)?(\w{1,10})\}{1,2}|(\d))")
 _NAMES = {
     "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "in": "inch", "inche": "inch", "ft": "foot",

@@ -42,11 +42,14 @@ REASONS = {
     "messages": "messages not of the role/content form",
     "transcript": "no transcript text",
     "no-candidate": "no candidate answer found by the segmentation",
+    "unclear": "an answer that holds the right one, but not it alone",
     "problem-data": "nothing to check the answers against",
     "no-gold": "no right answer in the file of answers",
     "checker": "the checker failed",
 }
-OUTCOMES = frozenset(("correct", "decision", "after-stop", "over-cap", "no-candidate", "round"))  # depend on how an episode went
+OUTCOMES = frozenset(  # depend on how an episode went
+    ("correct", "decision", "after-stop", "over-cap", "no-candidate", "unclear", "round")
+)
 VERDICTS = frozenset((True, False))  # also 1, 0, 1.0 and 0.0
 ENDS = frozenset(("stop", "resample", "submit", None))  # decisions after the last attempt
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dstheory.anatomy import read_log
 from dstheory.readers import grading
 from dstheory.readers.final_answers import compare_final, final_answers, same_answer
 from dstheory.readers.records import Fault
@@ -19,7 +20,7 @@ SAME = [
     ("The answer is yes, because", "yes"), ("(B)", "B"), ("B", "(B)"), ("B. because", "B"), ("A is wrong; the answer is C", "C"),
     ("Answer: (B), since (A) is wrong", "B"), (r"\boxed{\textbf{(B)}}", "B"), (r"\boxed{\text{A}}", "A"),
     ("The answer is (B)", "B"),    ("the answer is x", "x"), (r"\boxed{x=5}", "5"), ("so $x=3$", "3"),
-    ("it costs $5 and then $6", "6"), ("2^{10}", "1024"),
+    ("2^{10}", "1024"),
     (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt3}"), (r"\boxed{1{,}000}", "1000"), (r"\boxed{50\%}", "50"), (r"\boxed{50\%}", "0.5"),
     (r"\boxed{(1,2)}", "(1, 2)"), (r"\boxed{2,1}", "1,2"), (r"\boxed{0.333333}", r"\frac13"), (r"\boxed{5\text{ cm}}", "5"),
     (r"\boxed{3\sqrt{2}}", r"\sqrt{18}"), (r"\boxed{x^2+2x+1}", "(x+1)^2"),
@@ -38,8 +39,8 @@ SAME = [
     # several boxes, marks of the answer, what is taken back
     (r"$\boxed{3}$ and $\boxed{-1}$", "-1,3"), ("<answer> B </answer>", "B"), ("<answer>13</answer> for 12 people", "13"),
     ("12 * 4 = 48\n#### 48\nThat took 3 steps", "48"), (r"#### 3\nSo \boxed{4}", "4"), ("#### 2. Check\nIt is 7", "7"),
-    ("The answer is 12, not 13.", "12"), ("That is 60 cents, or $0.60.", "0.6"), ("It is $1/2$ or 0.5", "1/2"),
-    ("$2$ and $3$", "3, 2"), ("x = 1 or x = -4", "-4,1"), ("1, 2", r"1 \text{ and } 2"), ("12 apples and 13 pears", "13"),
+    ("The answer is 12, not 13.", "12"), ("It is $1/2$ or 0.5", "1/2"),
+    ("$2$ and $3$", "3, 2"), ("x = 1 or x = -4", "-4,1"), ("1, 2", r"1 \text{ and } 2"),
     ("= 4", "4"), ("x = 4.", "4"), ("~100", "100"), ("It can't be 7, so it is 8", "8"), ("60 minutes", "60 min"),
     ("<answer>5</answer>\n<answer>6</answer>", "6"), ("y=3, x=2", "x=2,y=3"),
     # units by their other names, and what is said on the way
@@ -47,6 +48,12 @@ SAME = [
     ("3 dollars per day", "3 dollars"), ("The result is 12.\nSo 12 + 3 = 15.", "15"), ("Part 2: 5", "5"), ("101_2", "101"),
     (r"101_{\text{two}}", "101_{two}"), ("I think (B), as (A) is wrong", "B"), ("The answer is 2 + 3 = 5", "5"),
     ("A: 12", "12"), ("The answer is negative 5", "-5"), ("The answer is \u22485", "5"),
+    # one number in the last thought, or in what follows "the answer is"
+    ("The answer is 12 because 3 x 4 = 12.", "12"), ("The sum of 12 and 3 is 15.", "15"),
+    ("She pays 12 dollars (see step 3).", "12"),
+    ("x is equal to 3.", "3"), ("It took 3 minutes, so it is 12.", "12"), ("a total of 12 eggs", "12"),
+    ("maybe 3</think>\n12", "12"),
+    ("We have 12.\n", "12"), ("We get $x=3$.\nThus $f(3) = 12$.", "12"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -78,14 +85,44 @@ DIFFERENT = [
 ]  # fmt: skip
 
 
+UNCLEAR = [
+    ("it costs $5 and then $6", "6"), ("12 apples and 13 pears", "13"), ("12 apples and 13 pears", "12"), ("5 to 6", "6"),
+    ("That is 60 cents, or $0.60.", "0.6"), ("The answer is 5 to 6.", "5"), ("It takes 5 to 6 days.", "6"), ("3 times 4", "4"),
+    ("We get 5, 6 and 7.", "7"), ("It is between 5 and 7", "7"), ("We subtract 3 from 4.", "4"), ("at least 7", "7"),
+    ("It should not exceed 7.", "7"), ("It is neither 3 nor 7", "7"), ("2 dozen eggs remain", "2"),
+    ("one third of 12 remains", "12"),
+    ("--3", "3"), ("The answer is --3.", "3"), (r"\boxed{1,200}", "1, 200"), ("1, 200", "1,200"), ("$x=3$ and $y=4$ hold", "4"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("answer", "gold"), SAME)
 def test_answers_that_are_the_same(answer: str, gold: str) -> None:
-    assert same_answer(answer, gold)
+    assert same_answer(answer, gold) is True
 
 
 @pytest.mark.parametrize(("answer", "gold"), DIFFERENT)
 def test_answers_that_differ(answer: str, gold: str) -> None:
     assert not same_answer(answer, gold)
+
+
+@pytest.mark.parametrize(("answer", "gold"), UNCLEAR)
+def test_answers_that_hold_the_right_one_among_others_are_not_judged(answer: str, gold: str) -> None:
+    assert same_answer(answer, gold) is None
+    assert not same_answer(answer, "98765")
+
+
+def test_records_that_are_not_judged_are_counted(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    answers = ["The answer is 6.", "It takes 5 to 6 days.", "It takes 5 to 7 days.", r"\boxed{6}"]
+    log.write_text("".join(json.dumps({"question": f"q{i}", "said": one, "gold": 6}) + "\n" for i, one in enumerate(answers)))
+    read = read_log(log, checker="final-answer", fields={"answer": "said"})
+    assert (read.reading.records, read.reading.faults) == (4, {"unclear": 1})
+    assert read.episodes.correct.tolist() == [True, False, True]
+    assert read.reading.depends_on_outcome == 1
+    check = compare_final()
+    assert check("5 to 6", {"gold": ["8", "5 to 6"]})
+    with pytest.raises(Fault, match="the answer holds the right one, but not it alone, and is not judged: end answers with"):
+        check("5 to 6", {"gold": ["8", "6"]})
 
 
 def test_a_record_may_have_several_right_answers() -> None:
