@@ -58,24 +58,35 @@ from objectives.extreme_numbers import (
 )
 from strategies import Case
 
-_FIRST = 640  # bits: 1e-193
+_FIRST, _SECOND = 640, 1024  # bits: 1e-193 and 1e-308
+
+Gradient = tuple[np.ndarray, np.ndarray]
 
 
-def gradient(objective: Any, case: Case, *, bits: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def gradient(
+    objective: Any, case: Case, *, bits: int | None = None, agrees: Callable[[Gradient], bool] | None = None
+) -> Gradient:
     """Return the gradient by sampling logits and by stop logits, arrays (K, X, Y) of numbers of many digits.
+
+    Args:
+        objective: of any settings that the package has.
+        case: the chain and its policies.
+        bits: of all numbers; None for as many as it takes until many more change nothing.
+        agrees: whether a gradient agrees with one that was found otherwise: what rounding leaves would not, so that as many bits
+            as no row can be lost beside are enough then, and none with more need confirm it.
 
     Raises:
         NoClosedFormError: nobody can say without sampling.
     """
     most, before = bits or precision(case), None
-    bits = bits or _FIRST
+    bits = bits or (_FIRST if agrees is None else _SECOND)
     while True:
         final = bits >= most  # enough for whatever may cancel; fewer will do if many more change nothing
         with gmpy2.context(gmpy2.get_context(), precision=min(bits, most) if final else bits):
             try:
                 world = _world(case, final)
                 found = world.scores(_masses(objective, world))
-                if final or (before is not None and _alike(before, found)):
+                if final or (agrees is not None and agrees(found)) or (before is not None and _alike(before, found)):
                     return found
             except TooFewDigitsError:
                 found, most = None, 2 * bits if final else most
