@@ -367,7 +367,10 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
 
 
 def _with_cap(names: FieldNames, objects: Sequence[Any], given: Mapping[str, str]) -> FieldNames:
-    """Return the names with what the largest number of attempts is called, where neither the user nor the usual name says it."""
+    """Return the names with what the largest number of attempts is called, where neither the user nor the usual name says it.
+
+    ``objects`` are the first records of the file: what only later ones have is not looked for, and docs/log_formats.md says so.
+    """
     if "cap" in given or _has(names, "cap", objects):
         return names
     return replace(names, cap=next((key for key in _CAPS if any(record.get(key) is not None for record in objects)), names.cap))

@@ -31,6 +31,7 @@ from dstheory.readers.streams import (
     RAISE,
     Block,
     CutOff,
+    check_name,
     first_bytes,
     limit,
     line_blocks,
@@ -59,12 +60,13 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
 
     Raises:
         RecordError: there are none, or one is given twice.
-        FileFormatError: a directory or pattern holds no log.
+        FileFormatError: a directory or pattern holds no log, or a path cannot be one.
     """
     if not paths:
         raise RecordError("no log was given: name at least one file")
     files: list[str] = []
-    for path in [os.fspath(path) for path in paths]:
+    for path in map(os.fsdecode, paths):
+        check_name(path)
         if os.path.isdir(path):
             found = sorted(str(file) for file in Path(path).rglob("*") if _may_be_log(file))
             if not found:

@@ -25,6 +25,7 @@ import numpy as np
 
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.messages import shown
 
 VARIABLE = "DSTHEORY_LIMITS"
 _MB = 2**20
@@ -117,13 +118,24 @@ class Block:
         return [found for found in enumerate(self.data.split(b"\n"), start=self.first_line) if found[1].strip()]
 
 
+def check_name(path: str) -> None:
+    """Refuse a path that no file can have: of the character with code 0 the system only says ValueError.
+
+    Raises:
+        FileFormatError: it holds one.
+    """
+    if "\0" in path:
+        raise FileFormatError(f"{shown(path)} holds the character with code 0, which no name of a file may: correct the name")
+
+
 def opened(path: Path) -> io.BufferedReader:
     """Open a regular file for reading.
 
     Raises:
-        FileFormatError: it is a directory, a pipe, a socket or a device.
+        FileFormatError: it is a directory, a pipe, a socket or a device, or no name of a file.
         OSError: it cannot be opened.
     """
+    check_name(str(path))
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - whoever asked for it closes it
     except IsADirectoryError as error:
