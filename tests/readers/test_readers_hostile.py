@@ -143,12 +143,13 @@ def test_null_on_a_line_of_its_own(tmp_path: Path, lines: tuple[str, ...]) -> No
     assert (len(found.episodes), found.reading.faults) == (1, {"not-a-record": len(lines) - 1})
 
 
-@pytest.mark.parametrize("options", [{"paths": "a\0"}, {"paths": "a\0*"}, {"gold": "a\0"}, {"format": "a\0.toml"}])
+@pytest.mark.parametrize("options", [{"path": "a\0"}, {"path": "a\0*"}, {"gold": "a\0"}, {"format": "a\0.toml"}])
 def test_a_path_with_a_null_character(tmp_path: Path, options: dict[str, Any]) -> None:
+    options = dict(options)
     log = tmp_path / "a.jsonl"
     log.write_text('{"id": 1, "answer": "4", "gold": "4"}\n')
     with pytest.raises(FileFormatError, match=r"'a\\x00\S*' holds the character with code 0, which no name of a file may"):
-        read_log(**{"paths": log, **options})
+        read_log(options.pop("path", log), **options)
 
 
 def test_a_file_that_is_null(tmp_path: Path) -> None:
