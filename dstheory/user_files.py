@@ -1,4 +1,4 @@
-"""Python files that a user names (claims, objectives, checkers), each imported as a module of its own."""
+"""Python files that a user names (claims, objectives, checkers), each imported as a module of its own; and where ours lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+
+
+def shipped(folder: str) -> Path:
+    """Return a folder that comes with the package: inside it where it is installed, beside it in a source checkout."""
+    inside = Path(__file__).resolve().parent / folder
+    return inside if inside.is_dir() else inside.parents[1] / folder
 
 
 def module_name(kind: str, path: Path) -> str:

@@ -10,6 +10,7 @@ import click
 
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.texts import counted
+from dstheory.user_files import shipped
 
 EPILOG = """\b
 Examples:
@@ -18,7 +19,6 @@ Examples:
   dstheory examples my_claim.py --out my_claim.py
   dstheory examples --out examples
 """
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -40,7 +40,7 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
     from dstheory.errors import UnknownNameError
     from dstheory.readers.atomic import atomic_path, refuse_overwrite
 
-    folder = _folder()
+    folder = shipped("examples")
     names = example_names()
     if name is not None and name not in names:
         near = get_close_matches(name, names, n=2)
@@ -79,11 +79,5 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
 
 def example_names() -> list[str]:
     """Return the names of the examples: paths below their folder."""
-    folder = _folder()
+    folder = shipped("examples")
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-
-
-def _folder() -> Path:
-    """Return where the examples are: inside an installed package, beside it in a source checkout."""
-    inside = _PACKAGE / "examples"
-    return inside if inside.is_dir() else _PACKAGE.parent / "examples"

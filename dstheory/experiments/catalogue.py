@@ -19,6 +19,7 @@ import numpy as np
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.texts import markdown_cell
+from dstheory.user_files import shipped
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -185,17 +186,14 @@ def read_experiment(path: Path) -> Experiment:
                 known[node.targets[0].id] = None
     text = ast.get_docstring(tree) or ""
     name, claims, needs = known.get("NAME"), known.get("CLAIMS"), known.get("NEEDS", "")
-    faults = []
-    if not text:
-        faults.append("a docstring that says what it shows")
-    if not isinstance(name, str):
-        faults.append('NAME = "..."')
-    if not isinstance(claims, tuple) or not claims:
-        faults.append('CLAIMS = ("...", ) with ids of claims')
-    if not isinstance(needs, str):
-        faults.append("NEEDS as a text in quotes")
-    if "run" not in defined:
-        faults.append("a function run(*, quick, progress)")
+    rules = {
+        "a docstring that says what it shows": text,
+        'NAME = "..."': isinstance(name, str),
+        'CLAIMS = ("...", ) with ids of claims': isinstance(claims, tuple) and claims,
+        "NEEDS as a text in quotes": isinstance(needs, str),
+        "a function run(*, quick, progress)": "run" in defined,
+    }
+    faults = [rule for rule, kept in rules.items() if not kept]
     return Experiment(
         name if isinstance(name, str) else path.stem,
         tuple(map(str, claims)) if isinstance(claims, tuple) else (),
@@ -211,7 +209,7 @@ _CONSTANTS = ("NAME", "CLAIMS", "NEEDS")
 
 def experiment_names() -> dict[str, Experiment]:
     """Return all experiments of this package by name; files whose names start with ``_`` are parts of others."""
-    found = [read_experiment(path) for path in sorted(_folder().glob("[!_]*.py"))]
+    found = [read_experiment(path) for path in sorted(shipped("sims").glob("[!_]*.py"))]
     return {experiment.name: experiment for experiment in found}
 
 
@@ -231,12 +229,3 @@ def find_experiments(names: tuple[str, ...]) -> list[Experiment]:
         experiment = known[name] if name in known else read_experiment(Path(name))
         found[experiment.name] = experiment
     return list(found.values())
-
-
-def _folder() -> Path:
-    """Return where the experiments lie: inside the installed package, or beside it in a checkout."""
-    import dstheory
-
-    package = Path(dstheory.__file__).parent
-    inside = package / "sims"
-    return inside if inside.is_dir() else package.parent / "sims"

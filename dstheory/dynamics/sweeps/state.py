@@ -200,7 +200,7 @@ class State:
             raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is no part of a sweep: move it, or give another out")
         chunks = [p for p in there if _is_chunk(p)]
         if file.exists() and chunks:
-            problem = self._difference(file)
+            problem = self._difference()
             batches = next(filter(None, map(self._batches_of, chunks)), None)
             if batches is not None and not (problem and overwrite):
                 self.batches_per_chunk = batches
@@ -215,20 +215,16 @@ class State:
         for chunk in chunks:
             chunk.unlink()
         with atomic_path(file, overwrite=True) as temporary:
-            content = {"configuration": self._ours, "batches_per_chunk": self.batches_per_chunk}
-            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            content = json.dumps({"configuration": self._ours}, indent=1, allow_nan=False)
+            temporary.write_text(content + "\n", encoding="utf-8")
 
-    def _difference(self, file: Path) -> str:
-        """Return in a sentence how the sweep of a state differs from this one; "" if it does not: its chunks' size is taken."""
+    def _difference(self) -> str:
+        """Return in a sentence how the sweep of a state differs from this one; "" if it does not."""
         try:
-            stored = json.loads(read_whole(file))
-            theirs, batches = stored["configuration"], stored["batches_per_chunk"]
-            if type(batches) is not int or batches < 1:
-                raise ValueError("no number of batches")
-            found = differences(theirs, self._ours)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found = differences(stored_configuration(self.path), self._ours)
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return (
-                f"{file} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
+                f"{self.path / _FILE} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
                 "restore it, give another out, or start afresh with overwrite"
             )
         if found:
@@ -236,7 +232,6 @@ class State:
                 f"{self.path} holds the unfinished part of another sweep: {'; '.join(found)}. Finish that one, give "
                 "another out, or drop it with overwrite"
             )
-        self.batches_per_chunk = batches
         return ""
 
     def _batches_of(self, chunk: Path) -> int | None:
