@@ -270,12 +270,10 @@ def token_reward(chain: TokenChain, policy: TokenPolicy, *, gradient: bool = Tru
         (0.222222222222, 0.222222222222)
     """
     s = solve_tokens(chain, policy)
-    v, within = s.classes.values, s.classes.mdp.gamma_within
-    visits = s.classes.discounted_visits[..., None]
-    terminal = (visits * v.q_sample).sum(axis=-3)
-    credit = s.forward.credit(terminal, keep=gradient)
-    drawn = s.classes.unrolled.decided * visits
-    margin = (drawn * within * (v.q_stop - v.q_resample)).sum(axis=-3)
+    c, visits = s.classes.contrast, s.classes.discounted_visits[..., None]
+    credit = s.forward.credit((visits * c.sample).sum(axis=-3), keep=gradient)
+    drawn = s.classes.unrolled.decided * visits * s.classes.mdp.gamma_within
+    margin = (drawn * (c.stop - c.resample)).sum(axis=-3)
     return _result(s, float(s.classes.mean_value), credit, margin)
 
 
@@ -383,12 +381,12 @@ def token_kl(
     # Every answer costs its tokens whatever its class, so for the chain of classes that is a constant of each turn.
     per_answer = (penalty.expected / n)[:, None]
     pol = s.classes.unrolled
-    paid_stop, paid_resample = (w_d * up * pol.decided + per_answer for up in (up_stop, up_resample))
-    v = s.classes.values_of(paid_stop, paid_resample)
-    terminal = (turns[..., None] * (v.q_sample - per_answer)).sum(axis=-3)
-    credit = s.forward.credit(terminal, penalty, keep=gradient)
-    margin = (turns[..., None] * pol.decided * (v.q_stop - v.q_resample)).sum(axis=-3)
-    return _result(s, float((v.value[0] * chain.prompt_weight).sum()), credit, margin)
+    paid = [w_d * up * pol.decided for up in (up_stop, up_resample)]
+    value = s.classes.values_of(*(each + per_answer for each in paid)).value[0]
+    c = s.classes.contrast_of(*paid, answer=per_answer)
+    credit = s.forward.credit((turns[..., None] * c.sample).sum(axis=-3), penalty, keep=gradient)
+    margin = (turns[..., None] * pol.decided * (c.stop - c.resample)).sum(axis=-3)
+    return _result(s, float((value * chain.prompt_weight).sum()), credit, margin)
 
 
 def _result(s: TokenSolution, value: float | None, credit: TokenGradient, margin: Floats) -> TokenResult:
