@@ -317,7 +317,7 @@ def token_sft(
     u, rho = s.stop_logits, chain.prompt_weight[:, None]
     with np.errstate(invalid="ignore"):
         chosen = np.where(stop > 0, stop * log_sigmoid(u), 0.0) + np.where(resample > 0, resample * log_sigmoid(-u), 0.0)
-    push = stop * sigmoid(-u) - resample * sigmoid(u)
+    push = (stop + resample) * s.classes.policy.gaps(shown.classes.policy)[1][0]
     information = _product(s.class_probability, s.decisions[:, None]) * sigmoid(u) * sigmoid(-u)
     with np.errstate(divide="ignore", invalid="ignore"):
         energy = np.where(push == 0.0, 0.0, push**2 / information)
@@ -427,15 +427,14 @@ def _decision_log_ratios(s: TokenSolution, ref: TokenSolution) -> tuple[Floats, 
     """Return log(pi/ref) of stop and of resample, (X, M); 0 for decisions that are never taken or never asked for."""
     out = []
     asked = (s.class_probability > 0.0) & (s.decisions[:, None] > 0.0)
-    for what, sign in (("stop", 1.0), ("resample", -1.0)):
-        log_p, log_q = log_sigmoid(sign * s.stop_logits), log_sigmoid(sign * ref.stop_logits)
-        taken = asked & (log_p > -np.inf)
-        if (taken & (log_q == -np.inf)).any():
-            x, m = (int(i) for i in np.argwhere(taken & (log_q == -np.inf))[0])
+    _, *ratios = s.classes.policy.log_ratios(ref.classes.policy)
+    for what, sign, ratio in zip(("stop", "resample"), (1.0, -1.0), ratios, strict=True):
+        taken = asked & (sign * s.stop_logits > -np.inf)
+        if (taken & (ratio[0] == np.inf)).any():
+            x, m = (int(i) for i in np.argwhere(taken & (ratio[0] == np.inf))[0])
             raise InfiniteDivergenceError(
                 f"the reference gives probability 0 to {what} (prompt {x}, class {m}) where the policy does not: the divergence "
                 "is infinite; give the reference some mass there"
             )
-        with np.errstate(invalid="ignore"):
-            out.append(np.where(taken, log_p - log_q, 0.0))
+        out.append(np.where(taken, ratio[0], 0.0))
     return out[0], out[1]

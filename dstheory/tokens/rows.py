@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats, float_array, frozen, readonly, reject
+from dstheory.checks import Bools, Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 
 COMPILED_FROM = 1 << 18  # entries; below, NumPy takes milliseconds and no compiler is waited for
 _BLOCK = 1 << 17  # entries of a block of rows for a compiled loop: 1 MiB of each table
+_NEAR = 0.5  # logits that differ by less: probabilities that share a digit
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
 
 PerRow = tuple[Floats, Floats, Floats | None]
@@ -182,12 +183,39 @@ def log_ratio(rows: Categorical, reference: Categorical) -> tuple[Floats, Floats
         >>> log_ratio(Categorical(prob=np.array([0.5, 0.5])), Categorical(prob=np.array([0.5, 0.5])))[1].tolist()
         0.0
     """
-    drawn = rows.prob > 0.0
+    p, drawn = rows.prob, rows.prob > 0.0
     with np.errstate(invalid="ignore"):
         ratio = np.subtract(rows.log_prob, reference.log_prob, out=np.zeros(drawn.shape), where=drawn)
-        divergence = np.einsum("...v,...v->...", rows.prob, ratio)
-        excess = np.where(drawn & np.isfinite(divergence)[..., None], ratio - divergence[..., None], 0.0)
+        divergence = np.einsum("...v,...v->...", p, ratio)
+        apart, near = _apart(rows, reference)
+        mean = np.einsum("...v,...v->...", p, apart)
+        excess = np.where(drawn & np.isfinite(divergence)[..., None], apart - mean[..., None], 0.0)
+    if near.any():
+        small = np.where(near[..., None], apart, 0.0)
+        small = small + np.log1p(np.einsum("...v,...v->...", p, np.expm1(-small)))[..., None]
+        divergence = np.where(near, np.einsum("...v,...v->...", p, _beyond_linear(small)), divergence)
     return excess, divergence
+
+
+def _apart(rows: Categorical, reference: Categorical) -> tuple[Floats, Bools]:
+    """Return the difference of the logits of each row, less that of its likeliest symbol, and whether it is small everywhere.
+
+    Logits that nearly agree have an exact difference, which logarithms of probabilities have not. It is 0 for symbols that both
+    rule out, and for those that are never drawn, small or not.
+    """
+    with np.errstate(invalid="ignore"):
+        apart = rows.logits - reference.logits
+        apart = apart - np.take_along_axis(apart, np.argmax(rows.logits, axis=-1)[..., None], axis=-1)
+    apart = np.where((rows.logits == -np.inf) & (reference.logits == -np.inf), 0.0, apart)
+    return np.where(rows.prob > 0.0, apart, 0.0), (np.abs(apart) < _NEAR).all(axis=-1)
+
+
+def _beyond_linear(x: Floats) -> Floats:
+    """Return exp(-x) - 1 + x: of the log-ratios of a row, all of its divergence, a sum of terms that are not negative."""
+    series = np.zeros_like(x)
+    for n in range(12, 1, -1):
+        series = (1.0 - x * series) / n
+    return np.where(np.abs(x) < 0.1, x * x * series, np.expm1(-x) + x)
 
 
 def row_divergence(rows: Categorical, reference: Categorical) -> Floats:
@@ -214,9 +242,21 @@ def chi_square(rows: Categorical, expert: Categorical) -> Floats:
         >>> chi_square(Categorical(prob=np.array([0.5, 0.5])), Categorical(prob=np.array([0.75, 0.25]))).tolist()
         0.25
     """
-    gap = expert.prob - rows.prob
+    gap = _gap(rows, expert)
     with np.errstate(divide="ignore"):
         return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, 1.0, rows.prob)))
+
+
+def _gap(rows: Categorical, expert: Categorical) -> Floats:
+    """Return E - p of every symbol, however near the rows are."""
+    apart, near = _apart(rows, expert)
+    small = np.where(near[..., None], apart, 0.0)
+    less = np.expm1(-small)  # of E/p, up to the normaliser
+    total = np.einsum("...v,...v->...", rows.prob, less)[..., None]
+    gap = np.where(near[..., None], rows.prob * (less - total) / (1.0 + total), expert.prob - rows.prob)
+    first = np.arange(rows.shape[-1]) == np.argmax(rows.logits, axis=-1)[..., None]
+    others = np.where(first, 0.0, gap).sum(axis=-1, keepdims=True)  # two probabilities near 1 differ by what the others do
+    return np.where(first, -others, gap)
 
 
 def penalty(rows: Categorical, reference: Categorical, coefficient: Floats, rho: Floats, *, keep: bool) -> PerRow:
@@ -254,7 +294,7 @@ def imitation(rows: Categorical, expert: Categorical, coefficient: Floats, rho: 
     used = coefficient != 0.0
     shown = expert.prob > 0.0  # what the expert never does counts nothing
     cross = np.multiply(expert.prob, rows.log_prob, out=np.zeros(shown.shape), where=shown).sum(axis=-1)
-    gradient = _factor(coefficient, rho)[..., None] * (expert.prob - rows.prob) if keep else None
+    gradient = _factor(coefficient, rho)[..., None] * _gap(rows, expert) if keep else None
     return np.where(used, cross, 0.0), np.where(used, chi_square(rows, expert), 0.0), gradient
 
 
