@@ -178,14 +178,13 @@ class ConjunctionReading:
             return
         from dstheory.tokens.kernels import required_rows
 
-        own, coefficient, divergence = self.rows.flat_logits(), np.zeros(len(x)), np.zeros(len(x))
-        reference = *own, own[1]  # stands in where there is no penalty: it is not looked at
+        own, coefficient = self.rows.flat_logits(), np.zeros(len(x))
+        reference = own  # stands in where there is no penalty: it is not looked at
         if penalty is not None:
-            reference, coefficient = penalty.reference[0].normalised(), penalty.coefficient[x, i]
-            divergence = penalty.divergence[0][x, i]
+            reference, coefficient = penalty.reference[0].flat_logits(), penalty.coefficient[x, i]
         spread, width = np.empty(len(x)), self.rows.shape[2]
         shared = *own, *reference, None if gradient is None else gradient.reshape(-1, width)
-        each = self._at(), self.targets, self.hit, self.miss, gap, coefficient, divergence, rho[x], spread
+        each = self._at(), self.targets, self.hit, self.miss, gap, coefficient, rho[x], spread
         over_blocks(required_rows, shared, each, width)
         energy[x, i] = spread
 

@@ -74,7 +74,7 @@ def penalty_rows(z, top, z_ref, top_ref, total_ref, factor, gradient, divergence
         high, high_ref, mean = top[row], top_ref[row], 0.0
         total = _exponentials(z, row, high, mass)
         for v in range(width):
-            r = (z[row, v] - high) - (z_ref[row, v] - high_ref)
+            r = (z[row, v] - z_ref[row, v]) - (high - high_ref)  # exact where the two nearly agree
             r = r if mass[v] > 0.0 else 0.0
             ratio[v] = r
             mean = accumulate(mean, mass[v] * r)
@@ -139,12 +139,12 @@ def hit_rows(z, top, at, target, hit, miss):  # type: ignore[no-untyped-def]
 
 @kernel
 def required_rows(  # type: ignore[no-untyped-def]
-    z, top, z_ref, top_ref, total_ref, gradient, at, target, hit, miss, gap, coefficient, divergence, rho, energy,
+    z, top, z_ref, top_ref, gradient, at, target, hit, miss, gap, coefficient, rho, energy,
 ):  # fmt: skip
     """Write gradient (unless None) and energy of listed rows: gap (1{v = target} - hit) + coefficient (log(p/q) - KL)."""
     width = z.shape[1]
-    scratch = np.empty((2, width))
-    advantage, mass = scratch[0], scratch[1]
+    scratch = np.empty((3, width))
+    advantage, mass, ratio = scratch[0], scratch[1], scratch[2]
     for n in range(at.size):
         row, c = at[n], coefficient[n]
         high = top[row]
@@ -154,10 +154,14 @@ def required_rows(  # type: ignore[no-untyped-def]
             advantage[v] = -hit[n] * gap[n]
         advantage[target[n]] = miss[n] * gap[n]
         if c != 0.0:
-            offset = math.log(total / total_ref[row]) + divergence[n]
+            mean = 0.0
             for v in range(width):
-                excess = (z[row, v] - high) - (z_ref[row, v] - top_ref[row]) - offset
-                advantage[v] += c * excess
+                r = (z[row, v] - z_ref[row, v]) - (high - top_ref[row])
+                ratio[v] = r if mass[v] > 0.0 else 0.0
+                mean = accumulate(mean, mass[v] * ratio[v])
+            mean *= scale
+            for v in range(width):
+                advantage[v] += c * (ratio[v] - mean)
         spread = 0.0
         for v in range(width):
             p = mass[v] * scale
@@ -195,15 +199,16 @@ def forward_sweep(table, prob, slot, lengths, alpha):  # type: ignore[no-untyped
 
 @kernel
 def backward_sweep(  # type: ignore[no-untyped-def]
-    table, prob, log_prob, log_reference, divergence, coefficient, alpha, leaf, slot, first_idle, rho, gradient, energy, beta,
+    table, prob, z, z_ref, divergence, coefficient, alpha, leaf, slot, first_idle, rho, gradient, energy, beta,
 ):  # fmt: skip
     """Fill gradient (unless None) and energy of positions L-1..1, and beta, the values that follow the first token.
 
-    Without a penalty log_prob is None; with its direct term only, leaf is None. From position first_idle[x] on nothing
+    Without a penalty z is None; with its direct term only, leaf is None. From position first_idle[x] on nothing
     depends on the token, and its gradient is exactly zero.
     """
     prompts, length, states, symbols = alpha.shape
-    after, back, total = np.empty((states, symbols)), np.empty((states, symbols)), np.empty(symbols)
+    after, back = np.empty((states, symbols)), np.empty((states, symbols))
+    total, ratio = np.empty(symbols), np.empty(symbols)
     for x in range(prompts):
         if leaf is not None:
             for a in range(states):
@@ -230,18 +235,21 @@ def backward_sweep(  # type: ignore[no-untyped-def]
                         for v in range(symbols):
                             mean = accumulate(mean, prob[x, i - 1, u, v] * after[a, v])
                         centre += weight * mean
-                        if log_prob is not None:
+                        if z is not None:
                             mean += coefficient[x, i] * divergence[x, i - 1, u]
                         back[a, u] = mean
                         for v in range(symbols):
                             total[v] += weight * after[a, v]
-                if log_prob is not None:
+                if z is not None:
                     scale = coefficient[x, i] * reach
                     if scale != 0.0:
-                        kl = divergence[x, i - 1, u]
+                        mean = 0.0
                         for v in range(symbols):
-                            excess = log_prob[x, i - 1, u, v] - log_reference[x, i - 1, u, v] - kl
-                            total[v] += scale * excess if prob[x, i - 1, u, v] > 0.0 else 0.0
+                            r = z[x, i - 1, u, v] - z_ref[x, i - 1, u, v]
+                            ratio[v] = r if prob[x, i - 1, u, v] > 0.0 else 0.0
+                            mean = accumulate(mean, prob[x, i - 1, u, v] * ratio[v])
+                        for v in range(symbols):
+                            total[v] += scale * (ratio[v] - mean) if prob[x, i - 1, u, v] > 0.0 else 0.0
                 shared = 0.0
                 for v in range(symbols):
                     advantage = total[v] - centre

@@ -185,11 +185,8 @@ class MarkovPass(TokenPass):
                 total = before.swapaxes(1, 2) @ after - (before * back).sum(axis=1)[..., None]
             if penalty is not None:
                 c, kl = penalty.coefficient[:, i, None], penalty.divergence[1][:, i - 1]
-                scale = c * reach
-                counts = (prob > 0.0) & (scale != 0.0)[..., None]
-                with np.errstate(invalid="ignore"):
-                    excess = rows.log_prob[:, i - 1] - penalty.reference[1].log_prob[:, i - 1] - kl[..., None]
-                    total = total + np.where(counts, scale[..., None] * np.where(counts, excess, 0.0), 0.0)
+                here = [table.take(slice(None), i - 1) for table in (rows, penalty.reference[1])]
+                total = total + (c * reach)[..., None] * log_ratio(*here)[0]
                 back = back + (c * kl)[:, None]
             total = np.where(matters, total, 0.0)
             pushed = prob * total
@@ -208,7 +205,7 @@ class MarkovPass(TokenPass):
         rows, (slot, table) = self.sampler.blocks[1], self._slots()
         beta = np.empty((len(idle), *self.alpha.shape[2:]))
         cost = (None, None, None, None) if penalty is None else (
-            rows.log_prob, penalty.reference[1].log_prob, penalty.divergence[1], penalty.coefficient
+            rows.logits, penalty.reference[1].logits, penalty.divergence[1], penalty.coefficient
         )  # fmt: skip
         tables = rows.prob, *cost, self.alpha, leaf, slot, idle, self.chain.prompt_weight, gradient, energy, beta
         over_blocks(backward_sweep, (table,), tables, rows.prob[0].size)
