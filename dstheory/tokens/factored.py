@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, Ints
 from dstheory.tokens.markov import Markov
 from dstheory.tokens.model import Automaton, Conjunction, TokenChain
-from dstheory.tokens.rows import Categorical, log_ratio, over_blocks, penalty, refuse_infinite
+from dstheory.tokens.rows import Categorical, centred_ratio, over_blocks, penalty, refuse_infinite
 from dstheory.tokens.samplers import FullTree, TokenGradient, TokenPass, TokenPenalty, TokenSampler, same_kind
 
 _BLOCK = 1 << 20  # relevant entries that are looked at together
@@ -241,7 +241,7 @@ def _write(
 ) -> None:  # fmt: skip
     """Write what rows with these advantages, and a penalty's own part, give at some prompts and positions."""
     if penalty is not None:
-        advantage = advantage + penalty.coefficient[at][..., None] * log_ratio(rows, penalty.reference[0].take(*at))[0]
+        advantage = advantage + penalty.coefficient[at][..., None] * centred_ratio(rows, penalty.reference[0].take(*at))
     energy[at] = (rows.prob * advantage**2).sum(axis=-1)
     if gradient is not None:
         gradient[at] = rho[at[0]][..., None] * rows.prob * advantage

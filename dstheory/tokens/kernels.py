@@ -199,7 +199,7 @@ def forward_sweep(table, prob, slot, lengths, alpha):  # type: ignore[no-untyped
 
 @kernel
 def backward_sweep(  # type: ignore[no-untyped-def]
-    table, prob, z, z_ref, divergence, coefficient, alpha, leaf, slot, first_idle, rho, gradient, energy, beta,
+    table, prob, z, z_ref, means, divergence, coefficient, alpha, leaf, slot, first_idle, rho, gradient, energy, beta,
 ):  # fmt: skip
     """Fill gradient (unless None) and energy of positions L-1..1, and beta, the values that follow the first token.
 
@@ -207,8 +207,7 @@ def backward_sweep(  # type: ignore[no-untyped-def]
     depends on the token, and its gradient is exactly zero.
     """
     prompts, length, states, symbols = alpha.shape
-    after, back = np.empty((states, symbols)), np.empty((states, symbols))
-    total, ratio = np.empty(symbols), np.empty(symbols)
+    after, back, total = np.empty((states, symbols)), np.empty((states, symbols)), np.empty(symbols)
     for x in range(prompts):
         if leaf is not None:
             for a in range(states):
@@ -243,13 +242,10 @@ def backward_sweep(  # type: ignore[no-untyped-def]
                 if z is not None:
                     scale = coefficient[x, i] * reach
                     if scale != 0.0:
-                        mean = 0.0
+                        between = means[x, i - 1, u]
                         for v in range(symbols):
-                            r = z[x, i - 1, u, v] - z_ref[x, i - 1, u, v]
-                            ratio[v] = r if prob[x, i - 1, u, v] > 0.0 else 0.0
-                            mean = accumulate(mean, prob[x, i - 1, u, v] * ratio[v])
-                        for v in range(symbols):
-                            total[v] += scale * (ratio[v] - mean) if prob[x, i - 1, u, v] > 0.0 else 0.0
+                            excess = (z[x, i - 1, u, v] - z_ref[x, i - 1, u, v]) - between
+                            total[v] += scale * excess if prob[x, i - 1, u, v] > 0.0 else 0.0
                 shared = 0.0
                 for v in range(symbols):
                     advantage = total[v] - centre
@@ -264,12 +260,12 @@ def backward_sweep(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def table_rows(prob, log_prob, other, out):  # type: ignore[no-untyped-def]
-    """Fill sum p (log p - other) of every row: a divergence if `other` is a logarithm; 0 where p is."""
+def mean_rows(prob, z, z_ref, out):  # type: ignore[no-untyped-def]
+    """Fill sum p (z - z_ref) of every row, the mean difference of its logits; 0 where p is."""
     rows, width = prob.shape
     for row in range(rows):
         total = 0.0
         for v in range(width):
-            ratio = log_prob[row, v] - other[row, v]
-            total = accumulate(total, prob[row, v] * ratio if prob[row, v] > 0.0 else 0.0)
+            apart = z[row, v] - z_ref[row, v]
+            total = accumulate(total, prob[row, v] * apart if prob[row, v] > 0.0 else 0.0)
         out[row] = total

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError
 from dstheory.tokens.model import TokenChain
-from dstheory.tokens.rows import Categorical, log_ratio, over_blocks
+from dstheory.tokens.rows import Categorical, centred_ratio, over_blocks
 from dstheory.tokens.samplers import FullTree, TokenGradient, TokenPass, TokenPenalty, TokenSampler
 
 _AXES = ("prompt", "position", "previous symbol")
@@ -152,7 +152,7 @@ class MarkovPass(TokenPass):
             after = _look_up(beta, chain.verdict.table_at(0, chain.symbols))[:, 0]
             advantage = np.where((idle > 0)[:, None], after - (p * after).sum(axis=1, keepdims=True), 0.0)
         if penalty is not None:
-            advantage = advantage + penalty.coefficient[:, :1] * log_ratio(initial, penalty.reference[0])[0]
+            advantage = advantage + penalty.coefficient[:, :1] * centred_ratio(initial, penalty.reference[0])
         energy[:, 0] = (p * advantage**2).sum(axis=1)
         return TokenGradient(None if gradient is None else (rho[:, None] * p * advantage, gradient), energy)
 
@@ -174,6 +174,7 @@ class MarkovPass(TokenPass):
         beta = np.zeros((len(idle), *self.alpha.shape[2:]))
         if leaf is not None:
             beta[:] = leaf[..., None]
+        excess = None if penalty is None else centred_ratio(rows, penalty.reference[1])
         for i in range(chain.max_length - 1, 0, -1):
             prob, before, matters = rows.prob[:, i - 1], self.alpha[:, i - 1], (i < idle)[:, None, None]
             reach = before.sum(axis=1)
@@ -183,10 +184,9 @@ class MarkovPass(TokenPass):
                 after = _look_up(beta, chain.verdict.table_at(i, chain.symbols))
                 back = (prob @ after.swapaxes(1, 2)).swapaxes(1, 2)
                 total = before.swapaxes(1, 2) @ after - (before * back).sum(axis=1)[..., None]
-            if penalty is not None:
+            if penalty is not None and excess is not None:
                 c, kl = penalty.coefficient[:, i, None], penalty.divergence[1][:, i - 1]
-                here = [table.take(slice(None), i - 1) for table in (rows, penalty.reference[1])]
-                total = total + (c * reach)[..., None] * log_ratio(*here)[0]
+                total = total + (c * reach)[..., None] * excess[:, i - 1]
                 back = back + (c * kl)[:, None]
             total = np.where(matters, total, 0.0)
             pushed = prob * total
@@ -204,8 +204,8 @@ class MarkovPass(TokenPass):
 
         rows, (slot, table) = self.sampler.blocks[1], self._slots()
         beta = np.empty((len(idle), *self.alpha.shape[2:]))
-        cost = (None, None, None, None) if penalty is None else (
-            rows.logits, penalty.reference[1].logits, penalty.divergence[1], penalty.coefficient
+        cost = (None,) * 5 if penalty is None else (
+            rows.logits, penalty.reference[1].logits, penalty.means[1], penalty.divergence[1], penalty.coefficient
         )  # fmt: skip
         tables = rows.prob, *cost, self.alpha, leaf, slot, idle, self.chain.prompt_weight, gradient, energy, beta
         over_blocks(backward_sweep, (table,), tables, rows.prob[0].size)

@@ -183,18 +183,25 @@ def log_ratio(rows: Categorical, reference: Categorical) -> tuple[Floats, Floats
         >>> log_ratio(Categorical(prob=np.array([0.5, 0.5])), Categorical(prob=np.array([0.5, 0.5])))[1].tolist()
         0.0
     """
-    p, drawn = rows.prob, rows.prob > 0.0
-    with np.errstate(invalid="ignore"):
-        ratio = np.subtract(rows.log_prob, reference.log_prob, out=np.zeros(drawn.shape), where=drawn)
-        divergence = np.einsum("...v,...v->...", p, ratio)
-        apart, near = _apart(rows, reference)
-        mean = np.einsum("...v,...v->...", p, apart)
-        excess = np.where(drawn & np.isfinite(divergence)[..., None], apart - mean[..., None], 0.0)
+    p, (apart, near) = rows.prob, _apart(rows, reference)
+    ratio = np.subtract(rows.log_prob, reference.log_prob, out=np.zeros(p.shape), where=p > 0.0)
+    divergence = np.einsum("...v,...v->...", p, ratio)
     if near.any():
         small = np.where(near[..., None], apart, 0.0)
         small = small + np.log1p(np.einsum("...v,...v->...", p, np.expm1(-small)))[..., None]
         divergence = np.where(near, np.einsum("...v,...v->...", p, _beyond_linear(small)), divergence)
-    return excess, divergence
+    return _centred(rows, apart), divergence
+
+
+def centred_ratio(rows: Categorical, reference: Categorical) -> Floats:
+    """Return the centred log-ratio alone."""
+    return _centred(rows, _apart(rows, reference)[0])
+
+
+def _centred(rows: Categorical, apart: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        mean = np.einsum("...v,...v->...", rows.prob, apart)[..., None]
+        return np.where((rows.prob > 0.0) & np.isfinite(mean), apart - mean, 0.0)
 
 
 def _apart(rows: Categorical, reference: Categorical) -> tuple[Floats, Bools]:
@@ -207,7 +214,7 @@ def _apart(rows: Categorical, reference: Categorical) -> tuple[Floats, Bools]:
         apart = rows.logits - reference.logits
         apart = apart - np.take_along_axis(apart, np.argmax(rows.logits, axis=-1)[..., None], axis=-1)
     apart = np.where((rows.logits == -np.inf) & (reference.logits == -np.inf), 0.0, apart)
-    return np.where(rows.prob > 0.0, apart, 0.0), (np.abs(apart) < _NEAR).all(axis=-1)
+    return np.where(rows.prob > 0.0, apart, 0.0), np.asarray((np.abs(apart) < _NEAR).all(axis=-1))
 
 
 def _beyond_linear(x: Floats) -> Floats:
@@ -218,21 +225,22 @@ def _beyond_linear(x: Floats) -> Floats:
     return np.where(np.abs(x) < 0.1, x * x * series, np.expm1(-x) + x)
 
 
-def row_divergence(rows: Categorical, reference: Categorical) -> Floats:
-    """Return the KL of each row, as :func:`log_ratio` does.
+def row_divergence(rows: Categorical, reference: Categorical) -> tuple[Floats, Floats | None]:
+    """Return the KL of each row, as :func:`log_ratio` does, and for compiled loops the mean difference of its logits.
 
     Example:
-        >>> row_divergence(Categorical(prob=np.array([1.0, 0.0])), Categorical(prob=np.array([0.5, 0.5]))).round(6).tolist()
+        >>> row_divergence(Categorical(prob=np.array([1.0, 0.0])), Categorical(prob=np.array([0.5, 0.5])))[0].round(6).tolist()
         0.693147
     """
     if not rows.large:
-        return log_ratio(rows, reference)[1]
-    from dstheory.tokens.kernels import table_rows
+        return log_ratio(rows, reference)[1], None
+    from dstheory.tokens.kernels import mean_rows
 
-    p, log_p, log_q = (_flat(t) for t in (rows.prob, rows.log_prob, reference.log_prob))
+    p, z, z_ref = (_flat(t) for t in (rows.prob, rows.logits, reference.logits))
     out = np.empty(len(p))
-    over_blocks(table_rows, (), (p, log_p, log_q, out), p.shape[1])
-    return out.reshape(rows.shape[:-1])
+    over_blocks(mean_rows, (), (p, z, z_ref, out), p.shape[1])
+    mean = out.reshape(rows.shape[:-1])
+    return mean - ((rows.top - reference.top) + np.log(rows.total / reference.total)), mean
 
 
 def chi_square(rows: Categorical, expert: Categorical) -> Floats:

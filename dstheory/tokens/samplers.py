@@ -35,7 +35,7 @@ from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError
 from dstheory.texts import counted
 from dstheory.tokens.model import TokenChain
-from dstheory.tokens.rows import Categorical, imitation, log_ratio, refuse_infinite, row_divergence
+from dstheory.tokens.rows import Categorical, centred_ratio, imitation, refuse_infinite, row_divergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ class TokenPenalty:
         local: gradient and energy of the tokens' own part, where the pass has them at once; else None.
         reference: the rows that the log-ratio refers to.
         coefficient: (X, L) c.
+        means: mean difference of the logits of every row, where compiled loops ask for it.
     """
 
     expected: Floats
@@ -68,6 +69,7 @@ class TokenPenalty:
     local: TokenGradient | None
     reference: tuple[Categorical, ...]
     coefficient: Floats
+    means: tuple[Floats | None, ...] = ()
 
 
 class TokenSampler(ABC):
@@ -146,13 +148,15 @@ class TokenPass(ABC):
             InfiniteDivergenceError: the reference rules out a token that the policy draws.
         """
         same_kind(self.sampler, reference, "reference")
-        expected, divergence = np.zeros(self.chain.n_prompts), []
+        expected, divergence, means = np.zeros(self.chain.n_prompts), [], []
         for place, rows, ref, reach in zip(self.sampler.places, self.sampler.blocks, reference.blocks, self.reach, strict=True):
             c = _beside(coefficient[:, place], reach)
-            divergence.append(np.where((reach > 0.0) & (c != 0.0), row_divergence(rows, ref), 0.0))
+            each, mean = row_divergence(rows, ref)
+            means.append(mean)
+            divergence.append(np.where((reach > 0.0) & (c != 0.0), each, 0.0))
             refuse_infinite(divergence[-1], place)
             expected += _per_prompt(c * reach * divergence[-1])
-        return TokenPenalty(expected, tuple(divergence), None, reference.blocks, coefficient)
+        return TokenPenalty(expected, tuple(divergence), None, reference.blocks, coefficient, tuple(means))
 
     def imitate(self, expert: TokenPass, coefficient: Floats, *, keep: bool) -> tuple[TokenGradient, Floats]:
         """Return gradient and energy of c(i) log pi on an expert's answers, and its expectation (X,), -inf where ruled out.
@@ -314,7 +318,7 @@ class TreePass(TokenPass):
                 ahead = here
             if penalty is not None:
                 c = penalty.coefficient[:, i, None]
-                advantage = advantage + c[..., None] * log_ratio(rows, penalty.reference[i])[0]
+                advantage = advantage + c[..., None] * centred_ratio(rows, penalty.reference[i])
                 ahead = ahead + c * penalty.divergence[i] if leaf is not None else ahead
             pushed = self.reach[i][..., None] * rows.prob * advantage
             energy[:, i] = (pushed * advantage).sum(axis=(1, 2))

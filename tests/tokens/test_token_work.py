@@ -67,7 +67,7 @@ def test_markov_tokens(work: Counter) -> None:
     assert work == {"total_rows": transitions, "forward_sweep": prompts, "backward_sweep": prompts}
     work.clear()
     token_kl(chain, policy, reference)
-    assert work["total_rows"] == work["table_rows"] == transitions  # the reference's
+    assert work["total_rows"] == work["mean_rows"] == transitions  # the reference's
     assert (work["forward_sweep"], work["backward_sweep"]) == (2 * prompts, prompts)
 
 
