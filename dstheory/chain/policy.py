@@ -55,6 +55,24 @@ def log_sigmoid(u: Floats) -> Floats:
     return np.minimum(u, 0.0) - np.log1p(np.exp(-np.abs(u)))
 
 
+def log_softmax(below_top: Floats) -> Floats:
+    """Return the logarithms of the probabilities of each row, from its logits less the largest of them.
+
+    Adding the largest back would round away what is left of logits near 1000.
+
+    >>> log_softmax(np.array([0.0, -40.0]))[0] == -np.exp(-40.0)
+    True
+    """
+    e = np.exp(below_top)
+    total = e.sum(axis=-1, keepdims=True)
+    log_total = np.log(total)
+    if total.min(initial=np.inf) < _CERTAIN:  # nearly all is the likeliest's: the logarithm is that of 1 and what the others add
+        first = np.arange(e.shape[-1]) == np.argmax(below_top, axis=-1)[..., None]
+        others = np.where(first, 0.0, e).sum(axis=-1, keepdims=True)
+        log_total = np.where(total < _CERTAIN, np.log1p(others), log_total)
+    return np.asarray(below_top - log_total)
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """The affine map from parameters to logits: ``logits = offset + A phi``.
@@ -323,14 +341,7 @@ class Policy(Immutable, Tabulated):
     @cached_property
     def log_sample(self) -> Floats:
         """(*runs, K, X, Y) log P(y | x); -inf where ruled out."""
-        z = self.below_top  # adding the top back would round away what is left of logits near 1000
-        e = np.exp(z)
-        total = e.sum(axis=-1, keepdims=True)
-        log_total = np.log(total)
-        if total.min() < _CERTAIN:  # nearly all is the likeliest answer's: the logarithm is that of 1 and what the others add
-            others = np.where(self.likeliest, 0.0, e).sum(axis=-1, keepdims=True)
-            log_total = np.where(total < _CERTAIN, np.log1p(others), log_total)
-        return readonly(z - log_total)
+        return readonly(log_softmax(self.below_top))
 
     @cached_property
     def sample_prob(self) -> Floats:

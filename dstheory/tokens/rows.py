@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.policy import log_softmax
 from dstheory.checks import Bools, Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 
@@ -139,7 +140,8 @@ class Categorical:
     @cached_property
     def log_prob(self) -> Floats:
         """(..., S) logarithms of the probabilities, exact to rounding also where a probability underflows."""
-        return readonly((self.logits - self.top[..., None]) - np.log(self.total)[..., None])
+        below = self.logits - self.top[..., None]
+        return readonly(below - np.log(self.total)[..., None] if self.large else log_softmax(below))
 
     def take(self, *index: Any) -> Categorical:
         """Return a part of the table: rows are indexed, the last axis stays whole, and what is known of them stays known."""
