@@ -38,7 +38,9 @@ _USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}$`]*))?\})")
 _COMPUTES = re.compile(r"\$\(\(([^()$`]*(?:\([^()$`]*\)[^()$`]*)*)\)\)")
 _DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?([A-Za-z_]\w*)")
 """What ends a here-document; ``$((1<<N))`` begins none, and no line is N."""
+_SUBSHELL = re.compile(r"(?<![^\s;&|])\((?!\()")
 _SIGNS = re.compile(r"[;&|]+")
+_SHELL = re.compile(r"(^|/)(ba|z)?sh$")
 _PARTS = re.compile(r"\$|`")
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.floordiv, ast.Mod: operator.mod,
@@ -55,6 +57,7 @@ class _Command:
         line: where it begins.
         blocks: the branches, loops and functions in which it stands.
         array: the name of an array, "" of what is none.
+        anew: whether the array begins here, whatever it held.
         document: the line above the here-document in which it stands, 0 outside of all.
     """
 
@@ -63,6 +66,7 @@ class _Command:
     line: int
     blocks: tuple[int, ...]
     array: str = ""
+    anew: bool = False
     document: int = 0
 
 
@@ -117,7 +121,11 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
 def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
     """Return the parts of the command that starts a trainer, in order, with its arrays where it names them."""
     arrays: dict[str, list[_Command]] = {}
+    over = False
     for command in commands:
+        over = over or command is run
+        if command.anew and not over and command.blocks == run.blocks[: len(command.blocks)]:
+            arrays[command.array] = []
         if command.array:
             arrays.setdefault(command.array, []).append(command)
 
@@ -250,7 +258,7 @@ class _Reader:
         declares = parts[0][0] in _DECLARES
         sets = [word for word, _ in parts[declares:] if not (declares and word.startswith("-"))]
         if all(_ASSIGNS.fullmatch(word) for word in sets):
-            branch = after == "||" or (after == "&&" and self.tested)
+            branch = self._may_be_left_out(after)
             if branch:
                 self._open("&&")
             for word in sets:
@@ -269,9 +277,11 @@ class _Reader:
         while _ASSIGNS.fullmatch(parts[0][0]):
             parts.pop(0)  # set for this command alone
         words = [word for word, _ in parts]
-        if "-c" in words[:-1] and re.search(r"(^|/)(ba|z)?sh$", words[words.index("-c") - 1]):  # a script in quotes
-            for _, inside, _ in _logical_lines(words[words.index("-c") + 1]):
-                self._read(inside, line)
+        pairs = zip(words, words[1:], words[2:], strict=False)
+        inside = next((text for shell, how, text in pairs if _SHELL.search(shell) and re.fullmatch("-[a-z]*c", how)), None)
+        if inside is not None:  # a script in quotes
+            for _, logical, _ in _logical_lines(inside):
+                self._read(logical, line)
             return
         begin = _first_argument(words)
         arguments = tuple((_MARKS.sub("", word), at) for word, at in parts[begin:])
@@ -281,17 +291,26 @@ class _Reader:
     def _array(self, word: str, line: int, *, alone: bool) -> None:
         """Read one word of an array."""
         if not self.brackets:
-            self.array = word.partition("=")[0].removesuffix("+")
-            self._add("", (), line, self.array)
+            if self._may_be_left_out(self.sign):
+                self._open("&&")
+            name = word.partition("=")[0]
+            self.array = name.removesuffix("+")
+            self._add("", (), line, self.array, anew=name == self.array)
         self.brackets += word.count("(") - word.count(")")
         last = self.brackets <= 0 or (alone and word == ")")
         self.brackets = 0 if last else self.brackets
         if plain := re.sub(r"^\w+\+?=\(", "", word).removesuffix(")" if last else ""):
             self._add("", ((plain, line),), line, self.array)
+        if last and self.blocks and self.blocks[-1].kind == "&&":
+            self._close()
 
-    def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int, array: str = "") -> None:
+    def _may_be_left_out(self, sign: str) -> bool:
+        """Return whether a command after a sign may be, by what the command before it says."""
+        return sign == "||" or (sign == "&&" and self.tested)
+
+    def _add(self, program: str, words: tuple[tuple[str, int], ...], line: int, array: str = "", *, anew: bool = False) -> None:
         blocks = tuple(block.number for block in self.blocks)
-        self.commands.append(_Command(program, words, line, blocks, array, self.document))
+        self.commands.append(_Command(program, words, line, blocks, array, anew, self.document))
 
     def _is_pattern(self, word: str) -> bool:
         """Return whether a word is what a branch of a case is taken for."""
@@ -376,7 +395,7 @@ def _is_key(word: str) -> bool:
 def _commands(text: str) -> Iterator[tuple[str, str]]:
     """Yield the commands of a line, each with the sign after it."""
     text = re.sub(r"\d?>&\d|&>>?", " > ", text)
-    begin, quote, brackets, i = 0, "", 0, 0
+    begin, quote, brackets, shells, i = 0, "", 0, 0, 0
     while i < len(text):
         char = text[i]
         if char == "\\" and quote != "'":
@@ -385,6 +404,10 @@ def _commands(text: str) -> Iterator[tuple[str, str]]:
             quote = ("" if char == quote else quote) if quote else char
         elif char == "#" and (not i or text[i - 1].isspace()):
             i = len(text) if (end := text.find("\n", i)) < 0 else end
+        elif not brackets and ((opens := _SUBSHELL.match(text, i)) or (char == ")" and shells)):
+            yield text[begin:i], ";"
+            shells += 1 if opens else -1
+            begin = i + 1
         elif char in "()":
             brackets = max(0, brackets - 1) if char == ")" else brackets + (text[i - 1 : i] in ("$", "(") or brackets > 0)
         elif char in ";&|" and not brackets:

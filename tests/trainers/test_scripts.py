@@ -56,6 +56,19 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
     "an array with a branch": (
         "A=(\n  --n 1\n)\nif true; then\n  A+=(--n 2 --m 3)\nfi\npython -m my.train \"${A[@]}\"\n", [("n", 1, 5)], ["m"],
     ),
+    "an array that is set anew": (
+        "A=(--n 1 --m 2)\nA=(--n 3)\npython -m my.train ${A[@]}\nA=()\n", [("n", 3, None)], [],
+    ),
+    "an array that a branch sets anew": (
+        "A=(--n 1 --m 2)\nif true; then\n  A=(--n 3)\nfi\npython -m my.train ${A[@]}\n", [("n", 1, 3), ("m", 2, None)], [],
+    ),
+    "an array after a test": (
+        "A=(--n 1)\n[ -n \"$1\" ] && A+=(\n  --n 2\n  --m 3\n)\npython -m my.train ${A[@]} --o 1\n",
+        [("n", 1, 3), ("o", 1, None)], ["m"],
+    ),
+    "a shell of its own": ("N=1\n(cd here; python -m my.train --n $N --m \"(2)\") && f() { N=2; }\n",
+                           [("n", 1, None), ("m", "(2)", None)], []),
+    "a login shell": ("srun bash -lc 'python -m my.train --n 1'\n", [("n", 1, None)], []),
     "an array in which a command stands": (
         "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("m", 3, None)], ["n"],
     ),
