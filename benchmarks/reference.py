@@ -49,7 +49,6 @@ def reward_kl_gradient(
     n_answers: ArrayLike | None = None,
     gamma_within: ArrayLike = 1.0,
     gamma_between: ArrayLike = 1.0,
-    discounted_visits: bool = False,
 ) -> RewardKLGradient:
     """Return what `gradient.reward_kl_gradient` returns; the formulas are derived in that module's docstring.
 
@@ -88,17 +87,16 @@ def reward_kl_gradient(
     if ref_sample_logits is not None and ref_stop_logits is not None and beta_.any():
         l_ref = np.where(real, ref_stop_logits, 0.0)
         log_ref = _log_softmax(np.where(real, ref_sample_logits, -np.inf))
-        visits = discounted_turns if discounted_visits else turns
         with np.errstate(invalid="ignore", over="ignore"):
             ratio = np.where(pi > 0.0, w_s * (log_pi - log_ref), 0.0)
             kl_stop = np.where(s > 0.0, s * (log_s - _log_sigmoid(l_ref)), 0.0)
             kl_resample = np.where(u > 0.0, u * (log_u - _log_sigmoid(-l_ref)), 0.0)
             drift = np.where(s * u > 0.0, l - l_ref, 0.0)
             mean_ratio = _expectation(pi, ratio)
-            divergence = visits * (mean_ratio + _expectation(pi, w_d * (kl_stop + kl_resample)))
-            by_z = by_z - rho * beta_ * visits * pi * (ratio - mean_ratio)
-            by_l = by_l - rho * beta_ * visits * pi * s * u * w_d * drift
-        status = np.where(np.isfinite(visits), np.where(np.isfinite(divergence), status, INFINITE_DIVERGENCE), IMPROPER)
+            divergence = turns * (mean_ratio + _expectation(pi, w_d * (kl_stop + kl_resample)))
+            by_z = by_z - rho * beta_ * turns * pi * (ratio - mean_ratio)
+            by_l = by_l - rho * beta_ * turns * pi * s * u * w_d * drift
+        status = np.where(np.isfinite(turns), np.where(np.isfinite(divergence), status, INFINITE_DIVERGENCE), IMPROPER)
 
     return RewardKLGradient(
         sample=np.where(real, by_z, 0.0),
@@ -126,7 +124,6 @@ def train_minimal(
     sample_weight: ArrayLike = 1.0,
     decision_weight: ArrayLike = 1.0,
     demonstrations: ArrayLike = 0.0,
-    discounted_visits: bool = False,
 ) -> FloatArray:
     """Return what `training.train_minimal` returns, with reward + KL written as a two-answer `reward_kl_gradient`.
 
@@ -155,7 +152,6 @@ def train_minimal(
             prompt_weight=np.ones(runs),
             gamma_within=within,
             gamma_between=between,
-            discounted_visits=discounted_visits,
         )
         gradient = np.stack([result.sample[:, 0], result.decide[:, 0], -result.decide[:, 1]], axis=1)
         right, wrong = np.exp(_log_sigmoid(current)), np.exp(_log_sigmoid(-current))

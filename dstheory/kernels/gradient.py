@@ -18,7 +18,7 @@ values no longer cancel when nearly every turn is followed by another one::
     Q(y) - V = g_w (r_y - sum_y' pi_y' r_y') + g_w g_b V (stop - s_y)
 
 The penalty's direct term treats visits as constants and gives each log-probability the coefficient
--beta w log(pi/ref) of its own stage; with c_y = -beta w_s(y) log(pi_y/ref_y) and visits M (or N on request)::
+-beta w log(pi/ref) of its own stage; with c_y = -beta w_s(y) log(pi_y/ref_y) and visits M::
 
     M pi_y (c_y - sum_y' pi_y' c_y')                       with respect to z_y
     -beta M pi_y s_y (1 - s_y) w_d(y) (l_y - l_ref(y))     with respect to l_y
@@ -99,7 +99,7 @@ class RewardKLGradient:
 @kernel
 def _gradient_rows(  # type: ignore[no-untyped-def]
     z, l, z_ref, l_ref, r_stop, r_resample, w_s, w_d, rho, n_answers,
-    gamma_within, gamma_between, beta, discounted_visits, first, grad_z, grad_l, summary, status, sums,
+    gamma_within, gamma_between, beta, first, grad_z, grad_l, summary, status, sums,
 ):  # fmt: skip
     """Fill the gradient of a block of prompts, whose per-prompt results begin at `first` of `summary`, `status` and `sums`.
 
@@ -177,8 +177,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
         by_reward = rho[x] * discounted_turns
         continued, repeated = gamma_between * value, discount * value
         if z_ref is not None:
-            visits = discounted_turns if discounted_visits else turns
-            by_penalty = rho[x] * visits * beta
+            by_penalty = rho[x] * turns * beta
             log_partition_ratio = math.log(total / total_ref)
             if total_ratio != 0.0 and abs(log_partition_ratio) < _NEAR:
                 # Of policies that are alike, one over the ratio of partition functions is 1 + sum pi (e^-ratio - 1).
@@ -190,8 +189,8 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 if furthest < _NEAR:
                     log_partition_ratio = -math.log1p(apart * scale)
             mean_ratio = (total_ratio - log_partition_ratio * total_weight) * scale
-            summary[4, record] = visits * (mean_ratio + total_decision * scale)
-            if not visits < np.inf:
+            summary[4, record] = turns * (mean_ratio + total_decision * scale)
+            if not turns < np.inf:
                 status[record] = IMPROPER
             elif not abs(summary[4, record]) < np.inf:
                 status[record] = INFINITE_DIVERGENCE
@@ -265,7 +264,6 @@ def reward_kl_gradient(
     n_answers: ArrayLike | None = None,
     gamma_within: float = 1.0,
     gamma_between: float = 1.0,
-    discounted_visits: bool = False,
     out: tuple[FloatArray, FloatArray] | None = None,
     sums: bool = False,
     threads: int | None = None,
@@ -282,7 +280,6 @@ def reward_kl_gradient(
         prompt_weight: (X,) weights rho; 1/X each by default.
         n_answers: (X,) number of answers of each prompt; Y by default.
         gamma_within, gamma_between: discount between an answer and its decision, and between turns.
-        discounted_visits: weigh the penalty by discounted visits N instead of visits M.
         out: two (X, Y) float64 arrays to be filled with the gradient, instead of new ones.
         sums: whether Fisher energies and squares are added up, too.
         threads: number of threads; all available processors by default. The result does not depend on it.
@@ -337,7 +334,7 @@ def reward_kl_gradient(
             z[rows], l[rows],
             None if z_ref is None else z_ref[rows], None if l_ref is None else l_ref[rows],
             *(rows_of(table, rows, width) for table in tables), rho[rows], answers[rows],
-            float(gamma_within), float(gamma_between), float(beta), bool(discounted_visits),
+            float(gamma_within), float(gamma_between), float(beta),
             start, grad_sample[rows], grad_stop[rows], summary, status, added,
         )  # fmt: skip
 

@@ -53,7 +53,7 @@ def minimal_step(
 
     @inlined
     def step(  # type: ignore[no-untyped-def]
-        x, y, z, rate, discounted_visits, stop_c, resample_c, stop_w, resample_w, within, between, beta, ref_s, t_ref, w_c,
+        x, y, z, rate, stop_c, resample_c, stop_w, resample_w, within, between, beta, ref_s, t_ref, w_c,
         w_rest, v_c, ref_c, v_w, ref_w, own_rate, n_c, n_w, n_sc, n_rc, n_sw, n_rw,
     ):  # fmt: skip
         p, p_, t = sigmoid(x)
@@ -68,8 +68,7 @@ def minimal_step(
         by_c = n * within * (stop_c - resample_c - between * v)
         by_w = n * within * (resample_w + between * v - stop_w)
 
-        visits = n if discounted_visits else 1.0 / p_stop
-        visits = beta * visits if beta != 0.0 else 0.0  # without a penalty M may be infinite
+        visits = beta * (1.0 / p_stop) if beta != 0.0 else 0.0  # without a penalty M may be infinite
         wrong_ratio = (larger(ref_s, 0.0) - larger(x, 0.0)) + log1p_ratio(t_ref, t)
         by_s -= visits * (w_c * (x - ref_s) + w_rest * wrong_ratio)
         by_c -= visits * (v_c * (y - ref_c))

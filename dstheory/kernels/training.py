@@ -19,13 +19,13 @@ from dstheory.kernels.step import LANES, minimal_step
 _plain_step = minimal_step(math.exp, max, lambda a, b: math.log1p((a - b) / (1.0 + b)))
 
 
-def _ascend_plainly(theta: FloatArray, settings: FloatArray, rates: FloatArray, discounted_visits: bool) -> FloatArray:
+def _ascend_plainly(theta: FloatArray, settings: FloatArray, rates: FloatArray) -> FloatArray:
     """Return the logits after all steps, run by run; NaN from where a chain's visits are infinite."""
     moved = np.full(theta.shape, np.nan)
     for run, (logits, setting) in enumerate(zip(theta.tolist(), settings.tolist(), strict=True)):
         try:
             for rate in rates.tolist():
-                logits = _plain_step(*logits, rate, discounted_visits, *setting)
+                logits = _plain_step(*logits, rate, *setting)
         except (ZeroDivisionError, OverflowError, ValueError):
             continue
         moved[run] = logits
@@ -46,7 +46,6 @@ def train_minimal(
     sample_weight: ArrayLike = 1.0,
     decision_weight: ArrayLike = 1.0,
     demonstrations: ArrayLike = 0.0,
-    discounted_visits: bool = False,
     threads: int | None = None,
     compiled: bool = True,
 ) -> FloatArray:
@@ -64,7 +63,6 @@ def train_minimal(
         beta, reference: (B,) weight of the direct reverse KL, and (B, 3) logits of its reference.
         sample_weight, decision_weight: (B, 2) stage weights of the KL at the correct and at the wrong answer.
         demonstrations: (B, 6) weighted expected counts of imitation: C, W, stop|C, resample|C, stop|W, resample|W.
-        discounted_visits: weigh the KL by discounted visits N instead of visits M.
         threads: number of threads; all available processors by default. The result does not depend on it.
         compiled: whether the compiled loop takes the steps, or plain Python (equal to rounding).
 
@@ -102,14 +100,14 @@ def train_minimal(
         w[:, 0] - w[:, 1], v[:, 0], ref[:, 1], v[:, 1], ref[:, 2], wide(learning_rate), wide(demonstrations, 6),
     ])  # fmt: skip
     if not compiled:
-        return _ascend_plainly(start, rows, rates, bool(discounted_visits))
+        return _ascend_plainly(start, rows, rates)
     from dstheory.kernels.training_loop import ascend
 
     settings = as_input(_in_lanes(rows))
     lanes = _in_lanes(start)
 
     def work(first: int, last: int) -> None:
-        ascend(first, last, lanes, settings, rates, bool(discounted_visits))
+        ascend(first, last, lanes, settings, rates)
 
     over_rows(work, len(lanes), 1, len(lanes), threads)
     return np.ascontiguousarray(lanes.reshape(-1, 3, LANES).transpose(0, 2, 1).reshape(-1, 3)[:runs])

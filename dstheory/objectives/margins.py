@@ -56,7 +56,7 @@ class Curve:
     Attributes:
         value: the function.
         fall: minus its derivative.
-        reach: how far its nearest pole is from the real line, which bounds what interpolating it costs; 0 for no interpolation.
+        reach: how far its nearest pole is from the real line, which bounds what interpolating it costs (:func:`mean_over`).
     """
 
     value: Callable[[Floats], Floats]
@@ -65,10 +65,10 @@ class Curve:
 
     def mean_fall(self, own: Floats, other: Floats, weight: Floats) -> Floats:
         """Return the sum of weight x fall(own - other) at each own variable, (n,)."""
-        return mean_over(lambda one, two: self.fall(one - two), self.reach, own, other, weight)
+        return mean_over(lambda one, two: self.fall(one - two), own, other, weight, self.reach)
 
 
-def mean_over(of: Callable[[Floats, Floats], Floats], reach: float, own: Floats, other: Floats, weight: Floats) -> Floats:
+def mean_over(of: Callable[[Floats, Floats], Floats], own: Floats, other: Floats, weight: Floats, reach: float = pi) -> Floats:
     """Return the sum of weight x of(own, other) at each own variable, (n,).
 
     For many responses it is computed at N Chebyshev points of their range and interpolated, with an error of
@@ -76,8 +76,8 @@ def mean_over(of: Callable[[Floats, Floats], Floats], reach: float, own: Floats,
 
     Args:
         of: the function.
-        reach: of a :class:`Curve`.
         own, other, weight: the variables, (n,) and (m,), and the weights of the others, (m,).
+        reach: how far its nearest pole in its own variable is from the real line; 0 for no interpolation.
     """
 
     def direct(at: Floats) -> Floats:

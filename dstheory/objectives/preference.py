@@ -18,7 +18,6 @@ Source: arXiv 2305.18290; pairs by correctness as in iterative DPO, arXiv 2404.1
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import pi
 from typing import Self
 
 import numpy as np
@@ -113,7 +112,7 @@ class DPO(Objective):
                 own, other = mine[right[mine] == label], theirs[right_2[theirs] != label]
                 weight = partners.weight[other] / solution.mdp.prompt_weight[x]
                 if label and loss.together is not None:
-                    f[own] = 2.0 * self.beta * mean_over(loss.together, pi, self.beta * up[own], self.beta * up_2[other], weight)
+                    f[own] = 2.0 * self.beta * mean_over(loss.together, self.beta * up[own], self.beta * up_2[other], weight)
                     continue
                 sign, alone = (1.0, loss.chosen) if label else (-1.0, loss.rejected)
                 if loss.margin is not None:

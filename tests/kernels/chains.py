@@ -34,7 +34,6 @@ def random_arguments(rng: np.random.Generator, prompts: int, width: int, scale: 
         "n_answers": n,
         "gamma_within": float(rng.choice([0.0, 0.7, 1.0])),
         "gamma_between": float(rng.choice([0.0, 0.9, 1.0])),
-        "discounted_visits": bool(rng.integers(2)),
     }
 
 

@@ -61,7 +61,7 @@ def small(seed: int = 0, **changes: Any) -> Arguments:
     for name in ("sample_logits", "ref_sample_logits", "ref_stop_logits", "reward_stop", "reward_resample"):
         args[name] = rng.normal(size=(2, 3))
     args |= {"sample_weight": 1.0 + 3.0 * rng.random((2, 3)), "decision_weight": 0.5 + rng.random((2, 3))}
-    return args | {"stop_logits": 3.0 + rng.random((2, 3)), "discounted_visits": False} | changes
+    return args | {"stop_logits": 3.0 + rng.random((2, 3))} | changes
 
 
 def enumerate_gradient(args: Arguments, turns: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -85,7 +85,6 @@ def enumerate_gradient(args: Arguments, turns: int) -> tuple[np.ndarray, np.ndar
                     decision, decision_ref = (s[y], s_ref[y]) if stop else (1.0 - s[y], 1.0 - s_ref[y])
                     probability *= pi[y] * decision
                     reward = args["reward_stop"][x, y] if stop else args["reward_resample"][x, y]
-                    visit = discount if args["discounted_visits"] else 1.0
                     discount *= within
                     ret += discount * reward
                     discount *= between
@@ -93,8 +92,8 @@ def enumerate_gradient(args: Arguments, turns: int) -> tuple[np.ndarray, np.ndar
                     answer_score[y] += 1.0
                     decision_score = np.zeros(n)
                     decision_score[y] = (1.0 - s[y]) if stop else -s[y]
-                    c_s = visit * args["sample_weight"][x, y] * np.log(pi[y] / ref[y])
-                    c_d = visit * args["decision_weight"][x, y] * np.log(decision / decision_ref)
+                    c_s = args["sample_weight"][x, y] * np.log(pi[y] / ref[y])
+                    c_d = args["decision_weight"][x, y] * np.log(decision / decision_ref)
                     score_z += answer_score
                     score_l += decision_score
                     penalty_z += c_s * answer_score
@@ -106,9 +105,8 @@ def enumerate_gradient(args: Arguments, turns: int) -> tuple[np.ndarray, np.ndar
     return grad_z, grad_l, objective
 
 
-@pytest.mark.parametrize("discounted_visits", [False, True])
-def test_agrees_with_enumeration_of_trajectories(discounted_visits: bool) -> None:
-    args = small(discounted_visits=discounted_visits, stop_logits=small()["stop_logits"] + 1.0)
+def test_agrees_with_enumeration_of_trajectories() -> None:
+    args = small(stop_logits=small()["stop_logits"] + 1.0)
     turns = 8
     left_out = (1.0 / (1.0 + np.exp(4.0))) ** turns  # resample probability to the power of the turns: 1e-14
     result = reward_kl_gradient(**args)
@@ -179,7 +177,7 @@ def exact_gradient(args: Arguments) -> tuple[list[list[mpmath.mpf]], list[list[m
         n_turns = 1 / (1 - within * between * (1 - p_stop))
         v = within * n_turns * sum(pi[y] * (s[y] * r[y] + (1 - s[y]) * r_[y]) for y in range(n))
         q = [within * (s[y] * r[y] + (1 - s[y]) * (r_[y] + between * v)) for y in range(n)]
-        visits = n_turns if args["discounted_visits"] else 1 / p_stop
+        visits = 1 / p_stop
         c = [-beta * row["sample_weight"][y] * mpmath.log(pi[y] / ref[y]) for y in range(n)]
         mean_c = sum(p * k for p, k in zip(pi, c, strict=True))
         all_z.append([rho * pi[y] * (n_turns * (q[y] - v) + visits * (c[y] - mean_c)) for y in range(n)])
@@ -209,7 +207,7 @@ def test_logits_of_a_thousand(seed: int, gamma: float) -> None:
         for x, n in enumerate(args["n_answers"]):
             # A chain that stops with probability e^-1000 per turn has no visits that a float can hold; it is reported as such.
             improper = result.turns[x] == np.inf
-            assert result.status[x] == (IMPROPER if improper and not (args["discounted_visits"] and gamma < 1) else PROPER)
+            assert result.status[x] == (IMPROPER if improper else PROPER)
             if result.status[x] != PROPER:
                 continue
             scale = max(abs(float(g)) for g in (*exact_z[x], *exact_l[x]))
@@ -245,7 +243,6 @@ def test_a_chain_that_never_stops() -> None:
     assert discounted.turns.tolist() == [np.inf]
     assert discounted.stop_reward.tolist() == [0.0]
     assert np.isfinite(discounted.sample).all()
-    assert reward_kl_gradient(**never, **reference, gamma_between=0.9, discounted_visits=True).status.tolist() == [PROPER]
 
 
 def test_mass_where_the_reference_has_none() -> None:

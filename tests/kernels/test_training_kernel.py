@@ -24,7 +24,6 @@ def random_settings(rng: np.random.Generator, runs: int) -> dict[str, Any]:
         "sample_weight": 1.0 + 3.0 * rng.random((runs, 2)),
         "decision_weight": rng.random((runs, 2)),
         "demonstrations": rng.choice([0.0, 1.0], size=(runs, 1)) * rng.random((runs, 6)),
-        "discounted_visits": bool(rng.integers(2)),
     }
 
 

@@ -113,10 +113,12 @@ def effective_credit(
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if outcome.values is not None and credit is not None:
-        two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
             _check_chances(solution, outcome, group)
-        failure, success = two(credit, grouping, outcome.values, group, part)
+        if grouping.group_size == inf:
+            failure, success = map(part, credit.of_shares(outcome.values, group.right, group.wrong, inf))
+        else:
+            failure, success = _counted(credit, grouping, outcome.values, group, part)
         alike = not outcome.uncounted and (tilts or not t.any())  # all members of a group are tilted, or none
         to_mean = type(credit) in (LeaveOneOut, SignedMatch)  # not of what somebody derives from them
         to_mean = to_mean or (type(credit) is GroupMean and credit.spread in ("none", "group"))
@@ -269,18 +271,6 @@ def credits_given(
     if grouping.mixed:
         failure, success = np.where(k == 0, 0.0, failure), np.where(k == size - 1, 0.0, success)
     return failure, success
-
-
-def _limit_of_two(
-    credit: Credit, grouping: Grouping, values: tuple[float, float], group: Tilted, part: Part
-) -> tuple[Floats, Floats]:
-    """Return the credit of a failure and of a success in groups without end.
-
-    Raises:
-        ChainError: a chance is below 1e-290, so that too few of its digits are left for a credit that divides by its root.
-    """
-    failure, success = credit.of_shares(values, group.right, group.wrong, inf)
-    return part(failure), part(success)
 
 
 def _singular(credit: Credit, values: tuple[float, float]) -> bool:
