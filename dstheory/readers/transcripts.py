@@ -248,7 +248,11 @@ class TextReader:
             raise Fault("transcript", self.kind, f"has {len(candidates):,} candidate answers: must be at most {_MOST_ATTEMPTS:,}")
         correct, kept = [], []
         for candidate in candidates:
-            verdict = checked(self.checker, candidate, record, self.kind)
+            try:
+                verdict = checked(self.checker, candidate, record, self.kind)
+            except Fault as fault:
+                fault.attempts = len(candidates)
+                raise
             if verdict is not None:
                 correct.append(verdict)
                 kept.append(candidate)

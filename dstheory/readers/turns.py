@@ -17,7 +17,7 @@ from dstheory.readers.answers import Checker, checked
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place, getter
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records
 from dstheory.readers.words import Verdicts, kind_of_word
 
 _MOST_KNOWN = 1000  # values for decisions that are remembered: a log has a handful
@@ -53,8 +53,16 @@ class Turns:
             values += [(place.text, one) for one in (found if place.spreads and isinstance(found, list) else [found])]
         if checker is None:
             return [{key: value if (verdict := verdicts(value)) is None else verdict} for _, value in values]
-        said = [_checked(checker, value, row, place) for place, value in values]
         last = verdicts(Place.of(self.final).get(row)) if self.final else None
+        said: list[bool | None] = []
+        for i, (at, value) in enumerate(values, start=1):
+            try:
+                said.append(_checked(checker, value, row, at))
+            except Fault as fault:
+                if fault.reason != "unclear" or last is None or i < len(values):
+                    fault.attempts = len(values)
+                    raise
+                said.append(None)  # the log says it
         if last is not None and said:
             if said[-1] is not None:
                 self.compared, self.disagreed = self.compared + 1, self.disagreed + (said[-1] != last)

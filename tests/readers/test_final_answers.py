@@ -125,6 +125,22 @@ def test_records_that_are_not_judged_are_counted(tmp_path: Path) -> None:
         check("5 to 6", {"gold": ["8", "6"]})
 
 
+def test_what_is_left_out_with_a_record_that_is_not_judged_is_counted(tmp_path: Path) -> None:
+    talk = tmp_path / "talk.jsonl"
+    said = [["It is 4.", "Again: 5 or 6 of them.", "It is 6."], ["It is 6."]]
+    records = [{"id": i, "gold": "6", "messages": [{"role": "assistant", "content": text} for text in texts]}
+               for i, texts in enumerate(said)]  # fmt: skip
+    talk.write_text("\n".join(map(json.dumps, records)))
+    read = read_log(talk, checker="final-answer")
+    assert (read.reading.faults, read.reading.attempts_left_out, len(read.episodes)) == ({"unclear": 1}, 3, 1)
+    drafts = tmp_path / "drafts.jsonl"
+    records = [{"score": 1, "extra": {"gold": "6", "intermediate_steps": [{"draft": text} for text in texts]}}
+               for texts in (said[0][1:], said[0][:2], said[1])]  # fmt: skip
+    drafts.write_text("\n".join(map(json.dumps, records)))
+    read = read_log(drafts)  # of the last answer the log says whether it is right
+    assert (read.reading.faults, read.reading.attempts_left_out, len(read.episodes)) == ({"unclear": 1}, 2, 2)
+
+
 def test_a_record_may_have_several_right_answers() -> None:
     check = compare_final()
     assert check("4", {"gold": ["3", 4]})
