@@ -55,7 +55,8 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
             f"{int(log.episodes.capped.sum())} episodes at the cap of ten.",
             f"p {total.rates.p.text()}, a {total.rates.a.text()}, b {total.rates.b.text()}; a + b - 1 {total.youden.text()}; "
             f"odds multiplier {total.multiplier.text(1)}: resampling helps: {total.helps}.",
-            f"First answers alone {total.none.text()}; perfect decisions on the same answers {total.perfect.text()}.",
+            f"First answers alone {total.none.text()}; perfect decisions on the same answers {total.perfect.text()}"
+            f"{' (* b differs between puzzles)' if total.perfect.caution else ''}.",
             *(shared.sentence(group, what) + "." for what in ("accuracy", "stopped", "attempts")),
             f"Rejected at 5 %: {', '.join(rejected) or 'nothing'}. Not testable: {', '.join(untestable) or 'nothing'}.",
             f"Held-out log-likelihood per puzzle, heterogeneous less pooled: {better.text()}; rho of p "

@@ -12,7 +12,6 @@ Source: arXiv 2601.01580, section 6 (anatomy over the sizes).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,26 +130,6 @@ def as_episodes(rollouts: Rollouts, *, model: str = "policy") -> Episodes:
         cap=np.full(n, rollouts.cap),
         fields={"task": Labels.of(f"{a}x{b}" for a, b in rollouts.problems.size.tolist()), "model": Labels.constant(model, n)},
     )
-
-
-def records(rollouts: Rollouts, *, model: str) -> Iterator[str]:
-    """Yield one line of JSON per episode, in the schema of rollout logs."""
-    offsets, correct, stopped = rollouts.columns
-    trial: dict[str, int] = {}
-    sizes = [f"{n}x{m}" for n, m in rollouts.problems.size.tolist()]
-    for i, (name, size) in enumerate(zip(rollouts.problems.names, sizes, strict=True)):
-        trial[name] = trial.get(name, 0) + 1
-        attempts = []
-        for at in range(offsets[i], offsets[i + 1]):
-            last = at == offsets[i + 1] - 1
-            decision = "stop" if stopped[at] else "submit" if last else "resample"
-            attempts.append({"correct": bool(correct[at]), "decision": decision})
-        yield json.dumps(
-            {
-                "id": f"{name}#{trial[name]}", "problem": name, "task": size, "model": model, "cap": rollouts.cap,
-                "attempts": attempts,
-            }
-        )  # fmt: skip
 
 
 def report_row(report: SizeReport) -> dict[str, Any]:

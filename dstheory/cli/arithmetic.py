@@ -260,18 +260,20 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @json_option  # fmt: skip
 def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
+    from dstheory.anatomy.episodes import Episodes
+    from dstheory.anatomy.export import write_log
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
+    from dstheory.arithmetic.evaluation import as_episodes, report_row
     from dstheory.arithmetic.evaluation import evaluate as run_evaluation
-    from dstheory.arithmetic.evaluation import records, report_row
     from dstheory.arithmetic.training import read_checkpoint
     from dstheory.cli.show import print_json, print_table, progress_bar
-    from dstheory.readers import atomic_path, refuse_overwrite
+    from dstheory.readers import refuse_overwrite
 
     figures = _figure_files(out or checkpoints[0], "evaluation")
     for each in [*([] if out is None else [out]), *figures]:
         refuse_overwrite(each, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
-    lines: list[str] = []
+    logs: list[Episodes] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
         for done, path in enumerate(checkpoints):
             run = read_checkpoint(path)
@@ -279,12 +281,10 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
             reports, rollouts = run_evaluation(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
             model = path.stem if path.stem not in models else str(path)
             models[model] = [report_row(report) for report in reports]
-            if out is not None:
-                lines.extend(records(rollouts, model=model))
+            logs.append(as_episodes(rollouts, model=model))
             update(done + 1)
     if out is not None:
-        with atomic_path(out, overwrite=overwrite) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_log(out, Episodes.concatenate(logs), overwrite=overwrite)
     if figures:
         accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
         _draw(figures, accuracies, "final accuracy by size of the problem")
@@ -300,7 +300,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
             caption += "; * the interval may be too narrow, since it rests on what few problems were like"
         print_table(model, columns, table, caption=caption)
     if out is not None:
-        say(f"rollouts: {out} ({counted(len(lines), 'episode')}); dstheory anatomy {out}")
+        say(f"rollouts: {out} ({counted(sum(map(len, logs)), 'episode')}); dstheory anatomy {out}")
 
 
 def _known(value: dict[str, Any]) -> float:
