@@ -275,7 +275,7 @@ Reading = _record(
         "notes": Sequence[str],
     },
 )
-Interval = _record("Interval", {"value low high": float})
+Interval = _record("Interval", {"value low high": float, "caution": str})
 RatesSoFar = _record("RatesSoFar", {"labels": Mapping[str, str], "problems episodes attempts": int, "p a b": Interval})
 Passed = _record("Passed", {"k": int}, Interval)
 RevisionsSoFar = _record("RevisionsSoFar", {"first right_to_right wrong_to_right": Interval})

@@ -137,7 +137,7 @@ def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     found = _tables(episodes, options)
 
     def plain(estimate: Estimate) -> dict[str, Any]:
-        return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+        return {name: getattr(estimate, name) for name in ("value", "low", "high", "caution")}
 
     revised = found["revisions"]
     after = ("first", "right_to_right", "wrong_to_right")
