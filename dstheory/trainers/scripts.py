@@ -121,13 +121,19 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
 def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
     """Return the parts of the command that starts a trainer, in order, with its arrays where it names them."""
     arrays: dict[str, list[_Command]] = {}
+    doubted: dict[str, int] = {}  # how many parts of an array a branch may have dropped
     over = False
     for command in commands:
-        over = over or command is run
+        over, name = over or command is run, command.array
+        held = arrays.setdefault(name, [])
         if command.anew and not over and command.blocks == run.blocks[: len(command.blocks)]:
-            arrays[command.array] = []
-        if command.array:
-            arrays.setdefault(command.array, []).append(command)
+            held.clear()
+            doubted[name] = 0
+        elif command.anew and not over:
+            begin = doubted.get(name, 0)
+            held[begin:] = [_unless(part, command.line) for part in held[begin:]]
+            doubted[name] = len(held)
+        held.append(command)
 
     def parts(command: _Command, depth: int) -> Iterator[_Command]:
         begin = 0
@@ -147,6 +153,16 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
 
     its = (c for c in commands if c is run or not (c.array or c.program or c.document != run.document))
     return [part for c in its for part in parts(c, 0)]
+
+
+def _unless(part: _Command, line: int) -> _Command:
+    """Return a part of an array that a branch may drop, by the line of that."""
+
+    def doubted(word: str) -> str:
+        whole = re.fullmatch(r"--[A-Za-z][^=]*", word) or _VARIABLE.fullmatch(word)
+        return word if whole else f"{word}{_UNSURE}{line}{_UNSURE}"
+
+    return replace(part, words=tuple((doubted(word), at) for word, at in part.words))
 
 
 def starts_program(program: str, words: str) -> bool:

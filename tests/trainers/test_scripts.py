@@ -60,7 +60,8 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
         "A=(--n 1 --m 2)\nA=(--n 3)\npython -m my.train ${A[@]}\nA=()\n", [("n", 3, None)], [],
     ),
     "an array that a branch sets anew": (
-        "A=(--n 1 --m 2)\nif true; then\n  A=(--n 3)\nfi\npython -m my.train ${A[@]}\n", [("n", 1, 3), ("m", 2, None)], [],
+        "A=(--n=1 $B --m 2)\nif true; then\n  A=(--n 3)\nfi\nA+=(--o=4 p.q=5)\npython -m my.train ${A[@]}\n",
+        [("n", 1, 3), ("m", 2, 3), ("o", 4, None), ("p.q", 5, None)], ["**"],
     ),
     "an array after a test": (
         "A=(--n 1)\n[ -n \"$1\" ] && A+=(\n  --n 2\n  --m 3\n)\npython -m my.train ${A[@]} --o 1\n",
