@@ -9,6 +9,7 @@ from functools import cached_property
 from string import Formatter
 from typing import Self
 
+import mpmath
 import sympy as sp
 
 from dstheory.rational.symbols import InvalidNumberError, Number, at_numbers, check_numbers, latex_number, symbol
@@ -210,7 +211,7 @@ class DerivedGradient:
         for name, expr in self.definitions.items():
             at[name] = at_numbers(expr.xreplace(at))
             if at[name].has(sp.Integral) and at[name].free_symbols <= {X}:
-                at[name] = at[name].evalf(INTEGRAL_DIGITS)
+                at[name] = at[name].replace(sp.Integral, lambda integrand, _: _integral(integrand)).evalf(INTEGRAL_DIGITS)
             elif at[name].has(sp.Sum):
                 at[name] = at[name].doit()
             if at[name].has(sp.zoo, sp.nan, sp.oo):
@@ -241,6 +242,21 @@ class DerivedGradient:
         """Return the left sides under which the components of the gradient are displayed."""
         shown = next(step.items for step in self.steps if step.title == "The gradient")
         return [item.left for item in shown if isinstance(item, Display)]
+
+
+def _integral(integrand: sp.Expr) -> sp.Expr:
+    """Return the integral over X from 0 to 1 of a product of powers of polynomials; zoo where it does not converge.
+
+    SymPy's own ``evalf`` takes sixteen times as long: it evaluates the tree of the integrand anew at each point.
+    """
+    factors = [(sp.Poly(base, X).all_coeffs(), int(power)) for base, power in integrand.as_powers_dict().items()]
+    for digits in (INTEGRAL_DIGITS + 10, 2 * INTEGRAL_DIGITS, 4 * INTEGRAL_DIGITS, 16 * INTEGRAL_DIGITS):
+        with mpmath.workdps(digits):
+            f = [([mpmath.mpmathify(c.evalf(digits)) for c in base], power) for base, power in factors]
+            value, error = mpmath.quad(lambda x, f=f: mpmath.fprod(mpmath.polyval(c, x) ** n for c, n in f), [0, 1], error=True)
+            if error <= abs(value) * mpmath.mpf(10) ** -INTEGRAL_DIGITS:
+                return sp.Float(value, INTEGRAL_DIGITS)
+    return sp.zoo
 
 
 def _vocabulary(s: SymbolicSetting) -> set[str]:
