@@ -13,6 +13,8 @@ from types import SimpleNamespace
 # Both must be said before SymPy loads.
 os.environ.setdefault("SYMPY_GROUND_TYPES", "python")
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
+# Where each processor has a worker, threads of linear algebra wait for one another, and keep processors busy meanwhile.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from claims.forked import Forked
