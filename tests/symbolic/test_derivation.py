@@ -293,9 +293,11 @@ def test_numbers_that_leave_nothing_for_the_last_answer() -> None:
         derivation.evaluate(at)
 
 
-def test_demonstrations_that_never_stop() -> None:
-    derivation = derived("sft")
-    at = dict.fromkeys(derivation.symbols, "1/2") | {"p_E": 1, "a_E": 0, "l_s": 1, "l_d": 1}
+@pytest.mark.parametrize(("name", "options"), [("sft", {}), ("sft-sequence-mean", {"per_answer_lengths": True})])
+def test_demonstrations_that_never_stop(name: str, options: dict[str, bool]) -> None:
+    derivation = derived(name, **options)
+    lengths = {key: 1 for key in derivation.symbols if key.startswith("l_")}
+    at = dict.fromkeys(derivation.symbols, "1/2") | {"p_E": 1, "a_E": 0} | lengths
     with pytest.raises(InvalidNumberError, match="never stops"):
         derivation.evaluate(at)
 
