@@ -37,7 +37,7 @@ from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rew
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import effective_credit
-from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.large_groups import gradient_of_accuracy
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, log_likelihood, mass_of_steps
 from dstheory.objectives.parts import BatchTokens, ByOutcome, Normaliser, PerResponse, PerToken
@@ -152,10 +152,6 @@ class _Imitation(ResponseObjective):
         check_runs(solution, demonstrations=source.runs)
         return solve(solution.mdp, source)
 
-    def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return correctness, which no coefficient looks at."""
-        return reward_of(under, "correct")
-
     def token_weight(self, solution: Solution) -> TokenWeight | None:
         """Return the weight of each token; None for 1."""
         return None
@@ -199,7 +195,7 @@ class _Imitation(ResponseObjective):
             return EffectiveCredit(np.zeros(1), one / total, 0.0 * one)
         if isinstance(self.normaliser, PerResponse):
             return EffectiveCredit(np.zeros(1), one, 0.0 * one)
-        return effective_credit(None, self.normaliser, Grouping(1), solution, reward_of(solution, "correct"))
+        return effective_credit(None, self.normaliser, Grouping(1), solution, self.outcome_of(solution))
 
 
 class _LogLikelihood(_Imitation):
@@ -406,10 +402,6 @@ class RFT(ResponseObjective):
     def generated(self, solution: Solution) -> Solution:
         """Return the chain under the sampler, or under the policy."""
         return solution if self.sampler is None else solve(solution.mdp, self.sampler)
-
-    def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return correctness."""
-        return reward_of(under, "correct")
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return 1[R = 1] over the mean of what is kept; where nothing is ever kept, nothing is learned."""

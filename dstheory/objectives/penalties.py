@@ -43,7 +43,7 @@ from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import effective_credit
-from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.large_groups import gradient_of_penalty
@@ -112,10 +112,6 @@ class _Penalty(ResponseObjective):
 
     def generated(self, solution: Solution) -> Solution:
         return solution
-
-    def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return correctness, which no coefficient looks at."""
-        return reward_of(under, "correct")
 
     def weighted(self, weight: TokenWeight, solution: Solution) -> TokenWeight:
         """Return a weight of tokens times strength and stage weight."""

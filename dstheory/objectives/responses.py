@@ -34,7 +34,7 @@ from dstheory.objectives.expectation.exponential import (
     response_mass,
     response_reweighted,
 )
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.rounding import unlike
 from dstheory.objectives.weights import TokenWeight
@@ -78,9 +78,9 @@ class ResponseObjective(Objective):
     def generated(self, solution: Solution) -> Solution:
         """Return the chain under the policy that generates the responses."""
 
-    @abstractmethod
     def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return the reward R of a response on the generating chain."""
+        """Return the reward R of a response on the generating chain: correctness, unless a subclass pays for something else."""
+        return reward_of(under, "correct")
 
     @abstractmethod
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
