@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -66,20 +67,15 @@ class Documents:
         at = Place.of(key).get if key else lambda document: document
 
         def inner(documents: Sequence[Any]) -> list[Any]:
-            found = [at(document) if isinstance(document, dict) else None for document in documents]
-            return list(
-                chain.from_iterable(
-                    _entries(one) if isinstance(one, kind) else [doc] for one, doc in zip(found, documents, strict=True)
-                )
-            )
+            found = [(at(document) if isinstance(document, dict) else None, document) for document in documents]
+            return [record for one, document in found for record in (_entries(one) if isinstance(one, kind) else [document])]
 
         def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
             yield from _numbered(inner(documents) for _, documents in self.parts(columns, names))
 
         head = inner(self.head)[:HEAD]
-        return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
-            head, parts, "record"
-        )  # fmt: skip
+        same = len(head) == len(self.head) and all(map(operator.is_, head, self.head))
+        return self if same else Documents(head, parts, "record")
 
 
 def _entries(value: Any) -> list[Any]:

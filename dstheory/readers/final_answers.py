@@ -10,7 +10,7 @@ Source: the rules for boxes, numbers and letters are this package's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -61,7 +61,7 @@ _TAGGED = re.compile(
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _PROSE_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,}(?![A-Za-z(])")  # of a formula none is left when its commands are gone
 _JOIN = re.compile(r"[\s$\\()\[\]*]*(?:,|;|\b(?:and|or|to)\b)[\s$\\()\[\]*]*")  # between boxes that are answers together
-_TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:(?P<and>and)|or)\s+(?P<other>[^;:\n]{1,60}?)[.\s]*")
+_TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:and|or)\s+(?P<other>[^;:\n]{1,60}?)[.\s]*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _BREAK = re.compile(r":\s|(?:[,;]\s+(?!(?:and|or|to)\b)|\s(?=(?:because|since|so)\b))(?=[A-Za-z])")  # a new thought
 _ASIDE = re.compile(r"\s\((?=[^()$\\]{0,80}[a-z]{3})[^()$\\]{0,80}\)")
@@ -141,9 +141,7 @@ def same_answer(answer: str, gold: str) -> bool | None:
         return bool(wanted) and _plain(_CLAUSE.split(_unwrapped(said), maxsplit=1)[0]) == wanted
     named, clear = _named(said, first=True) if _PIECE.search(said) else _named(answer, first=False)
     verdicts = [_same(name, gold, wanted) for name in named[-_MOST_NAMED:]]
-    if clear or not any(verdicts):
-        return None if None in verdicts else any(verdicts)
-    return None
+    return None if None in verdicts or (any(verdicts) and not clear) else any(verdicts)
 
 
 def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool | None:
@@ -249,7 +247,7 @@ def _last_boxes(text: str) -> str:
         >>> _last_boxes("\\boxed{3}, so \\boxed{4}"), _last_boxes("\\boxed{1} or $\\boxed{2}$")
         ('4', '1, 2')
     """
-    boxes = _placed_boxes(text)
+    boxes = _boxes(text)
     first = len(boxes) - 1
     while first > 0 and _JOIN.fullmatch(text[boxes[first - 1][1] + 1 : boxes[first][0]]):
         first -= 1
@@ -274,16 +272,12 @@ def final_answers(text: str) -> list[str]:
         >>> final_answers("so 3 or \\boxed{4}"), final_answers("3 apples, then 1,200/7"), final_answers("$x = 3$, and \\sqrt{2}")
         (['4'], ['3', '1,200/7'], ['x = 3', '\\sqrt{2}'])
     """
-    return _boxes(text) or list(_pieces(text))
+    boxes = [content for _, _, content in _boxes(text)]
+    return boxes or list(filter(None, map(_content, _PIECE.finditer(with_slashes(text)))))
 
 
-def _boxes(text: str) -> list[str]:
-    """Return what stands in boxes, in order; of boxes within boxes the outer one."""
-    return [content for _, _, content in _placed_boxes(text)]
-
-
-def _placed_boxes(text: str) -> list[tuple[int, int, str]]:
-    """Return where each box begins and ends, and what stands in it."""
+def _boxes(text: str) -> list[tuple[int, int, str]]:
+    """Return where each box begins and ends, and what stands in it; of boxes within boxes the outer one."""
     out: list[tuple[int, int, str]] = []
     end = 0
     for found in _OPEN_BOX.finditer(text):
@@ -305,10 +299,6 @@ def _braced(text: str, start: int) -> str | None:
             if depth == 0:
                 return text[start:i]
     return None
-
-
-def _pieces(text: str) -> Iterator[str]:
-    return filter(None, map(_content, _PIECE.finditer(with_slashes(text))))
 
 
 def _said(text: str) -> str:
@@ -344,8 +334,8 @@ def _plain(text: str) -> str:
 
 def _letter(text: str) -> str:
     """Return the letter of the choice that a text makes, in lower case; "" if it makes none."""
-    box = _boxes(text)
-    plain = _PROSE.sub(r"\1", _unwrapped(box[-1] if box else text)).strip().strip("*")
+    boxes = _boxes(text)
+    plain = _PROSE.sub(r"\1", _unwrapped(boxes[-1][2] if boxes else text)).strip().strip("*")
     for pattern in (_CHOSEN, _BRACKETED):
         chosen = [found for found in pattern.finditer(plain) if not _REJECTED.match(plain, found.end())
                   and not _NOT.search(plain[: found.start()])]  # fmt: skip
