@@ -29,27 +29,44 @@ Qed.
 
 (* Roots. *)
 Theorem kinds_step2 :
-  forall p a z : R,
+  forall p z : R,
   0 < p < 1 ->
-  0 < a < 1 ->
-  a * p = a * p
+  (1 + sqrt p) * (sqrt p - 1) = p - 1
   /\ (exp z) = (exp z).
 Proof.
-intros p a z H1 H2.
+intros p z H1.
 assert (0 < p) by (lra).
 assert (0 < (1 - p)) by (lra).
-assert (0 < a) by (lra).
-assert (0 < (1 - a)) by (lra).
-pose proof (exp_facts (z)).
-pose proof (exp_facts (z)).
-assert (W1 : (exp z) = (exp (z))) by (apply ln_inv; [ positive | positive | logs ]).
+try pose proof (ln_facts (p) ltac:(positive)).
+assert (0 < p) by (first [ lra | nra ]).
+assert (0 < p) by (replace (p) with (p) by equal; positive).
+pose proof (ln_facts (p) ltac:(assumption)).
+assert (W1 : (ln p) = (ln (p))) by (replace (p) with (p) by equal; logs).
 try rewrite W1 in *.
-split. { subst; equal. }
+assert (W2 : sqrt p = (Rpower (p) ((1 / 2)))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W2 in *.
+pose proof (exp_facts (z)).
+pose proof (exp_facts (z)).
+assert (W3 : (exp z) = (exp (z))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W3 in *.
+assert (R0 : Rpower (p) ((1 / 2)) ^ 2 = p) by (pose proof (root_power (p) 2 ltac:(positive) ltac:(repeat constructor)) as law; replace (INR 2) with 2 in law by (simpl; ring); exact law).
+split. { subst; first [ equal | field [R0]; repeat split; nonzero ]. }
+subst; first [ equal | field [R0]; repeat split; nonzero ].
+Qed.
+
+(* A denominator of either sign. *)
+Theorem kinds_step3 :
+  forall z : R,
+  (z <> 3) ->
+  z / (z - 3) - 1 = 3 / (z - 3).
+Proof.
+intros z H1.
+assert (z - 3 <> 0) by (nonzero).
 subst; equal.
 Qed.
 
 (* Positive at closed ends. *)
-Theorem kinds_step3 :
+Theorem kinds_step4 :
   forall g : R,
   0 <= g <= 1 ->
   1 + g ^ 2 - g > 0.
@@ -64,7 +81,7 @@ settle.
 Qed.
 
 (* A bound from below. *)
-Theorem kinds_step4 :
+Theorem kinds_step5 :
   forall x : R,
   2 <= x ->
   x ^ 2 - 1 - x > 0.
@@ -78,7 +95,7 @@ settle.
 Qed.
 
 (* Equivalent. *)
-Theorem kinds_step5 :
+Theorem kinds_step6 :
   forall p a b : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -103,7 +120,7 @@ settle.
 Qed.
 
 (* A case each. *)
-Theorem kinds_step6 :
+Theorem kinds_step7 :
   forall z : R,
   ((z > 1 \/ z < (- 1)) -> z ^ 2 > 1).
 Proof.
@@ -116,7 +133,7 @@ settle_by ltac:(first [ assert (K0 : 0 < ((z - 1))) by known; assert (0 < ((z - 
 Qed.
 
 (* Both. *)
-Theorem kinds_step7 :
+Theorem kinds_step8 :
   forall p a y : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -138,7 +155,7 @@ settle_by ltac:(first [ assert (K0 : 0 < ((p - a))) by known; assert (0 < ((p + 
 Qed.
 
 (* By products of premises. *)
-Theorem kinds_step8 :
+Theorem kinds_step9 :
   forall p a : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -160,7 +177,7 @@ settle.
 Qed.
 
 (* By an equation. *)
-Theorem kinds_step9 :
+Theorem kinds_step10 :
   forall p a b : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -185,7 +202,7 @@ settle_by ltac:(first [ assert (K0 : ((b + p - 1)) = 0) by known; assert (K1 : 0
 Qed.
 
 (* By what is not zero. *)
-Theorem kinds_step10 :
+Theorem kinds_step11 :
   forall y z : R,
   0 < y ->
   (z <> 1) ->
@@ -202,7 +219,7 @@ settle.
 Qed.
 
 (* By a premise with a denominator. *)
-Theorem kinds_step11 :
+Theorem kinds_step12 :
   forall p a y : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -226,8 +243,57 @@ subst.
 settle.
 Qed.
 
+(* By one with a negative denominator. *)
+Theorem kinds_step13 :
+  forall p a y : R,
+  0 < p < 1 ->
+  0 < a < 1 ->
+  0 < y ->
+  (p / (a - 2) > (- (a / y))) ->
+  p * y < 2 * a.
+Proof.
+intros p a y H1 H2 H3 H4.
+assert (0 < p) by (lra).
+assert (0 < (1 - p)) by (lra).
+assert (0 < a) by (lra).
+assert (0 < (1 - a)) by (lra).
+assert (0 < y) by (lra).
+assert (0 < 2 - a) by (replace (2 - a) with (1 * a + 2 * (1 - a)) by field; sum_positive).
+assert (a - 2 <> 0) by (replace (a - 2) with (((- 1)) * (2 - a)) by equal; nonzero).
+assert (0 < y) by (first [ lra | nra ]).
+assert (y <> 0) by (replace (y) with ((1) * y) by equal; nonzero).
+assert (0 < (2 * a - a ^ 2 - p * y)) by (apply (gt_iff (p / (a - 2)) ((- (a / y))) ((1) / ((2 - a) * y)) (2 * a - a ^ 2 - p * y) ltac:(equal) ltac:(positive)); lra).
+assert (0 < 2 * a - a ^ 2 - p * y) by (replace (2 * a - a ^ 2 - p * y) with (1 * (2 * a - a ^ 2 - p * y)) by field; sum_positive).
+assert (0 < 2 * a - p * y) by (replace (2 * a - p * y) with (1 * (2 * a - a ^ 2 - p * y) + 1 * a ^ 2) by field; sum_positive).
+try rewrite (gt_iff (p / (a - 2)) ((- (a / y))) ((1) * (2 * a - a ^ 2 - p * y) / ((2 - a) * y)) (1) ltac:(equal) ltac:(positive)) in *.
+try rewrite (lt_iff (p * y) (2 * a) ((1) * (2 * a - p * y)) (- (1)) ltac:(equal) ltac:(positive)) in *.
+subst.
+settle.
+Qed.
+
+(* By what else fails. *)
+Theorem kinds_step14 :
+  forall p a y : R,
+  0 < p < 1 ->
+  0 < a < 1 ->
+  0 < y ->
+  (p <= a \/ p * y > a * y).
+Proof.
+intros p a y H1 H2 H3.
+assert (0 < p) by (lra).
+assert (0 < (1 - p)) by (lra).
+assert (0 < a) by (lra).
+assert (0 < (1 - a)) by (lra).
+assert (0 < y) by (lra).
+assert (0 < y) by (first [ lra | nra ]).
+try rewrite (le_iff (p) (a) ((1)) ((p - a)) ltac:(equal) ltac:(positive)) in *.
+try rewrite (gt_iff (p * y) (a * y) ((1) * y) ((p - a)) ltac:(equal) ltac:(positive)) in *.
+subst.
+settle.
+Qed.
+
 (* Not. *)
-Theorem kinds_step12 :
+Theorem kinds_step15 :
   forall p a : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -245,7 +311,7 @@ settle_by ltac:(first [ assert (K0 : 0 < (- ((p - a)))) by known; assert (K1 : 0
 Qed.
 
 (* Logarithms. *)
-Theorem kinds_step13 :
+Theorem kinds_step16 :
   forall x y : R,
   2 <= x ->
   0 < y ->
@@ -279,8 +345,54 @@ subst.
 settle.
 Qed.
 
+(* Powers. *)
+Theorem kinds_step17 :
+  forall p y z : R,
+  0 < p < 1 ->
+  0 < y ->
+  Rpower (p * y) z * (exp y) > Rpower p z * Rpower y z.
+Proof.
+intros p y z H1 H2.
+assert (0 < p) by (lra).
+assert (0 < (1 - p)) by (lra).
+assert (0 < y) by (lra).
+try pose proof (ln_facts (p) ltac:(positive)).
+try pose proof (ln_facts (y) ltac:(positive)).
+assert (0 < p) by (first [ lra | nra ]).
+assert (0 < y) by (first [ lra | nra ]).
+assert (0 < p * y) by (replace (p * y) with (p * y) by equal; positive).
+pose proof (ln_facts (p * y) ltac:(assumption)).
+assert (W1 : (ln (p * y)) = (ln (p)) + (ln (y))) by (replace (p * y) with (p * y) by equal; logs).
+try rewrite W1 in *.
+pose proof (exp_facts ((ln (p)) * z)).
+pose proof (exp_facts ((ln (y)) * z)).
+assert (W2 : Rpower (p * y) z = (exp ((ln (p)) * z)) * (exp ((ln (y)) * z))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W2 in *.
+pose proof (exp_facts (y)).
+pose proof (exp_facts (y)).
+assert (W3 : (exp y) = (exp (y))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W3 in *.
+assert (0 < p) by (replace (p) with (p) by equal; positive).
+pose proof (ln_facts (p) ltac:(assumption)).
+assert (W4 : (ln p) = (ln (p))) by (replace (p) with (p) by equal; logs).
+try rewrite W4 in *.
+assert (W5 : Rpower p z = (exp ((ln (p)) * z))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W5 in *.
+assert (0 < y) by (replace (y) with (y) by equal; positive).
+pose proof (ln_facts (y) ltac:(assumption)).
+assert (W6 : (ln y) = (ln (y))) by (replace (y) with (y) by equal; logs).
+try rewrite W6 in *.
+assert (W7 : Rpower y z = (exp ((ln (y)) * z))) by (apply ln_inv; [ positive | positive | logs ]).
+try rewrite W7 in *.
+assert (0 < (exp ((ln (p)) * z))) by (positive).
+assert (0 < (exp ((ln (y)) * z))) by (positive).
+try rewrite (gt_iff (((exp ((ln (p)) * z)) * (exp ((ln (y)) * z))) * ((exp (y)))) (((exp ((ln (p)) * z))) * ((exp ((ln (y)) * z)))) ((1) * (exp ((ln (p)) * z)) * (exp ((ln (y)) * z))) (((exp (y)) - 1)) ltac:(equal) ltac:(positive)) in *.
+subst.
+settle.
+Qed.
+
 (* Exponentials. *)
-Theorem kinds_step14 :
+Theorem kinds_step18 :
   forall y : R,
   0 < y ->
   (exp y) > 1 + (1 / 2) * y.
@@ -297,7 +409,7 @@ settle.
 Qed.
 
 (* The larger one. *)
-Theorem kinds_step15 :
+Theorem kinds_step19 :
   forall p a : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -315,7 +427,7 @@ settle.
 Qed.
 
 (* At a point. *)
-Theorem kinds_step16 :
+Theorem kinds_step20 :
   exists p a b : R,
   0 < p < 1
   /\ 0 < a < 1
@@ -334,7 +446,7 @@ exists (1 / 2), (1 / 3), (1 / 4); apply goal; reflexivity.
 Qed.
 
 (* Not at another. *)
-Theorem kinds_step17 :
+Theorem kinds_step21 :
   exists y : R,
   0 < y
   /\ (~ ((ln y) > 1)).
@@ -348,7 +460,7 @@ exists (2); apply goal; reflexivity.
 Qed.
 
 (* On a box. *)
-Theorem kinds_step18 :
+Theorem kinds_step22 :
   forall p : R,
   1 / 4 <= p <= 3 / 4 ->
   (exp p) < 3.
@@ -366,11 +478,13 @@ Theorem kinds :
   0 <= g <= 1 ->
   forall V : R, V = a * p / (1 - g * (b * (1 - p) + p * (1 - a))) ->
   V * (1 - g * (b * (1 - p) + p * (1 - a))) = a * p)
-  /\ (forall p a z : R,
+  /\ (forall p z : R,
   0 < p < 1 ->
-  0 < a < 1 ->
-  a * p = a * p
+  (1 + sqrt p) * (sqrt p - 1) = p - 1
   /\ (exp z) = (exp z))
+  /\ (forall z : R,
+  (z <> 3) ->
+  z / (z - 3) - 1 = 3 / (z - 3))
   /\ (forall g : R,
   0 <= g <= 1 ->
   1 + g ^ 2 - g > 0)
@@ -411,6 +525,17 @@ Theorem kinds :
   0 < y ->
   (p / y < a) ->
   p < a * y)
+  /\ (forall p a y : R,
+  0 < p < 1 ->
+  0 < a < 1 ->
+  0 < y ->
+  (p / (a - 2) > (- (a / y))) ->
+  p * y < 2 * a)
+  /\ (forall p a y : R,
+  0 < p < 1 ->
+  0 < a < 1 ->
+  0 < y ->
+  (p <= a \/ p * y > a * y))
   /\ (forall p a : R,
   0 < p < 1 ->
   0 < a < 1 ->
@@ -420,6 +545,10 @@ Theorem kinds :
   0 < y ->
   (x > 2) ->
   (ln (y * x ^ 2)) > (ln x) + (ln y))
+  /\ (forall p y z : R,
+  0 < p < 1 ->
+  0 < y ->
+  Rpower (p * y) z * (exp y) > Rpower p z * Rpower y z)
   /\ (forall y : R,
   0 < y ->
   (exp y) > 1 + (1 / 2) * y)
@@ -456,7 +585,11 @@ split; [ exact kinds_step14 | ].
 split; [ exact kinds_step15 | ].
 split; [ exact kinds_step16 | ].
 split; [ exact kinds_step17 | ].
-exact kinds_step18.
+split; [ exact kinds_step18 | ].
+split; [ exact kinds_step19 | ].
+split; [ exact kinds_step20 | ].
+split; [ exact kinds_step21 | ].
+exact kinds_step22.
 Qed.
 
 (* wrong. S. *)

@@ -30,6 +30,8 @@ for place, group in re.findall(r"Definition together(\\d+) := \\(I, (.*)\\)", te
     if "silent" not in names:
         print("GROUP " + place + ".", "Closed under the global context" if names == ["closed"] else "Axioms:", sep=chr(10))
         print(*(said if names != ["closed"] else []), sep=chr(10))
+    if "stopped" in names:
+        sys.exit("Killed")
 """
 p, n = symbols("p n")
 STEP = decide("Small.", p < 1)
@@ -78,6 +80,12 @@ def test_an_error_that_belongs_to_no_claim_refuses_all_of_the_file(coqc: str, tm
     file = tmp_path / "claims_user.v"
     file.write_text(f"broken\n{file.read_text()}")
     assert check(parts, tmp_path, coqc) == [KernelAnswer("good", confirmed=False, message="Fatal error", refused=True)]
+
+
+def test_an_answer_of_which_the_end_is_missing_confirms_nothing(coqc: str, tmp_path: Path) -> None:
+    parts = export([Claim(id="stopped", statement="S.", domain={p: UNIT}, proof=[STEP])], tmp_path)
+    why = "Coq did not say what it rests on: Killed"
+    assert check(parts, tmp_path, coqc) == [KernelAnswer("stopped", confirmed=False, message=why, refused=True)]
 
 
 def test_tactics_that_do_not_compile_are_an_error(coqc: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -191,7 +192,7 @@ def ranged(name: str, own: Domain, at: At) -> list[Any]:
 
 
 def inside(own: Domain, chance: random.Random) -> float:
-    low = -2.0 if own.lower is None else float(own.lower)
+    low = -2.0 if own.lower is None else float(own.lower)  # -2 lies below all upper ends here
     high = low + 3 if own.upper is None else float(own.upper)
     return low + (high - low) * chance.uniform(0.1, 0.9) if high > low else low
 
@@ -230,12 +231,21 @@ def compare(claim: Claim, step: Step) -> None:
             assert sorted(assumed, key=repr) == sorted(premises, key=repr)
 
 
-k, u, v, w, x, y, z, V = symbols("k u v w x y z V")
-ENDS = {u: UNIT, v: between(-1, 2, "(]"), w: CLOSED_UNIT, x: at_least(2), y: POSITIVE, z: REAL}
+k, t, u, v, w, x, y, z, V = symbols("k t u v w x y z V")
+ENDS = {
+    t: Domain(None, Fraction(1)),
+    u: UNIT,
+    v: between(-1, 2, "(]"),
+    w: CLOSED_UNIT,
+    x: at_least(2),
+    y: POSITIVE,
+    z: REAL,
+}
 WITHIN: dict[Any, Any] = {u: ("1/4", "1/2"), y: (1, 2)}
 KINDS = {
     "or and": decide("S.", Or(And(u < x, Ne(y, z)), v >= w)),
     "not": decide("S.", Not(Or(u > x, And(u > y, v > z)), evaluate=False)),
+    "bounded above": decide("S.", t + u < z),
     "implies": decide("S.", Implies(Or(u > z, v < z), Implies(y > 1, x > y))),
     "if and only if": decide("S.", Equivalent(And(u > z, v < z), y > 1)),
     "powers": decide("S.", -(u**2) / (1 - x) ** 3 + y**-2 * (u - v) ** 2 > -(x**4) / 3 - z * (y - (u - w))),

@@ -35,7 +35,8 @@ Q = p * (1 - a) + (1 - p) * b
 DOMAIN = {p: UNIT, a: UNIT, b: UNIT, g: CLOSED_UNIT, x: at_least(2), y: POSITIVE, z: REAL}
 PROOF = [
     identity("Fractions.", V * (1 - g * Q), p * a, using={V: p * a / (1 - g * Q)}),
-    identity("Roots.", [sqrt(p * a) ** 2, exp(2 * z) / exp(z)], [p * a, exp(z)]),
+    identity("Roots.", [(sqrt(p) + 1) * (sqrt(p) - 1), exp(2 * z) / exp(z)], [p - 1, exp(z)]),
+    identity("A denominator of either sign.", z / (z - 3) - 1, 3 / (z - 3), given=[Ne(z, 3)]),
     decide("Positive at closed ends.", 1 + g**2 - g > 0),
     decide("A bound from below.", x**2 - x - 1 > 0),
     decide("Equivalent.", Equivalent(p * a / (1 - Q) > p, a + b > 1)),
@@ -45,8 +46,11 @@ PROOF = [
     decide("By an equation.", p**2 + a * b >= a, given=[Eq(b, 1 - p), p >= a]),
     decide("By what is not zero.", (z - 1) ** 2 * y > 0, given=[Ne(z, 1)]),
     decide("By a premise with a denominator.", p < a * y, given=[p / y < a]),
+    decide("By one with a negative denominator.", p * y < 2 * a, given=[p / (a - 2) > -a / y]),
+    decide("By what else fails.", Or(p * y > a * y, p <= a)),
     decide("Not.", Not(And(p > a, a > p), evaluate=False)),
     decide("Logarithms.", log(y * x**2) > log(y) + log(x), given=[x > 2]),
+    decide("Powers.", (p * y) ** z * exp(y) > p**z * y**z),
     decide("Exponentials.", exp(y) > 1 + y / 2),
     decide("The larger one.", Max(p, a) >= p),
     example("At a point.", p * a < b, at={p: "1/2", a: "1/3", b: "1/4"}),

@@ -69,7 +69,7 @@ def test_a_theorem_says_what_its_step_says() -> None:
 
 
 def test_the_theorem_of_a_claim_that_fails_says_where() -> None:
-    proof = [decide("Always?", u * x < 1)]
+    proof = [decide("Another thing.", x < 2, lemma=True), decide("Always?", u * x < 1)]
     claim = Claim(
         id="c", statement="S.", domain={u: CLOSED_UNIT, x: POSITIVE}, assumptions=[u < x], proof=proof, recorded="fails",
         witness={u: "1/2", x: 3},
