@@ -62,6 +62,10 @@ class Premises:
         self.abstraction = Abstraction(self.sign_of, self.domain)
         self._signs: dict[Any, int | None] = {}
 
+    def assuming(self, assumptions: Sequence[Any]) -> Premises:
+        """The same domain with other assumptions."""
+        return Premises(self.domain, assumptions, deadline=self.deadline, seed=self.seed)
+
     def sign_of(self, expression: Any) -> int | None:
         """+1 or -1 if a rational expression has that sign wherever the premises hold, otherwise None."""
         ratio = as_ratio(expression)

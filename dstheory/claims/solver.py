@@ -255,11 +255,6 @@ def _number(z3: Any, value: Any) -> Any:
     if z3.is_rational_value(value):
         return Fraction(value.numerator_as_long(), value.denominator_as_long())
     if z3.is_algebraic_value(value):
-        coefficients = [Fraction(item.numerator_as_long(), item.denominator_as_long()) for item in value.poly()]
-        variable = sympy.Symbol("x")
-        polynomial = sum(
-            (sympy.Rational(c.numerator, c.denominator) * variable**power for power, c in enumerate(coefficients)),
-            sympy.Integer(0),
-        )
-        return sympy.real_roots(polynomial)[value.index() - 1]
+        coefficients = [sympy.Rational(item.numerator_as_long(), item.denominator_as_long()) for item in value.poly()]
+        return sympy.real_roots(sympy.Poly(coefficients[::-1], sympy.Symbol("x")))[value.index() - 1]
     return None

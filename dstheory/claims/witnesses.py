@@ -244,6 +244,7 @@ def _compile(formula: Any, names: list[str]) -> Any:
 
 def _compile_relation(relation: Any, names: list[str]) -> Any:
     terms = sympy.Add.make_args(relation.lhs - relation.rhs)
+    operator = relation.rel_op if relation.rel_op in ("==", "!=") else relation.rel_op[0]  # within rounding < is as good as <=
 
     def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:
         with np.errstate(all="ignore"):
@@ -256,22 +257,8 @@ def _compile_relation(relation: Any, names: list[str]) -> Any:
             slack = _ROUNDING * np.maximum(scale, 1e-300)
             unsure = ~np.isfinite(value) | ~np.isfinite(scale)
             below, above, equal = value < slack, value > -slack, np.abs(value) <= slack
-        true = {
-            "<": below,
-            "<=": below,
-            ">": above,
-            ">=": above,
-            "==": equal,
-            "!=": np.ones(n, dtype=bool),
-        }[relation.rel_op]
-        false = {
-            "<": above,
-            "<=": above,
-            ">": below,
-            ">=": below,
-            "==": np.ones(n, dtype=bool),
-            "!=": equal,
-        }[relation.rel_op]
+        always = np.ones(n, dtype=bool)
+        true, false = {"<": (below, above), ">": (above, below), "==": (equal, always), "!=": (always, equal)}[operator]
         return true | unsure, false | unsure
 
     return screen

@@ -137,31 +137,24 @@ def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers
 
 def _file(coq: _Coq, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
     """Check the claims of one file; one that does not get through is taken out and the others are tried again."""
-    answers: list[KernelAnswer] = []
+    answers = [KernelAnswer(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
     path = coq.directory / f"{name}.v"
     whole = path.read_text(encoding="utf-8")
     left = [part for part in parts if part.theorems]
-    answers += [KernelAnswer(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
-    while left:
-        wrong = coq.compiled(name)
-        if wrong is None:
-            break
+    while left and (wrong := coq.compiled(name)) is not None:
         line, message = wrong
         culprit = _claim_at(path.read_text(encoding="utf-8"), line, left)
         if culprit is None:
             answers += [KernelAnswer(part.claim.id, confirmed=False, message=message, refused=True) for part in left]
             left = []
-            break
+            continue
         whole_numbers = any(domain.integer for domain in culprit.claim.domain_by_name.values())
         why = f"it is about integers, and Coq did not accept it for all real numbers: {message}" if whole_numbers else message
         answers.append(KernelAnswer(culprit.claim.id, confirmed=False, message=why, refused=not whole_numbers))
         left = [part for part in left if part is not culprit]
         path.write_text(path.read_text(encoding="utf-8").replace(culprit.text(), ""), encoding="utf-8")
-    for part in left:
-        if not part.whole:
-            answers.append(KernelAnswer(part.claim.id, confirmed=False, message=_why(part)))
-    asked = [part for part in left if part.whole]
-    if asked:
+    answers += [KernelAnswer(part.claim.id, confirmed=False, message=_why(part)) for part in left if not part.whole]
+    if asked := [part for part in left if part.whole]:
         answers += _assumptions(coq, name, asked)
     path.write_text(whole, encoding="utf-8")
     return answers

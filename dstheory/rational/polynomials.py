@@ -379,21 +379,21 @@ def irreducible_factors(polynomial: Any) -> tuple[int, list[tuple[Any, int]]]:
     >>> irreducible_factors(2 * x * y**2 - 2 * x**3)
     (-2, [(x, 1), (x - y, 1), (x + y, 1)])
     """
-    if flint is None:
-        content, factors = polynomial.factor_list()
-        return int(content), factors
+    content, factors = (flint and _factors_by_flint(polynomial)) or polynomial.factor_list()
+    return int(content), factors
+
+
+def _factors_by_flint(polynomial: Any) -> tuple[Any, list[tuple[Any, int]]] | None:
     ring = polynomial.ring
     context = flint.fmpz_mpoly_ctx.get([f"x{i}" for i in range(ring.ngens)], "lex")
     given = context.from_dict({monomial: int(c) for monomial, c in polynomial.items()})
     try:
         content, found = given.factor()
-        right = math.prod((factor ** int(power) for factor, power in found), start=context.constant(content)) == given
+        if math.prod((factor ** int(power) for factor, power in found), start=context.constant(content)) != given:
+            return None
     except OverflowError:  # python-flint 0.9 cannot say the multiplicities in some products with large coefficients
-        right = False
-    if not right:
-        content, factors = polynomial.factor_list()
-        return int(content), factors
-    content, factors = int(content), []
+        return None
+    factors = []
     for factor, power in found:
         ours = ring.from_dict({tuple(map(int, exponents)): ring.domain(int(c)) for exponents, c in factor.to_dict().items()})
         factors.append((ours, int(power)))

@@ -2,7 +2,7 @@ r"""The two-stage decision-sampling chain in SymPy: transition structure, Bellma
 
 One prompt. At turn k an answer y_k is drawn with probability pi(y), then a decision: stop with probability sigma(y), else
 resample and go to turn k + 1 (Zhao, Zha, Zhang and Xu, arXiv 2601.01580). Only this transition structure is stated here;
-values, accuracy, turns and occupancies are solutions of the linear equations that it implies, found by SymPy:
+values, accuracy, turns and occupancies are solutions of the linear equations that it implies:
 
     V   = sum_y pi(y) [ u_s(y) + g_w ( sigma(y) u(y, stop) + (1 - sigma(y)) ( u(y, resample) + g_b V ) ) ]
     N_r = 1 + r q N_r,        q = sum_y pi(y) (1 - sigma(y)),
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
@@ -220,15 +221,11 @@ class SymbolicChain:
             unknown = sp.Dummy("V")
             v = _solve_linear(self.bellman(payoff, rate, unknown), unknown)
             return SymbolicValues((v,), (self.answer_values(payoff, rate, v, 0),), (self.decision_values(payoff, rate, v, 0),))
-        following: sp.Expr = sp.S.Zero
-        value: list[sp.Expr] = []
-        answer, decision = [], []
+        rows: list[Any] = [(sp.S.Zero, (), ())]
         for turn in reversed(range(self.turns)):
-            answer.append(self.answer_values(payoff, rate, following, turn))
-            decision.append(self.decision_values(payoff, rate, following, turn))
-            following = self.bellman(payoff, rate, following, turn)
-            value.append(following)
-        return SymbolicValues(tuple(reversed(value)), tuple(reversed(answer)), tuple(reversed(decision)))
+            here = payoff, rate, rows[-1][0], turn
+            rows.append((self.bellman(*here), self.answer_values(*here), self.decision_values(*here)))
+        return SymbolicValues(*zip(*rows[:0:-1], strict=True))
 
     def value(self, payoff: Payoffs, rate: Discount = UNDISCOUNTED) -> sp.Expr:
         """Return the expected discounted total of a payoff."""
@@ -263,25 +260,12 @@ class SymbolicChain:
         return self.visits() if self.turns is None else sp.Add(*[self.reach(k) for k in range(self.turns - 1)])
 
 
-@cache
-def _general_solution() -> tuple[sp.Expr, sp.Symbol, sp.Symbol]:
-    """Let SymPy solve x = r + (1 - k) x once, in symbols; return the solution, r and k."""
-    x, r, k = sp.symbols("x r k")
-    ((solution,),) = sp.linsolve([sp.Eq(x, r + (1 - k) * x)], [x])
-    return solution, r, k
-
-
 def _solve_linear(right_hand_side: sp.Expr, unknown: sp.Symbol) -> sp.Expr:
-    """Solve x = f(x) for a linear f, keeping f's own form, and check the solution in the equation.
-
-    Only r = f(0) and the slope f' enter the solution, so its denominator stays 1 - f' as the equation has it: that
-    is shorter to read, and to differentiate, than the expanded fraction.
-    """
+    """Solve x = f(x) for a linear f: x = f(0)/(1 - f'), the denominator as it is; the solution is checked in the equation."""
     slope = sp.diff(right_hand_side, unknown)
     if slope.has(unknown):
         raise ChainError(f"the equation {unknown} = {right_hand_side} is not linear in {unknown}")
-    general, r, k = _general_solution()
-    solution = general.subs({r: right_hand_side.subs(unknown, 0), k: 1 - slope}, simultaneous=True)
+    solution = right_hand_side.subs(unknown, 0) / (1 - slope)
     if not is_zero(right_hand_side.subs(unknown, solution) - solution):
         raise ArithmeticError(f"{solution} does not solve {unknown} = {right_hand_side}")
     return solution

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy as sp
 
@@ -222,7 +223,7 @@ class _Builder:
         """Define V (or K, for another payoff) and the action values; return them as names."""
         letter = "V" if self.earns_reward else "K"
         self.future = [sp.S.Zero] * (self.turns + 1)
-        named: list[tuple[sp.Symbol, tuple[sp.Symbol, ...], tuple[tuple[sp.Expr, sp.Expr], ...]]] = []
+        named: list[Any] = []
         for turn in reversed(range(self.turns)):
             infinite = self.chain.turns is None
             v = symbol(f"{letter}{self.at(turn)}")
@@ -238,8 +239,7 @@ class _Builder:
             named.append((v, names, self.chain.decision_values(self.payoff, self.rate, following, turn)))
         if self.chain.turns is None:
             self.future[1] = self.future[0]
-        ordered = named[::-1]
-        return SymbolicValues(tuple(v for v, _, _ in ordered), tuple(q for _, q, _ in ordered), tuple(d for _, _, d in ordered))
+        return SymbolicValues(*zip(*named[::-1], strict=True))
 
     def build(self) -> CompactGradient:
         """Assemble the gradient, turn by turn, and drop the definitions that it does not need."""

@@ -119,9 +119,7 @@ def added(updates: list[Update]) -> Update:
     return {name: sp.Add(*[update[name] for update in updates]) for name in updates[0]}
 
 
-def generic_coefficients(
-    s: SymbolicSetting, objective: Rule, index: int = 0
-) -> list[tuple[int, str | None, sp.Expr, sp.Expr]]:
+def generic_coefficients(s: SymbolicSetting, objective: Rule, index: int = 0) -> list[tuple[int, str | None, sp.Expr, sp.Expr]]:
     """Return (answer, decision, c_s, c_d) for every action of a turn; each term of a sum has past, future and scale of its own.
 
     >>> from dstheory.symbolic.objectives import lookup
@@ -227,23 +225,16 @@ def _past_moment(chain: SymbolicChain, payoff: Payoffs, ratio: sp.Expr, within: 
         return ratio ** (m * index) * chain.reach(index)
     past: sp.Expr = sp.S.Zero
     for k in range(index):
-        past = past * chain.policy.resample_probability(k) + ratio**k * chain.reach(k) * _resampled_payoff(
-            chain, payoff, within, k
-        )
+        paid = _resampled_payoff(chain, payoff, within, k)
+        past = past * chain.policy.resample_probability(k) + ratio**k * chain.reach(k) * paid
     return ratio ** (m * index) * past
 
 
 def _resampled_payoff(chain: SymbolicChain, payoff: Payoffs, within: sp.Expr, turn: int) -> sp.Expr:
     """Return E[payoff of a turn; it ends in a resample]."""
-    here = payoff_at(payoff, turn)
-    return sp.Add(
-        *[
-            x * (1 - s) * (u + within * r)
-            for x, s, u, r in zip(
-                chain.policy.sample_at(turn), chain.policy.stop_at(turn), here.sample, here.resample, strict=True
-            )
-        ]
-    )
+    here, policy = payoff_at(payoff, turn), chain.policy
+    rows = zip(policy.sample_at(turn), policy.stop_at(turn), here.sample, here.resample, strict=True)
+    return sp.Add(*[x * (1 - s) * (u + within * r) for x, s, u, r in rows])
 
 
 def differentiated(s: SymbolicSetting, objective: Rule) -> Update | None:

@@ -112,9 +112,7 @@ class StepContext:
         settled: set[str] = set()
         for name, key in names.items():
             usable = [self.formula(item) for item in total if {s.name for s in item.free_symbols} & set(names) <= settled]
-            known = Premises(
-                premises.domain, [*self.context.assumptions, *usable], deadline=premises.deadline, seed=premises.seed
-            )
+            known = premises.assuming([*self.context.assumptions, *usable])
             parts = [self.step.using[key], *([key] if isinstance(key, sympy.Symbol) else [])]
             for condition in self.conditions(*parts):
                 known.require(condition)
@@ -126,7 +124,7 @@ class StepContext:
         known = list(self.context.assumptions) + [self.formula(item) for item, needed in partial if not needed]
         for item, needed in partial:
             for condition in needed:
-                Premises(premises.domain, known, deadline=premises.deadline, seed=premises.seed).require(condition)
+                premises.assuming(known).require(condition)
             if needed:
                 known.append(self.formula(item))
 

@@ -64,14 +64,9 @@ def works(derivation: DerivedGradient) -> list[str]:
 
 def notebook(derivation: DerivedGradient) -> str:
     """Return the named quantities and the gradient as one display that MathJax shows."""
-    last = [
-        item
-        for step in derivation.steps
-        if step.title in ("Quantities", "The gradient")
-        for item in step.items
-        if isinstance(item, Display)
-    ]
-    rows = [row for item in last for row in _rows(Display(item.left, item.right))]
+    last = [step.items for step in derivation.steps if step.title in ("Quantities", "The gradient")]
+    shown = [item for items in last for item in items if isinstance(item, Display)]
+    rows = [row for item in shown for row in _rows(Display(item.left, item.right))]
     return "$$\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}$$"
 
 

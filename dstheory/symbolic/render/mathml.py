@@ -28,15 +28,15 @@ class _MathMLPrinter(Ordered, MathMLPresentationPrinter):
         turns = [part[1:] for part in parts if part[0] == "t" and part[1:].isdigit()]
         lower = [part for part in parts if not (part[0] == "t" and part[1:].isdigit())]
         kind = "msubsup" if turns and lower else "msup" if turns else "msub" if lower else ""
-        letter = self._identifier(_LETTERS.get(base, base))
+        letter = self._element("mi", _LETTERS.get(base, base))
         if not kind:
             return letter
         node = self.dom.createElement(kind)
         node.appendChild(letter)
         if lower:
-            node.appendChild(self._identifier(",".join(lower)))
+            node.appendChild(self._element("mi", ",".join(lower)))
         if turns:
-            node.appendChild(self._identifier(f"({turns[0]})"))
+            node.appendChild(self._element("mi", f"({turns[0]})"))
         return node
 
     def _print_Function(self, e: sp.Expr) -> Any:
@@ -46,19 +46,14 @@ class _MathMLPrinter(Ordered, MathMLPresentationPrinter):
         summed = e.func.__name__ == "sum_k"
         row.appendChild(self._print_Symbol(sp.Symbol("\N{N-ARY SUMMATION}_k" if summed else e.func.__name__)))
         for i, part in enumerate(e.args):
-            row.appendChild(self._operator(("[" if summed else "(") if i == 0 else "|"))
+            row.appendChild(self._element("mo", ("[" if summed else "(") if i == 0 else "|"))
             row.appendChild(self._print(part))
-        row.appendChild(self._operator("]" if summed else ")"))
+        row.appendChild(self._element("mo", "]" if summed else ")"))
         return row
 
-    def _identifier(self, letters: str) -> Any:
-        node = self.dom.createElement("mi")
-        node.appendChild(self.dom.createTextNode(letters))
-        return node
-
-    def _operator(self, sign: str) -> Any:
-        node = self.dom.createElement("mo")
-        node.appendChild(self.dom.createTextNode(sign))
+    def _element(self, kind: str, text: str) -> Any:
+        node = self.dom.createElement(kind)
+        node.appendChild(self.dom.createTextNode(text))
         return node
 
 
