@@ -32,17 +32,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "scale = np.divide([[1.0]], np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)  ->  2.0",
     ): _SCALE,
     (
-        "tokens/objectives.py",
-        "terminal = (turns[..., None] * ([[v.q_sample - per_answer]])).sum(axis=-3)  ->  v.q_sample + per_answer",
-    ): "the same number for every class of answers: a baseline, which moves no token",
-    (
         "tokens/rows.py",
         'return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, [[1.0]], rows.prob)))  ->  2.0',
     ): _ZERO,
-    (
-        "tokens/markov.py",
-        "total = total + np.where(counts, scale[..., None] * np.where(counts, excess, [[0.0]]), 0.0)  ->  1.0",
-    ): "the outer where drops what the inner one fills in",
     ("tokens/rows.py", "if [[count * width]] < COMPILED_FROM:  ->  count / width"): _ENGINE,
     ("objectives/reward.py", "after = np.append(per_step[1:], [[0.0]])  ->  1.0"): _OVERWRITTEN,
     (
