@@ -80,6 +80,9 @@ def test_enumerations_that_cannot_be_made_are_refused() -> None:
         enumerate_trajectories(mdp, HALF, max_turns=-1)
     with pytest.raises(ChainError, match=r"more than 1,000 trajectories within \d turns: use a smaller chain, or sample"):
         enumerate_trajectories(mdp.replace(max_turns=12), HALF, limit=1000)
+    many = TwoStageMDP(correct=[[1] + [0] * 99_999], max_turns=2)  # refused before a table of 100,000 x 100,000 is made
+    with pytest.raises(ChainError, match="more than 2,000,000 trajectories within 2 turns"):
+        enumerate_trajectories(many, Policy.uniform(many))
     with pytest.raises(ChainError, match=r"one policy, but this one has runs \(2,\): pick one run"):
         enumerate_trajectories(mdp.replace(max_turns=2), Policy.minimal(p=[0.1, 0.2], a=0.5, b=0.5))
     with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):

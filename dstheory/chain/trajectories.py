@@ -233,7 +233,12 @@ def enumerate_trajectories(
     for k in range(horizon):
         # Every open prefix is continued by every answer of its prompt. Logarithms say what may happen: probabilities round to 0.
         turn, forced = min(k, policy.shape[0] - 1), capped and k == horizon - 1
-        parent, y = np.nonzero(policy.log_sample[turn, prompt] > -np.inf)
+        given = policy.log_sample[turn] > -np.inf
+        if total + int(given.sum(axis=-1)[prompt].sum()) > limit:  # each of them ends or goes on, or both
+            raise ChainError(
+                f"more than {limit:,} trajectories within {counted(k + 1, 'turn')}: use a smaller chain, or sample_trajectories"
+            )
+        parent, y = np.nonzero(given[prompt])
         prompt, answers = prompt[parent], np.column_stack([answers[parent], y])
         at = turn, prompt, y
         prob = prob[parent] * policy.sample_prob[at]
@@ -241,10 +246,6 @@ def enumerate_trajectories(
         finished.append((prompt[ends], answers[ends], (prob if forced else prob * policy.stop_prob[at])[ends]))
         prompt, answers, prob = prompt[goes_on], answers[goes_on], (prob * policy.resample_prob[at])[goes_on]
         total += len(finished[-1][0])
-        if total + len(prompt) > limit:
-            raise ChainError(
-                f"more than {limit:,} trajectories within {counted(k + 1, 'turn')}: use a smaller chain, or sample_trajectories"
-            )
     lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _ in finished])
     last = np.cumsum(lengths) - 1
     stop = np.zeros(int(lengths.sum()), dtype=bool)
