@@ -130,7 +130,7 @@ class _OfOneFile(Reading):
 
 
 @dataclass
-class _File:
+class _Followed:
     """A file, as far as it was read.
 
     Attributes:
@@ -189,7 +189,7 @@ class Follower:
     def __post_init__(self) -> None:
         self._mixed: set[str] = set()  # files of lines that are read as a whole
         self._failed: dict[str, tuple[int, ...]] = {}
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _Followed] = {}
         self._names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
         self.reading = Reading([], self.strict)
         self.texts.check_all(self._names)
@@ -229,7 +229,7 @@ class Follower:
                 return False
             if file in self._mixed or _is_whole(file):
                 return self._read_whole(file)
-            self._files[file] = _File(self._builder(), Tail(Path(file)))
+            self._files[file] = _Followed(self._builder(), Tail(Path(file)))
         one, changed = self._files[file], False
         for block in one.tail.new_lines() if one.seen is None else ():
             self.bytes_read += len(block.data)
@@ -256,7 +256,7 @@ class Follower:
 
     def _read_whole(self, file: str) -> bool:
         self._files.pop(file, None)
-        one = _File(self._builder(), Tail(Path(file)), seen=_identity(file))
+        one = _Followed(self._builder(), Tail(Path(file)), seen=_identity(file))
         try:
             opened = Opened.of(file, self.request, one.builder.reading)
             self._take(one.builder, opened, list(opened.batches(one.builder.reading, self.texts)))

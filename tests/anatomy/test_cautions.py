@@ -112,7 +112,9 @@ def test_a_table_as_csv_has_it_in_a_column_of_its_own() -> None:
     rows = [["x", "0.5 [0.4, 0.6]*", "0.1 [0.0, 0.2]"], ["y", "0.5 [0.4, 0.6]", "-"]]
     section = Section("t", ["task", "p", "a"], rows)
     assert section_csv(section).splitlines() == [
-        "task,p,p low,p high,p caution,a,a low,a high", "x,0.5,0.4,0.6,*,0.1,0.0,0.2", "y,0.5,0.4,0.6,,,,",
+        "task,p,p low,p high,p caution,a,a low,a high",
+        "x,0.5,0.4,0.6,*,0.1,0.0,0.2",
+        "y,0.5,0.4,0.6,,,,",
     ]
     assert len(section.below) == 1
     assert Section("t", ["task", "p"], [["x", "0.5 [0.4, 0.6]"]]).below == []

@@ -146,7 +146,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
         by = "yes by the decisions" if total.helps == verdict else total.helps  # who decides stays said
         short = f"{by}; no gain is shown" if _sign(gain) == 0 else f"{by}, but answers got worse"
     if verdict in ("yes", "no") and total.youden.caution:
-        short += "; the interval that says so may be too narrow"
+        short += "; the interval of a + b - 1 may be too narrow"
     return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
 
 
