@@ -413,7 +413,7 @@ def test_right_or_refused(label: str) -> None:
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
 # next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
-# and of one are nearly the opposite.
+# and of one are nearly the opposite; turns to come of which credits balance and lengths are alike.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -466,6 +466,9 @@ def test_right_or_refused(label: str) -> None:
         ("dpo, apo_down", 110),
         ("dpo, apo_down", 154),
         ("dpo, apo_down", 250),
+        ("grpo, hot", 1142),
+        ("grpo, hot", 1154),
+        ("grpo, engine", 1124),
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
         ("ppo-clip, near", 824),

@@ -116,6 +116,7 @@ class EffectiveCredit:
         otherwise: (J, *runs, X), where R is 0 or 1 and failures have a credit of their own; None for 0. A success then has no
             credit that is a difference.
         balanced: whether, at each node and prompt, it averages to 0 over the responses, as the credits of a group do.
+        centred: whether it does so but for exp(-t L), as where a response's own length alone divides its credit.
     """
 
     t: Floats
@@ -123,11 +124,14 @@ class EffectiveCredit:
     slope: Floats
     otherwise: Floats | None = None
     balanced: bool = False
+    centred: bool = False
 
     @classmethod
-    def of_two(cls, t: Floats, failure: Floats, success: Floats, *, balanced: bool = False) -> EffectiveCredit:
+    def of_two(
+        cls, t: Floats, failure: Floats, success: Floats, *, balanced: bool = False, centred: bool = False
+    ) -> EffectiveCredit:
         """Return the credit of rewards 0 and 1, from that of a failure and that of a success, (J, *runs, X) each."""
-        return cls(t, np.zeros_like(failure), success, failure, balanced)
+        return cls(t, np.zeros_like(failure), success, failure, balanced, centred)
 
     @property
     def same(self) -> bool:
@@ -137,12 +141,12 @@ class EffectiveCredit:
     def scaled(self, factor: float | Floats) -> EffectiveCredit:
         """Return the credit times a number, or times one per run and prompt."""
         otherwise = None if self.otherwise is None else factor * self.otherwise
-        return EffectiveCredit(self.t, factor * self.constant, factor * self.slope, otherwise, self.balanced)
+        return replace(self, constant=factor * self.constant, slope=factor * self.slope, otherwise=otherwise)
 
     def rows(self, rows: slice) -> EffectiveCredit:
         """Return some of the nodes."""
         otherwise = None if self.otherwise is None else self.otherwise[rows]
-        return EffectiveCredit(self.t[rows], self.constant[rows], self.slope[rows], otherwise, self.balanced)
+        return replace(self, t=self.t[rows], constant=self.constant[rows], slope=self.slope[rows], otherwise=otherwise)
 
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,).
@@ -585,7 +589,8 @@ def _mass(
 
 def _coefficients(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
     """Return the coefficients of both decisions at every answer, times the weight of the turn but not the answer's decay."""
-    if nodes.balanced and solution.policy.shape[0] == 1 and reward.stop.shape[-3] == 1:
+    known = nodes.balanced or (nodes.centred and not solution.capped)
+    if known and solution.policy.shape[0] == 1 and reward.stop.shape[-3] == 1:
         failure, success = (table[..., None, :, None] for table in (_or_zero(nodes.otherwise), nodes.slope))
         before = s.before[..., None]
         return before * (success * reward.stop + failure * (1.0 - reward.stop)), before * _to_come(solution, reward, s, nodes)
@@ -614,20 +619,32 @@ def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: Effectiv
         \Big[ \sum_{right} m \sum_{wrong} m (v - c) - \sum_{wrong} m \sum_{right} m (v - c) \Big]
 
     for any c: 0, or v of the likeliest answer. No credit of successes is added to one of failures.
+
+    Where the credit alone averages to 0, one number may be taken from all :math:`e^{-tl}` without a cap: 0 remains of lengths
+    that are alike.
     """
     shape = np.broadcast_shapes(s.before.shape, nodes.slope[..., None, :].shape)
     found, turns = np.zeros((*shape, 1)), shape[-2]
-    if not solution.capped or turns == 1:
+    if (not solution.capped and nodes.balanced) or (solution.capped and turns == 1):
         return found
     pol, mdp, first = solution.unrolled, solution.mdp, solution.policy.likeliest
 
     def likeliest(table: Floats) -> Floats:
         return np.asarray(np.where(first, table, 0.0).sum(axis=-1, keepdims=True))
 
+    def longer_than_likeliest(length: Floats) -> Floats:
+        """Return exp(-t length), less that of the likeliest answer."""
+        apart = length - likeliest(length)
+        return np.asarray(np.sign(apart) * np.exp(-t * (length - np.maximum(apart, 0.0))) * np.expm1(-t * np.abs(apart)))
+
     t = over_runs(nodes.t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
     length, stop = mdp.decision_length[..., None, :, :], pol.stop[..., :1, :, :]
-    apart, decay = length - likeliest(length), np.exp(-t * length)
-    longer = np.sign(apart) * np.exp(-t * (length - np.maximum(apart, 0.0))) * np.expm1(-t * np.abs(apart))
+    if not solution.capped:
+        ends = pol.sample * stop * longer_than_likeliest(mdp.sample_length[..., None, :, :] + length)
+        of_right, of_wrong = (ends * reward.stop).sum(axis=-1), (ends * (1.0 - reward.stop)).sum(axis=-1)
+        success, failure = (table[..., None, :] for table in (nodes.slope, _or_zero(nodes.otherwise)))
+        return np.asarray((s.before * (success * of_right + failure * of_wrong))[..., None])
+    decay, longer = np.exp(-t * length), longer_than_likeliest(length)
     beyond = decay * likelier_stop(pol, first)[..., :1, :, :] + likeliest(stop) * longer
     last = s.both[..., -1:, :, :]
     right, wrong = last * reward.stop, last * (1.0 - reward.stop)

@@ -119,11 +119,11 @@ def effective_credit(
             failure, success = map(part, credit.of_shares(outcome.values, group.right, group.wrong, inf))
         else:
             failure, success = _counted(credit, grouping, outcome.values, group, part)
-        alike = not outcome.uncounted and (tilts or not t.any())  # all members of a group are tilted, or none
+        alike = tilts or not t.any()  # all members of a group are tilted, or none
         to_mean = type(credit) in (LeaveOneOut, SignedMatch)  # not of what somebody derives from them
         to_mean = to_mean or (type(credit) is GroupMean and credit.spread in ("none", "group"))
-        balanced = alike and to_mean and part is everything
-        return EffectiveCredit.of_two(t, w * failure, w * success, balanced=balanced)
+        centred = to_mean and part is everything and not outcome.uncounted
+        return EffectiveCredit.of_two(t, w * failure, w * success, balanced=alike and centred, centred=centred and not tilts)
     if credit is None and grouping.mixed and outcome.levels is not None:
         assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
         constant = w * mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
