@@ -331,6 +331,19 @@ def test_an_objective_of_one_run_at_a_time_is_trained_setting_by_setting(monkeyp
         np.testing.assert_allclose(one_by_one[name], batched[name], rtol=1e-9, err_msg=name)
 
 
+def test_settings_of_an_objective_of_one_run_are_tried_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were tried by halves, as if one of them were wrong: eight settings fifteen times."""
+    from dstheory.dynamics.sweeps import evaluate
+    from dstheory.dynamics.sweeps.run import plan_sweep
+
+    plan = plan_sweep({"lr": "0.01:0.1:8"}, of="simulate", objectives=["dpo"], fixed={"max_turns": 2})
+    tried: list[int] = []
+    check = evaluate._check
+    monkeypatch.setattr(evaluate, "_check", lambda plan, batch: (tried.append(batch.stop - batch.start), check(plan, batch)))
+    evaluate.check(plan)
+    assert tried == [8] + 8 * [1]
+
+
 def test_an_error_that_no_status_covers_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise ChainError("the curvature is not positive")

@@ -26,7 +26,14 @@ from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
 from dstheory.dynamics.training import over, train
-from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError, UnknownNameError
+from dstheory.errors import (
+    DivergedError,
+    DSTheoryError,
+    ImproperChainError,
+    InfiniteDivergenceError,
+    OneRunError,
+    UnknownNameError,
+)
 from dstheory.objectives.base import Objective
 from dstheory.objectives.registry import load_module
 
@@ -44,7 +51,7 @@ def check(plan: SweepPlan) -> None:
 
 
 def _check(plan: SweepPlan, batch: SettingsBatch) -> None:
-    """Check settings side by side; where something is wrong, halves of them, until the setting that it is about is alone."""
+    """Check settings side by side, or one by one where a rule is that of one run; halves, until what is wrong is alone."""
     count = batch.stop - batch.start
     settings, runs = (plan.settings(batch), (count,)) if count > 1 else (_alone(plan.settings(batch), 0), ())
     try:
@@ -59,9 +66,9 @@ def _check(plan: SweepPlan, batch: SettingsBatch) -> None:
         raise
     except ValueError as error:
         if count > 1:
-            middle = (batch.start + batch.stop) // 2
-            _check(plan, SettingsBatch(batch.loop, batch.start, middle))
-            _check(plan, SettingsBatch(batch.loop, middle, batch.stop))
+            each = 1 if isinstance(error, OneRunError) else -(-count // 2)
+            for begin in range(batch.start, batch.stop, each):
+                _check(plan, SettingsBatch(batch.loop, begin, min(begin + each, batch.stop)))
         elif not isinstance(error, (ImproperChainError, InfiniteDivergenceError)):  # which mark a setting, and no other
             raise DSTheoryError(f"{plan.place(batch)}: {error}") from error
 
