@@ -171,6 +171,22 @@ def test_the_predicted_accuracy_moves_as_far_as_p_a_and_b_do() -> None:
         assert getattr(found.predicted["accuracy"], end) == pytest.approx(by_hand)
 
 
+def test_predicted_attempts_fall_where_p_and_a_rise() -> None:
+    """By hand: what each moves them by, with its sign, so that a correlation of a and b counts the other way round."""
+    log = simulate_log(60, p=0.5, a=0.8, b=0.7, cap=5, rng=4)
+    found, table = answer(log), ProblemCounts.of(log)
+    rates = found.rates.p, found.rates.a, found.rates.b
+    middle = [one.value for one in rates]
+    value = float(chain_formulas.attempts(*middle, 5))
+    for end, ends in (("low", ("high", "high", "low")), ("high", ("low", "low", "high"))):
+        moved = [getattr(one, which) for one, which in zip(rates, ends, strict=True)]
+        changed = ([*middle[:i], moved[i], *middle[i + 1 :]] for i in range(3))
+        p, a, b = (abs(float(chain_formulas.attempts(*at, 5)) - value) for at in changed)
+        pa, pb, ab = (table.correlation(RATES[x], RATES[y]) for x, y in ("pa", "pb", "ab"))
+        half = np.sqrt(p**2 + a**2 + b**2 + 2 * (pa * p * a - pb * p * b - ab * a * b))
+        assert getattr(found.predicted["attempts"], end) == pytest.approx(value - half if end == "low" else value + half)
+
+
 @pytest.mark.parametrize("share", [0.08, 0.02])
 def test_coverage_of_rare_gains_and_attempts(share: float) -> None:
     """800 logs of 60 problems, most of which are always right: normal intervals hold the gain in 64 and 23 % of them only.

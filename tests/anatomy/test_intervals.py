@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from dstheory.anatomy import Episodes
 from dstheory.anatomy.answers import ratio_interval, sum_interval
-from dstheory.anatomy.rates import wilson
+from dstheory.anatomy.rates import RATES, ProblemCounts, rate, wilson
 from dstheory.errors import RecordError
 
 
@@ -47,6 +50,18 @@ def test_no_trials_say_nothing_and_certain_ends_are_exact() -> None:
     assert [float(x) for x in wilson(0, 0)] == [0.0, 1.0]
     assert float(wilson(0, 13)[0]) == 0.0
     assert float(wilson(13, 13)[1]) == 1.0
+
+
+def test_decisions_that_are_not_seen_may_have_been_either() -> None:
+    """Of 400 right answers 200 had a stop after them, 100 none: each end is Wilson's for what the other 100 may have had."""
+    kinds = [[(True, "stop")]] * 200 + [[(True, "resample"), (False, "stop")]] * 100 + [[(True, None)]] * 100
+    log = Episodes.record([(str(i), steps) for i, steps in enumerate(kinds)])
+    found = rate(ProblemCounts.of(replace(log, unseen=np.arange(400) >= 300)), *RATES["a"], interval="binomial")
+    assert found.value == pytest.approx(2 / 3)
+    assert found.low < 1 / 2
+    assert found.high > 3 / 4
+    for end, share in ((found.low, 1 / 2), (found.high, 3 / 4)):
+        assert (share - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / 300, rel=1e-6)
 
 
 def test_sums_and_ratios_contain_the_estimate_and_shrink_with_correlation() -> None:
