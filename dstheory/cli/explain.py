@@ -11,7 +11,7 @@ import click
 
 from dstheory.cli.configured import Where, heading, place_from, trainer_option
 from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.explained import WAYS, Against, Block, folded, page, steps
+from dstheory.cli.explained import WAYS, Against, AnswerPart, folded, page, steps
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import mdp_option, model_option, parameter_options, said_once, seed_option
 from dstheory.texts import latex_text, markdown_table
@@ -187,7 +187,7 @@ def _record(found: Explanation, against: Against | None, where: Where, options: 
     return {"chain": chain, **found.to_dict(), "update": update, "against": more}
 
 
-def _as_text(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+def _as_text(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
     from dstheory.cli.show import print_table
 
     say(title)
@@ -217,7 +217,7 @@ def _as_text(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
             say("\nThat is the answer. Why, and the tables, follow; --brief leaves them out.")
 
 
-def _as_markdown(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+def _as_markdown(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
     echo(f"## {title}\n")
     for block in blocks:
         said = [f"`{block.lines[0]}`" if block.latex else f"- {line}" for line in block.lines]
@@ -228,7 +228,7 @@ def _as_markdown(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
         echo("\n\n".join(filter(None, parts)) + "\n")
 
 
-def _as_latex(title: str, blocks: Sequence[Block], *, brief: bool) -> None:
+def _as_latex(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
     def listed(lines: Sequence[str]) -> str:
         items = "\n".join(f"\\item {latex_text(line)}" for line in lines)
         return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}" if lines else ""

@@ -27,8 +27,8 @@ class Against:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of an answer; one that is ``listed`` has two columns, and is shown as lines on a terminal."""
+class PartTable:
+    """The table of a part of an answer; one that is ``listed`` has two columns, and is shown as lines on a terminal."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -39,7 +39,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Block:
+class AnswerPart:
     """A part of an answer: what every form of it shows.
 
     Attributes:
@@ -53,7 +53,7 @@ class Block:
 
     title: str = ""
     lines: Sequence[str] = ()
-    table: Table | None = None
+    table: PartTable | None = None
     after: Sequence[str] = ()
     latex: str = ""
     brief: bool = False
@@ -89,7 +89,7 @@ _CHARGED = {
 }
 
 
-def page(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[Block]:
+def page(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[AnswerPart]:
     """Return the answer, then why, then the tables."""
     from dstheory.cli.show import LEVELS, level_cells
 
@@ -98,15 +98,15 @@ def page(found: Explanation, against: Against | None, where: Where, options: dic
     if found.moves:
         follows = [*_effects(found), *_both_ways(found, where), *_over_attempts(found, where), *_elsewhere(found, where),
                    *_one_for_all(found, where, options)]  # fmt: skip
-        blocks.append(Block(WAYS, _answer(found, where, options), _ways(found), follows, brief=True))
-    parts = Table(["part", "what"], found.parts, listed=True)
-    blocks.append(Block("Coefficient of one token, ascent", [found.formula], parts, latex=found.latex))
+        blocks.append(AnswerPart(WAYS, _answer(found, where, options), _ways(found), follows, brief=True))
+    parts = PartTable(["part", "what"], found.parts, listed=True)
+    blocks.append(AnswerPart("Coefficient of one token, ascent", [found.formula], parts, latex=found.latex))
     blocks += [block for block in why if block.title != _NOTES]
     title = f"Settings that enter the objective; defaults are those of {trainer.library} {trainer.version}"
-    blocks.append(Block(table=Table(["key", "value", "from"], _settings(found.configuration), title, words=3)))
+    blocks.append(AnswerPart(table=PartTable(["key", "value", "from"], _settings(found.configuration), title, words=3)))
     if found.attribution:
         rows = [[term(row.name), *(signed(getattr(row, name).change) for name in PUSHES)] for row in found.moves]
-        blocks.append(Block(table=Table(["term", *PUSHES], rows, f"{where.name}: {_MOVES}")))
+        blocks.append(AnswerPart(table=PartTable(["term", *PUSHES], rows, f"{where.name}: {_MOVES}")))
         rows = [[term(row.name), *level_cells(row)] for row in found.attribution]
         caption = (
             "balanced: an answer and its decision have one coefficient. share d: decisions' part of the gradient's length; of "
@@ -114,7 +114,7 @@ def page(found: Explanation, against: Against | None, where: Where, options: dic
             f"of that with answers {options['longer']:g} times as long. angle: to the gradient of accuracy, in degrees, of "
             "sampling (s), of decisions (d), and of both; 0 is the same way, 180 the opposite."
         )
-        blocks.append(Block(table=Table(["term", *LEVELS], rows, f"{where.name}: {_PUSHED}", caption, words=2)))
+        blocks.append(AnswerPart(table=PartTable(["term", *LEVELS], rows, f"{where.name}: {_PUSHED}", caption, words=2)))
     return blocks + [block for block in why if block.title == _NOTES]
 
 
@@ -205,7 +205,7 @@ def folded(command: str) -> str:
     return "\n".join(lines)
 
 
-def _ways(found: Explanation) -> Table:
+def _ways(found: Explanation) -> PartTable:
     """Return which way each term moves p, a, b and the accuracy, and how much of the reward's effect that is."""
     reward = next((row for row in found.moves if row.name == "reward"), None)
     rows = []
@@ -216,7 +216,7 @@ def _ways(found: Explanation) -> Table:
     said = "p: right answers; a: stops at right answers; b: resamples of wrong answers."
     if any("%" in cell for row in rows for cell in row):
         said += " In %: of the reward's effect; minus takes it back, plus adds to it."
-    return Table(["term", *PUSHES], rows, caption=said)
+    return PartTable(["term", *PUSHES], rows, caption=said)
 
 
 def _way(move: Move, of: float) -> str:
@@ -310,7 +310,7 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
     ]
 
 
-def _sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[Block]:
+def _sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[AnswerPart]:
     """Return what is said beside the tables; parts without lines are left out."""
     from dstheory.trainers.entries import ANY_KEY
 
@@ -325,22 +325,22 @@ def _sections(found: Explanation, against: Against | None, where: Where, options
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
     unknown = [said_of(entry) for entry in configuration.unknown[:40]]
     unknown += [f"and {len(configuration.unknown) - 40} more"] if len(configuration.unknown) > 40 else []
-    compared = [] if against is None else [Block(f"Against {heading(against.other)}", _compared(against, where))]
+    compared = [] if against is None else [AnswerPart(f"Against {heading(against.other)}", _compared(against, where))]
     parts = [
         *compared,
-        Block("Why nothing is said of p, a and b", unsaid, brief=True),
-        Block("Warnings", configuration.warnings, brief=True),
-        Block(f"What is otherwise in other versions of {configuration.trainer.library}", configuration.versions),
-        Block(_NOTES, told),
-        Block("On the responses of another policy", _stale(found, where, options)),
-        Block("What is not balanced, and why", _unbalanced(found, where)),
-        Block("Which stage is pushed, and what depends on length", _fed(found, options)),
-        Block("How large the terms are", _sizes(found)),
-        Block("What is logged as the loss", [*loss, found.logged]),
-        Block("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
-        Block("Not modelled, and left out of the numbers above", lacking(configuration), brief=True),
-        Block("Not read, since only the shell or Python knows the value", unread, brief=True),
-        Block("Unknown keys, not interpreted", unknown, brief=True),
+        AnswerPart("Why nothing is said of p, a and b", unsaid, brief=True),
+        AnswerPart("Warnings", configuration.warnings, brief=True),
+        AnswerPart(f"What is otherwise in other versions of {configuration.trainer.library}", configuration.versions),
+        AnswerPart(_NOTES, told),
+        AnswerPart("On the responses of another policy", _stale(found, where, options)),
+        AnswerPart("What is not balanced, and why", _unbalanced(found, where)),
+        AnswerPart("Which stage is pushed, and what depends on length", _fed(found, options)),
+        AnswerPart("How large the terms are", _sizes(found)),
+        AnswerPart("What is logged as the loss", [*loss, found.logged]),
+        AnswerPart("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
+        AnswerPart("Not modelled, and left out of the numbers above", lacking(configuration), brief=True),
+        AnswerPart("Not read, since only the shell or Python knows the value", unread, brief=True),
+        AnswerPart("Unknown keys, not interpreted", unknown, brief=True),
     ]
     return [block for block in parts if block.lines]
 
