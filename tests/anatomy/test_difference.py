@@ -17,7 +17,7 @@ from scipy.stats import binom, multinomial, norm, t
 
 from dstheory.anatomy import Episodes, Labels, difference, generate_log, survey
 from dstheory.anatomy.beta import BetaFit
-from dstheory.anatomy.difference import NoSplit, Spread, compare, compare_first_answers, share_of
+from dstheory.anatomy.difference import Compared, NoSplit, Spread, compare, compare_first_answers, share_of
 from dstheory.anatomy.generate import Cell, simulate_log
 from dstheory.anatomy.rates import Estimate
 from dstheory.errors import RecordError
@@ -262,6 +262,22 @@ def test_decisions_that_were_all_right_are_not_certain_to_change_nothing() -> No
         moved += [1 - rates.a.low, 1 - rates.b.low]
     assert 0.01 < -found.decide.low < np.hypot.reduce(moved)
     assert found.decide.high == pytest.approx(-found.decide.low)
+
+
+def test_problems_move_a_part_through_a_and_b_of_both_logs() -> None:
+    """By hand, a and b of the log before, then of that after, each with the slope of its own."""
+    chains = {"a": 0.7, "b": 0.4}, {"a": 0.9, "b": 0.7}
+    logs = [simulate_log(30, p=0.4, cap=4, concentration=1.0, rng=i, **chain) for i, chain in enumerate(chains)]
+    found, moved = Compared.of(*logs), []
+    for log in logs:
+        problem = log.problem[log.episode]
+        for right in (True, False):
+            own = log.decided & (log.correct == right)
+            trials, successes = (np.bincount(problem[those], minlength=30) for those in (own, own & (log.stopped == right)))
+            moved.append((successes - successes.sum() / trials.sum() * trials) / trials.sum() * np.sqrt(30 / 29))
+    added = found.settled(found.decide).influence[:30] - found.decide.influence
+    assert np.abs(found.decide.slopes).min() > 0.001
+    assert added == pytest.approx(found.decide.slopes @ np.array(moved))
 
 
 def test_no_gain_has_no_share() -> None:
