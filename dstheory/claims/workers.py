@@ -224,13 +224,15 @@ class _Output:
             print(json.dumps(answer), file=self._stream, flush=True)
 
     def _watch(self) -> None:
-        used = busy_at = 0.0
+        used = idle = 0.0
         while True:
             time.sleep(_TICK_SECONDS)
-            now, total, limit = time.monotonic(), time.process_time(), self._idle_limit
+            total, limit = time.process_time(), self._idle_limit
+            # By ticks, not by a clock: where the machine lets nothing run, this thread does not either.
+            idle += _TICK_SECONDS
             if limit is None or total > used + _LITTLE_SECONDS:
-                used, busy_at = total, now
-            elif now > busy_at + limit:
+                used, idle = total, 0.0
+            elif idle > limit:
                 with self._lock:
                     if self._idle_limit is not None:
                         print(json.dumps({"stopped": "it waited without computing"}), file=self._stream, flush=True)

@@ -37,6 +37,14 @@ def claim(id, proof, **fields):
 good = claim("good", [decide("Products shrink.", p * a < p)])
 """
 
+HELD = """
+import os, signal, subprocess, time
+subprocess.Popen(["sh", "-c", f"sleep 2; kill -CONT {os.getpid()}"])
+time.sleep(0.4)
+os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(0.4)
+"""
+
 FILES = {
     "fine.py": HEAD,
     "crash.py": HEAD + "def broken():\n    raise RuntimeError('boom')\nbad = claim('bad', broken)\n",
@@ -56,6 +64,7 @@ FILES = {
     "maximum.py": HEAD + "from sympy import Max, Min, Sum\nbad = Max(p, Min(1, Sum(a, (a, 1, 1))))\n",
     "exit_on_import.py": "raise SystemExit(0)\n",
     "hang_on_import.py": "import time\ntime.sleep(600)\n",
+    "held.py": HEAD + HELD,
     "empty.py": "x = 1\n",
     "twice.py": HEAD + "other = claim('good', [decide('p', p < 1 + a)])\n",
     "ill_posed.py": HEAD + "bad = claim('bad', [])\n",

@@ -97,6 +97,11 @@ def test_a_file_that_does_not_load_is_an_entry_of_its_own(everything, name, mess
     assert message in entry.verdict.message
 
 
+def test_time_in_which_a_process_may_not_run_is_no_waiting(everything):
+    """Held for longer than a request may wait, as by a machine that is busy or asleep, and then continued."""
+    assert [entry.verdict.status for entry in of(everything, "held.py").entries] == [Status.DECIDED]
+
+
 def test_errors_outweigh_other_verdicts_which_outweigh_undecided(everything):
     def code(*names):
         return Report(tuple(entry for name in names for entry in of(everything, name).entries)).exit_code
