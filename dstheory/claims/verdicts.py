@@ -189,10 +189,10 @@ def combine(steps: Sequence[StepReport]) -> StepReport:
     """The step that determines the verdict of a claim.
 
     An error outweighs everything, since an ill-posed claim has no truth value; then a refutation of a step that is part of the
-    statement; otherwise the weakest evidence. The first such step is named.
+    statement; otherwise the weakest evidence. The first such step is named, if possible one that is not true by definition.
     """
     for decisive in (Status.ERROR, Status.REFUTED):
         for step in steps:
             if step.status is decisive:
                 return step
-    return max(steps, key=lambda step: step.status.strength)
+    return max(steps, key=lambda step: (step.status.strength, step.method != BY_DEFINITION))

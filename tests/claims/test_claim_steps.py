@@ -98,6 +98,12 @@ def test_an_identity_whose_sides_are_one_object_says_so():
     assert "SymPy made one expression of both sides as it read them" in result.message
 
 
+def test_a_claim_is_named_by_a_step_that_says_more_than_its_definitions():
+    defined, shown = identity("Nothing to do.", p - p + a, a), identity("Square.", (p + a) ** 2, p**2 + 2 * p * a + a**2)
+    assert verdict(defined, shown).method == verdict(shown, defined).method == "identity"
+    assert verdict(defined, decide("Product.", p * a < p, where={"p a": UNIT})).status is Status.DECIDED
+
+
 @pytest.mark.parametrize(
     ("left", "right"), [(sp.log(p - a) + p, sp.log(p - a) + a), (sp.sqrt(p - a) ** 3, 0), ((p - a) ** b, b)]
 )
