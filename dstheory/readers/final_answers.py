@@ -49,8 +49,13 @@ _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is 
 _CHOSEN = re.compile(r"\b(?i:answer|option|choice)\s*(?i:is|:)?\s*:?\s*\**\s*(?:\(([A-Za-z])\)|([A-Z])\b(?!'))")
 _BRACKETED = re.compile(r"\(([A-Za-z])\)")
 _ALONE = re.compile(r"\(?([A-Za-z])(?:[).:]|\Z)")
-_REJECTED = re.compile(r"\**\s+is\s+(?:not|wrong|incorrect|false)\b")
-_OR_ANOTHER = re.compile(r"\**(?:\s+(?:or|and)|,)\s+\**(?:[A-Z]\b|\([A-Za-z]\))")
+_REJECTED = re.compile(r"\**\s+(?:is\s+(?:not|wrong|incorrect|false)|fails|cannot|can't|does\s+not|doesn't)\b")
+_OR_ANOTHER = re.compile(r"\**(?:\s+(?:or|and|&)\s+|,\s+|/)\**(?:[A-Z]\b|\([A-Za-z]\))")
+_ONE_OR = re.compile(r"(?:\b[A-Z]|\([A-Za-z]\))\**(?:\s+(?:or|and|&)\s+|,\s+(?:(?:or|and)\s+)?|/)\**\Z")
+_TAKEN_BACK = re.compile(
+    r"\b(?:wait|hmm+|actually|oops|correction|mistake|on second thought)\b|\bno[,.!]|\b(?:that|this|it) is (?:wrong|incorrect)\b",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[,.;:]")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _TAGGED = re.compile(
@@ -65,16 +70,35 @@ _TWO = re.compile(r"(?P<one>[^;:\n]{1,60}?)\s+(?:and|or)\s+(?P<other>[^;:\n]{1,6
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _BREAK = re.compile(r":\s|(?:[,;]\s+(?!(?:and|or|to)\b)|\s(?=(?:because|since|so)\b))(?=[A-Za-z])")  # a new thought
 _ASIDE = re.compile(r"\s\((?=[^()$\\]{0,80}[a-z]{3})[^()$\\]{0,80}\)")
+_CONDITION = r"because|since|if|when|where|unless"
+_ON_CONDITION = re.compile(rf"\b(?:for|{_CONDITION})\b", re.IGNORECASE)
 _EQUALS = re.compile(r"(?!.*\b(?:and|or)\b).*(?:=|\b(?:is|are|equals?)\b)", re.DOTALL)
-_DENIED = re.compile(r"\b(?:(?:can)?not|never|nor|neither)\b|n't\b", re.IGNORECASE)
-_LEADS = re.compile(  # up to a number that it makes another, or one of several
-    rf"(?:(?:{CHANGES_A_NUMBER}|\b(?:than|least|most|under|above|below|negative|by|(?<!total )of))\s*|\d:)[$(\\\[*]*\Z",
+_NEGATION = r"\b(?:(?:can)?not|never|nor|neither)\b|n't\b"
+_DENIED = re.compile(  # beside a number that is not the answer, or need not be
+    rf"{_NEGATION}|\b(?:no|{_CONDITION}|else|except|without|but|wrong|incorrect|false|impossible|unlikely|unknown"
+    r"|maybe|perhaps|fail(?:s|ed)?|exceeds?|exclud\w+|reject\w*|rul\w+\s+out|avoid\w*|discard\w*|tr(?:y|ies|ied)|gave\s+up)\b",
     re.IGNORECASE,
 )
-_FOLLOWS = re.compile(rf"[$)\\\]*]*\s*(?:[A-Za-z]+\s+)?(?!percent\b)(?:{CHANGES_A_NUMBER})", re.IGNORECASE)
-_NOT = re.compile(rf"(?:{_DENIED.pattern})(?:\s+be)?\s*[$(*]*\Z|\b(?:than|of)\s*[$(*]*\Z", re.IGNORECASE)  # this letter
+_LEADS = re.compile(  # up to a number that it makes another, or one of several
+    rf"(?:(?:{CHANGES_A_NUMBER}|\b(?:than|least|most|under|above|below|negative|by|twice|double|(?<!total )of|sqrt|log"
+    r"|or\s+equal\s+to|step|section|equation|problem|question|example|case|line|page)|[<>!\u2264\u2265\u2260]=?|\w\s+[-\u2013\u2014])\s*|\d:)[$(\\\[*]*\Z"
+    r"|[A-Za-z]\Z",
+    re.IGNORECASE,
+)
+_FOLLOWS = re.compile(
+    rf"[$)\\\]*]*\s*(?:[A-Za-z]+\s+)?(?!percent\b)(?:{CHANGES_A_NUMBER})"
+    r"|[x\xb2\xb3\xb9\xbc-\xbe\u2070-\u2079^!](?![A-Za-z])|\s*(?:\(mod\b|:)",
+    re.IGNORECASE,
+)
+_BEGINS_WITH_IT = re.compile(  # between "the answer is" and its number
+    r"(?:\A|=|\b(?:is|are|be|equals?|equal to|total of|exactly|about|approximately|around|roughly|only|just|simply|therefore|thus"
+    r"|indeed))[^A-Za-z=]*+\Z",
+    re.IGNORECASE,
+)
+_LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
+_NOT = re.compile(rf"(?:{_NEGATION})(?:\s+be)?\s*[$(*]*\Z|\b(?:than|of)\s*[$(*]*\Z", re.IGNORECASE)  # this letter
 _MOST_NAMED = 8  # numbers of one sentence that are compared with the right answer
-_NEGATIVE = re.compile(r"(?<!-)\bnegative\s+(?=\d)", re.IGNORECASE)
+_NEGATIVE = re.compile(r"(?<!-)\b(?:negative|(?<=\bis )minus)\s+(?=\d)|(?<![\w)$-])[-\u2013\u2014]\\?\$?(?=\d)", re.IGNORECASE)
 _BEGINS = re.compile(r"\A(?:[A-Za-z]\s*:|=)\s*")  # before an answer alone, as in A: 12
 _SIGNS_IN_A_ROW = re.compile(r"[-+]\s*[-+]")
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+")
@@ -107,8 +131,8 @@ def same_answer(answer: str, gold: str) -> bool | None:
     r"""Return whether an answer, or what a text says last, is the right one; None where that cannot be told.
 
     What counts is, in this order: what stands between tags of an answer or behind ####, the last box, what follows "the answer
-    is", an answer alone, and the one number of the last thought that holds any. Where the last names several, or a word makes
-    its number another, and one of them is the right one, nothing is said.
+    is" where that is not taken back, an answer alone, and the one number of the last thought that holds any. Where the last names
+    several, or a word makes its number another or denies it, and one of them is the right one, nothing is said.
 
     Args:
         answer: of the model.
@@ -125,14 +149,17 @@ def same_answer(answer: str, gold: str) -> bool | None:
     if answer.strip() == gold.strip():
         return True
     answer = _NEGATIVE.sub("-", _marked(answer.translate(_UNICODE).strip()[-_LONGEST_ANSWER:]))
-    gold = _unwrapped(gold.translate(_UNICODE)[:_LONGEST_ANSWER])
+    gold = _unwrapped(_NEGATIVE.sub("-", gold.translate(_UNICODE)[:_LONGEST_ANSWER]))
     wanted = _plain(gold)
     if wanted and _plain(_unwrapped(answer)) == wanted:
         return _same(answer, gold, wanted)
     choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
+    said, behind = _said(answer)
+    taken_back = _TAKEN_BACK.search(behind) is not None
     if choice:
-        return _letter(answer) == (choice[1] or choice[2]).casefold()
-    said = _said(answer)
+        right = _letter(answer) == (choice[1] or choice[2]).casefold()
+        return None if right and taken_back and not _boxes(answer) else right
+    said = "" if taken_back else said
     ends = _is_formula(said) and answer.rstrip(" .*").endswith(said)
     boxed = _last_boxes(answer) or _listed(answer) or _listed(said) or (said if ends else "")
     if boxed or _is_formula(answer):
@@ -147,12 +174,12 @@ def same_answer(answer: str, gold: str) -> bool | None:
 def _same(found: str, gold: str, wanted: str, *, whole: bool = False) -> bool | None:
     """Return whether what was found is the right answer; ``whole`` where nothing but an answer can stand in it.
 
-    None for what can be read in two ways: two signs in a row, and 1,200 where the right answer is the list 1, 200.
+    None for what can be read in two ways: two signs in a row, 5! where 5 is right, and 1,200 where the list 1, 200 is.
     """
     found = _unwrapped(found)
     if wanted and _plain(found) == wanted:
         return None if _THOUSANDS.fullmatch(wanted) and (", " in found) != (", " in gold) else True
-    if _SIGNS_IN_A_ROW.search(found):
+    if _SIGNS_IN_A_ROW.search(found) or (found.endswith("!") and (excited := number(found[:-1])) and excited == number(gold)):
         return None
     if _brackets(found) != _brackets(gold) and "" not in (_brackets(found), _brackets(gold)):
         return False  # an open interval is no closed one, a pair no set
@@ -218,20 +245,26 @@ def _named(text: str, *, first: bool) -> tuple[list[str], bool]:
         ((['8'], True), (['12'], True), (['7'], False))
         >>> _named("5 to 6", first=True), _named("2 + 3 = 5", first=False), _named("5, 6 and 7", first=False)
         ((['5', '6'], False), (['5'], True), (['5', '6', '7'], False))
+        >>> _named("Twice 6", first=True), _named("5 does not work", first=False), _named("x = 6 if y = 5", first=False)
+        ((['6'], False), (['5'], False), (['6', '5'], False))
     """
     sentences = _SENTENCE.split(_ASIDE.sub("", with_slashes(text)))
-    for sentence in sentences if first else reversed(sentences):
+    for after, sentence in enumerate(sentences if first else reversed(sentences)):
         found = [(one.start(), one.start() + len(one[0].rstrip(", ")), _content(one)) for one in _PIECE.finditer(sentence)]
         if not found:
             continue
         gaps = [sentence[end:start] for (_, end, _), (start, _, _) in pairwise(found)]
-        breaks = [i for i, gap in enumerate(gaps, start=1) if _BREAK.search(gap) or (not first and _EQUALS.match(gap))]
+        may_break = [gap if first or not _ON_CONDITION.search(gap) else "" for gap in gaps]
+        breaks = [i for i, gap in enumerate(may_break, start=1) if _BREAK.search(gap) or (not first and _EQUALS.match(gap))]
         i, j = (0, min(breaks, default=len(found))) if first else (max(breaks, default=0), len(found))
-        before = _BREAK.split(sentence[found[i - 1][1] if i else 0 : found[i][0]])[-1]
+        before = sentence[found[i - 1][1] if i else 0 : found[i][0]]
+        before = before if first else _BREAK.split(before)[-1]
         behind = _BREAK.split(sentence[found[j - 1][1] :], maxsplit=1)[0]
         named = [content for _, _, content in found[i:j]]
-        one_answer = len({number(name) or name for name in named}) == 1
-        return named, one_answer and not (_DENIED.search(before) or _LEADS.search(before) or _FOLLOWS.match(behind))
+        alone = len({number(name) or name for name in named}) == 1
+        is_it = _BEGINS_WITH_IT.search(before) if first else not (after and _LIST_NUMBER.fullmatch(sentence))
+        another = _DENIED.search(before + behind) or _LEADS.search(before) or _FOLLOWS.match(behind)
+        return named, bool(alone and is_it and not another)
     return [], False
 
 
@@ -301,10 +334,11 @@ def _braced(text: str, start: int) -> str | None:
     return None
 
 
-def _said(text: str) -> str:
-    """Return what follows the last "the answer is", up to the end of its line."""
+def _said(text: str) -> tuple[str, str]:
+    """Return what follows the last "the answer is", up to the end of its line, and all that follows it."""
     says = [found.end() for found in _SAYS.finditer(text)]
-    return text[says[-1] :].strip().split("\n", 1)[0].strip(" .*") if says else ""
+    behind = text[says[-1] :].strip() if says else ""
+    return behind.split("\n", 1)[0].strip(" .*"), behind
 
 
 def _unwrapped(text: str) -> str:
@@ -340,7 +374,8 @@ def _letter(text: str) -> str:
         chosen = [found for found in pattern.finditer(plain) if not _REJECTED.match(plain, found.end())
                   and not _NOT.search(plain[: found.start()])]  # fmt: skip
         if chosen:
-            return "" if _OR_ANOTHER.match(plain, chosen[-1].end()) else "".join(filter(None, chosen[-1].groups())).casefold()
+            among = _OR_ANOTHER.match(plain, chosen[-1].end()) or _ONE_OR.search(plain[: chosen[-1].start()])
+            return "" if among else "".join(filter(None, chosen[-1].groups())).casefold()
     alone = _ALONE.match(plain[:2])
     return alone[1].casefold() if alone else ""
 

@@ -10,7 +10,8 @@ _MIXED = re.compile(r"([-+]?)(\d{1,12})(?:\s|\\[,;! ])+(\d{1,12})/(\d{1,12})")  
 _AFTER_A_NUMBER = re.compile(r"(?<=\d)\s*(?=\\[dt]?frac)")
 _SIGNS = re.compile(r"[$%°~]|\\[%$]|\\approx")
 _SPACING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<=\d)(?:,|\{,\}|\s|\\[,;! ])(?=\d{3})")
-_POWER_OF_TEN = re.compile(r"(?<=\d)\s*\\(?:times|cdot)\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")  # as in 6 \times 10^{23}
+# as in 6 \times 10^{23}
+_POWER_OF_TEN = re.compile(r"(?<=\d)\s*(?:\\(?:times|cdot)|[x*])\s*10\^\s*(?:\{\s*(-?\d{1,3})\s*\}|(-?\d{1,3}))")
 _QUOTIENT = re.compile(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:[eE][-+]?\d{1,3})?(?:/\d{1,12})?")
 _SPACE = r"(?:\s|~|\\[,;:! ])"
 _SHORT = "[ackm]m|[pP]m|AM|PM|kg|mg|m[lL]|lb|oz|ft|in|mi|yd|hr"  # other words of two letters may be variables, as in 3 xy
@@ -19,7 +20,7 @@ _UNIT = re.compile(
     rf"|{_SPACE}*\\(?:text|mathrm)\s?\{{{_SPACE}*(?P<text>[A-Za-z ]+)\}}(?:\^(?:\{{(?P<braced>\d)\}}|(?P<power>\d)))?)\.?\s*"
 )
 CHANGES_A_NUMBER = (
-    r"\b(?:hundred|thousand|[mb]illion|trillion|dozen|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|"
+    r"\b(?:ten|hundred|thousand|lakh|crore|[mb]n|[mb]illion|trillion|dozen|repeating|recurring|percent|half|halves|third|quarter|squared|cubed|factorial|mod|pi|or|and|"
     r"(?<!equal )to|plus|minus|times|over)s?\b"
 )
 """Words that make a number beside them another, or one of several."""

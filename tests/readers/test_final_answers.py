@@ -53,6 +53,10 @@ SAME = [
     ("She pays 12 dollars (see step 3).", "12"),
     ("x is equal to 3.", "3"), ("It took 3 minutes, so it is 12.", "12"), ("a total of 12 eggs", "12"),
     ("maybe 3</think>\n12", "12"),
+    # signs before dollars, and dashes for minus; what is taken back; powers of ten by letters
+    ("The profit is -$20.", "-20"), ("It is \u20135 degrees", "-5"), ("The answer is minus 5", "-5"), ("1.5 x 10^3", "1500"),
+    ("The answer is 5. Wait, it is 6.", "6"), ("The answer is A because option B fails", "A"), ("It is not (A) but (B)", "B"),
+    ("The answer is therefore 12 days, as required.", "12"), ("So 12 is the answer.", "12"), ("1. Add.\n2. It is 12.", "12"),
     ("We have 12.\n", "12"), ("We get $x=3$.\nThus $f(3) = 12$.", "12"),
 ]  # fmt: skip
 DIFFERENT = [
@@ -82,6 +86,10 @@ DIFFERENT = [
     ("The answer is 3 + 4", "4"), ("The answer is x > 5", "5"), ("The answer is 5, 6", "6"), ("It starts at 10:30", "30"),
     ("The ratio is 5:6", "6"), ("It is 5 squared", "5"), ("3 and a half", "3"), ("It cannot be 7", "7"), ("It is never 7", "7"),
     ("The answer is B or C", "B"), ("The answer is (B) or (C)", "C"), ("It is not (B)", "B"), ("Option B is wrong", "B"),
+    ("The profit is -$20.", "20"), ("It is \u20135 degrees", "5"), ("The answer is 5. Wait, it is 6.", "5"),
+    ("The answer is 5\nHmm, that is wrong. It must be 6.", "5"), ("**Answer:** 5\n**Correction:** 6", "5"),
+    ("The answer is 5, no wait, 6.", "5"), ("The answer is A because option B fails", "B"),
+    ("(A) and (B)", "B"), ("The answer is A/B", "A"), ("The answer is A. No wait, B", "A"),
 ]  # fmt: skip
 
 
@@ -91,6 +99,13 @@ UNCLEAR = [
     ("We get 5, 6 and 7.", "7"), ("It is between 5 and 7", "7"), ("We subtract 3 from 4.", "4"), ("at least 7", "7"),
     ("It should not exceed 7.", "7"), ("It is neither 3 nor 7", "7"), ("2 dozen eggs remain", "2"),
     ("one third of 12 remains", "12"),
+    # what follows "the answer is" but does not begin with the number, and numbers that are denied, conditions, or parts of words
+    ("The answer is twice 6.", "6"), ("The answer is anything but 7", "7"), ("The answer is a number of 5 digits", "5"),
+    ("The answer is impossible: 5 is odd", "5"), ("The answer is 7 lakh", "7"), ("The answer is 0.3 repeating", "0.3"),
+    ("So 5 does not work.", "5"), ("5 is wrong.", "5"), ("So we rule out 5.", "5"), ("x = 6 if y = 5", "5"),
+    ("x = 6 since 5 is odd", "6"), ("No solution exists, since 5 is prime.", "5"), ("so x >= 5", "5"), ("See section 5.", "5"),
+    ("5. Conclusion: there is no solution.", "5"), ("Step 5: finish.", "5"), ("It is A4", "4"), ("COVID-19", "-19"),
+    ("It is 10x", "10"), ("It is 5\u00b2 m", "5"), ("The answer is 12!", "12"),
     ("--3", "3"), ("The answer is --3.", "3"), (r"\boxed{1,200}", "1, 200"), ("1, 200", "1,200"), ("$x=3$ and $y=4$ hold", "4"),
 ]  # fmt: skip
 
