@@ -118,7 +118,7 @@ def imitation_rows(z, top, z_expert, top_expert, total_expert, factor, gradient,
         for v in range(width):
             gap = shown[v] - mass[v]
             below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
-            spread = accumulate(spread, gap * gap / below)
+            spread = accumulate(spread, gap * (gap / below))  # the square may be too small a number
             if gradient is not None:
                 gradient[row, v] = factor[row] * gap
         cross[row] = mean - math.log(total)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dstheory.tokens import Factored, TokenChain, TokenPolicy, token_kl, token_reward, token_sft
+from dstheory.tokens.rows import Categorical, imitation
 
 KINDS = {"factored": lambda rows: rows, "markov": Factored.as_markov, "tree": Factored.as_tree}
 LOGITS = np.array([[0.3, -1.1, 0.8], [1.7, 0.0, -0.6]])
@@ -120,3 +121,9 @@ def test_the_divergence_of_a_row_that_is_nearly_certain(kind) -> None:
     policy, reference = (TokenPolicy(kind(Factored.from_logits(z[None, None])), stop=0.5) for z in (logits, others))
     expected = -mp.fsum(x * mp.log(x / y) for x, y in zip(softmax(logits), softmax(others), strict=True))
     assert token_kl(chain, policy, reference).value == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_an_expert_who_hardly_ever_shows_what_the_policy_rules_out(engine: str) -> None:
+    """chi2 is infinite, however small the square of what is shown."""
+    rows, expert = (Categorical(logits=np.array([[0.0, z]])) for z in (-np.inf, -441.0))
+    assert imitation(rows, expert, np.ones(1), np.ones(1), keep=False)[1].tolist() == [np.inf]
