@@ -141,6 +141,11 @@ class _Imitation(ResponseObjective):
         return "demonstrations"
 
     def behaviour(self, solution: Solution) -> Policy | Trajectories:
+        if not isinstance(self.demonstrations, Demonstrations):
+            raise ChainError(
+                f"{self.name}: demonstrations is a {type(self.demonstrations).__name__}: give ExpertChain(policy), or "
+                "Recorded(trajectories)"
+            )
         return self.demonstrations.trajectories(solution)
 
     def generated(self, solution: Solution) -> Solution:
