@@ -11,6 +11,7 @@ import operator
 import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -32,8 +33,8 @@ _MARKS = re.compile(f" ?{_MARK}\\d+ ?")
 """Where a line of the file begins inside a command of several lines."""
 _UNSURES = re.compile(f"{_UNSURE}(\\d+){_UNSURE}")
 """After the value of a variable: the line of a branch that may set it otherwise."""
-_ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]")
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*(?:\[[@*]\])?\})")
+_ARRAY = re.compile(r"\$\{(\w+)\[[@*]\](?!:[ \d$(])")  # ${A[@]:1:2} is a part of one
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*(?:\[[@*]\][^{}]*)?\})")
 _USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}$`]*))?\})")
 _COMPUTES = re.compile(r"\$\(\(([^()$`]*(?:\([^()$`]*\)[^()$`]*)*)\)\)")
 _DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?([A-Za-z_]\w*)")
@@ -122,18 +123,23 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
     """Return the parts of the command that starts a trainer, in order, with its arrays where it names them."""
     arrays: dict[str, list[_Command]] = {}
     doubted: dict[str, int] = {}  # how many parts of an array a branch may have dropped
+    earlier: dict[str, list[_Command]] = {}  # what an array held before it began anew, and may name
     over = False
     for command in commands:
         over, name = over or command is run, command.array
+        if (over and not run.blocks) or command.document not in (0, run.document):
+            continue  # set when it runs already, or for another command
         held = arrays.setdefault(name, [])
         if command.anew and not over and command.blocks == run.blocks[: len(command.blocks)]:
+            earlier[name] = list(held)
             held.clear()
             doubted[name] = 0
         elif command.anew and not over:
             begin = doubted.get(name, 0)
             held[begin:] = [_unless(part, command.line) for part in held[begin:]]
             doubted[name] = len(held)
-        held.append(command)
+        named = _ARRAY.match(command.words[0][0]) if name and command.words else None
+        held += earlier.pop(name, []) if named and named[1] == name else [command]
 
     def parts(command: _Command, depth: int) -> Iterator[_Command]:
         begin = 0
@@ -143,7 +149,7 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
                 continue
             held = arrays[named[1]]
             first = next((each.words[0][0] for each in held if each.words), "")
-            if not first or _is_key(first):
+            if not first or _is_key(first) or _ARRAY.match(first):
                 arrays[named[1]] = []  # once: an array may name itself
                 yield replace(command, words=command.words[begin:i])
                 for each in held:
@@ -194,7 +200,12 @@ class _Reader:
         self.sign = ""  # between the command before and this one
         self.tested = False  # whether the command before is a test
         self.document = 0  # the line above the here-document that is read
-        for line, logical, self.document in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
+        outside = self.variables, self.blocks
+        for line, logical, document in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
+            if document != self.document:  # what is set in it holds in it
+                outside = outside if self.document else (self.variables, self.blocks)
+                self.variables, self.blocks = (dict(outside[0]), deepcopy(outside[1])) if document else outside
+                self.document = document
             try:
                 self._read(logical, line)
             except ValueError as error:

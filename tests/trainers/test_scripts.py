@@ -109,6 +109,21 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
     "what begins no here-document": (
         "cat <<< D\npython -m my.train --n 1 --o $((1<<B)) \\ # why\n  --m 2\n", [("n", 1, None), ("m", 2, None)], ["o"],
     ),
+    "what is set in a here-document of another command": (
+        "N=1\nA=(--m 2)\n: <<'E'\nN=3\nif true\nA=(--m 3)\nA+=(--o 4)\nE\npython -m my.train --n $N ${A[@]}\n",
+        [("n", 1, None), ("m", 2, None)], [],
+    ),
+    "an array that is set after the run": (
+        "A=(--n 1)\npython -m my.train ${A[@]}\nA+=(--n 2)\nA=(--n 3)\n", [("n", 1, None)], [],
+    ),
+    "an array that is set after the function that runs": (
+        "f() {\n  python -m my.train ${A[@]}\n}\nA=(--n 1)\nf\n", [("n", 1, None)], [],
+    ),
+    "arrays that begin with an array, their own former too": (
+        "A=(--n 1)\nA=(${A[@]} --m 2)\nA=(--o 3 ${A[@]})\nB=(${A[@]} --p 4)\npython -m my.train ${B[@]}\n",
+        [("o", 3, None), ("n", 1, None), ("m", 2, None), ("p", 4, None)], [],
+    ),
+    "a part of an array": ("A=(--n 1 --m 2)\npython -m my.train ${A[@]:0:2} --o 3\n", [("o", 3, None)], ["**"]),
     "the same command twice": (
         "if x; then\n python -m my.train --n 1\nelse\n python -m my.train --n 1\nfi\n", [("n", 1, None)], [],
     ),
