@@ -21,7 +21,7 @@ import numpy as np
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
-from dstheory.checks import Bools, Floats, Ints, whole_number
+from dstheory.checks import Bools, Floats, Ints, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective, overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -55,11 +55,16 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
         trajectories: drawn from (or enumerating) the objective's measure.
 
     Raises:
-        ChainError: trajectories that do not exist in the chain, or an objective whose class changes its mass alone.
+        ChainError: trajectories that do not exist in the chain, coefficients that no number holds, or an objective whose class
+            changes its mass alone.
     """
     t = trajectories
     t.check_fits(solution.mdp)
-    sums = _score_sums(solution, t, *objective.known_coefficients(solution, t), t.episode, t.weight)
+    c_s, c_d = objective.known_coefficients(solution, t)
+    for what, c in (("answer", c_s), ("decision", c_d)):
+        reject(~np.isfinite(c), c, f"coefficient of the {what}", "must be finite",
+               "ask for objective.gradient, which multiplies by rare probabilities first", axes=("step",))  # fmt: skip
+    sums = _score_sums(solution, t, c_s, c_d, t.episode, t.weight)
     return _estimate(sums, len(t.weight))
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from objectives.test_groups import HERE, MDP, OLD
 
-from dstheory import Policy, TwoStageMDP, solve
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import CISPO, DAPO, DPO, GRPO, GSPO, NFT, RLOO, DAPOBatch, PPOClip, Reinforce, sampled_gradient
+from dstheory.objectives.estimate import estimate_gradient
 
 CASES = [
     RLOO(group_size=3), GRPO(group_size=4, reference=OLD, beta=0.3), DAPO(group_size=3, sampler=OLD, clip_low=0.01,
@@ -43,6 +44,14 @@ def test_rewards_of_many_values_are_refused_by_the_closed_form_and_estimated() -
     assert (np.abs(one.gradient.sample - two.gradient.sample) < 4.5 * spread + 1e-14).all()
     again = sampled_gradient(objective, s, batches=2_000, rng=1)
     assert again.gradient.sample.tobytes() == one.gradient.sample.tobytes()
+
+
+def test_a_coefficient_that_no_number_holds_is_refused() -> None:
+    """Its trajectory has the probability 0 once rounded, and infinity times 0 was not a number."""
+    sampler = Policy.minimal(theta=[800.0, 0.0, 0.0])
+    s = solve(TwoStageMDP.minimal(max_turns=1), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    with pytest.raises(ChainError, match=r"coefficient of the answer at step 1 is -inf: must be finite; ask for"):
+        estimate_gradient(RLOO(group_size=2, sampler=sampler), s, enumerate_trajectories(s.mdp, sampler))
 
 
 @pytest.mark.parametrize(
