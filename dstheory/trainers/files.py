@@ -231,8 +231,8 @@ def _merged(node: yaml.MappingNode, name: str, depth: int) -> list[tuple[yaml.No
                 word = str(key.value)
                 if word in found and found[word][1].value != value.value:
                     raise FileFormatError(
-                        f"{name}, line {merges.start_mark.line + 1}: two mappings that are merged have {shown(word)}, with other "
-                        "values, of which versions of PyYAML take the first or the last: write the one that is meant"
+                        f"{name}, line {merges.start_mark.line + 1}: two mappings that are merged have different values for "
+                        f"{shown(word)}, and which of them holds depends on the version of PyYAML: write the one that is meant"
                     )
                 if word not in said:
                     found[word] = key, value

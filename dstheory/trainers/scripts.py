@@ -28,6 +28,7 @@ _DECLARES = ("declare", "export", "local", "readonly", "typeset")
 _OTHERS = ("cat", "cd", "conda", "echo", "kill", "mkdir", "nvidia-smi", "pip", "pkill", "ray", "set", "sleep", "source", "uv",
            "wandb")  # fmt: skip
 _OPENS, _TURNS, _CLOSES = ("case", "for", "if", "select", "until", "while"), ("elif", "else", ";;"), ("done", "esac", "fi", "}")
+_SHORT = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}  # of Hydra
 _MARK, _UNSURE = "\x01", "\x02"
 _MARKS = re.compile(f" ?{_MARK}\\d+ ?")
 """Where a line of the file begins inside a command of several lines."""
@@ -378,6 +379,7 @@ def _settings(words: tuple[tuple[str, int], ...]) -> Iterator[tuple[KeyValue, bo
     i = 0
     while i < len(words):
         word, line = words[i]
+        word = _SHORT.get(word, word)
         i += 1
         if re.match(r"--[A-Za-z]", word):
             key, sign, value = word[2:].partition("=")
@@ -416,7 +418,7 @@ def _first_argument(parts: list[str]) -> int:
 
 def _is_key(word: str) -> bool:
     """Return whether a word of a command line begins another setting."""
-    return bool(re.match(r"--[A-Za-z]", word)) or word in (">", "<") or assignment(word) is not None
+    return bool(re.match(r"--[A-Za-z]", word)) or word in (">", "<", *_SHORT) or assignment(word) is not None
 
 
 def _commands(text: str) -> Iterator[tuple[str, str]]:

@@ -55,7 +55,7 @@ def test_what_yaml_merges(tmp_path: Path) -> None:
         ("a.x", 1, 2), ("a.y", 2, 3), ("b.x", 1, 2), ("b.y", 3, 4), ("b.z.x", 4, 4), ("c.x", 1, 2), ("c.y", 2, 3), ("c.v", 6, 7),
         ("c.z", 5, 6),
     ]  # fmt: skip
-    with pytest.raises(FileFormatError, match=r"a\.yaml, line 7: two mappings that are merged have 'y', .*: write the one"):
+    with pytest.raises(FileFormatError, match=r"a\.yaml, line 7: two mappings .* different values for 'y', .*: write the one"):
         read(tmp_path, "a.yaml", text.replace("[*a, *a", "[*a, *b"))
     assert ("c.y", 7, 8) in found(read(tmp_path, "a.yaml", text.replace("[*a, *a", "[*a, *b") + "  y: 7\n"))
 

@@ -191,10 +191,12 @@ def test_what_a_branch_alone_sets_is_as_in_the_file_before_it(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("folder", "says", "value"), [
     ("--config-path=conf", "conf", 16), ("--config-path=$D", ".", 16), ("--config-path=conf", ".", None), ("", ".", None),
+    ("-cp conf", "conf", 16),
 ])  # fmt: skip
 def test_the_file_that_hydra_is_told_of(tmp_path: Path, folder: str, says: str, value: int | None) -> None:
     """By a name without its end, in a folder; without a folder it is one of the library's own."""
-    run = f"python -m verl.trainer.main_ppo {folder} --config-name='mine' algorithm.adv_estimator=grpo\n"
+    named = "-cn mine" if folder.startswith("-cp") else "--config-name='mine'"
+    run = f"python -m verl.trainer.main_ppo {folder} {named} algorithm.adv_estimator=grpo\n"
     (tmp_path / "run.sh").write_text(run, encoding="utf-8")
     (tmp_path / says).mkdir(exist_ok=True)
     (tmp_path / says / "mine.yaml").write_text("actor_rollout_ref: {rollout: {n: 16}}\n", encoding="utf-8")
