@@ -33,6 +33,7 @@ from dstheory.objectives.expectation.exponential import (
     response_contrast,
     response_mass,
     response_reweighted,
+    with_rare_decisions,
 )
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.mass import CoefficientMass
@@ -153,7 +154,8 @@ class ResponseObjective(Objective):
             known = weight.apart is not None or np.array_equal(weight.stop, weight.resample)
             if under is not solution and weight.beyond is None and known:
                 return response_beside(solution.policy, under, reward, term.credit, weight)
-            return response_mass(under, reward, term.credit, term.weight)
+            mass = response_mass(under, reward, term.credit, term.weight)
+            return mass if weight.beyond is None else with_rare_decisions(solution.policy, mass)
 
         terms = self.terms(solution, under, outcome)
         return of(terms[0]) if len(terms) == 1 else _sum(_unlike(of(term), i) for i, term in enumerate(terms))

@@ -413,7 +413,8 @@ def test_right_or_refused(label: str) -> None:
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
 # next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
-# and of one are nearly the opposite; turns to come of which credits balance and lengths are alike.
+# and of one are nearly the opposite; turns to come of which credits balance and lengths are alike; first turns, unlike the
+# others, with which hardly any response ends.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -469,6 +470,11 @@ def test_right_or_refused(label: str) -> None:
         ("grpo, hot", 1142),
         ("grpo, hot", 1154),
         ("grpo, engine", 1124),
+        ("dapo, warm", 1656),
+        ("dapo, warm", 1759),
+        ("dapo, warm", 1795),
+        ("dapo, warm", 1923),
+        ("dapo, warm", 1979),
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
         ("ppo-clip, near", 824),

@@ -434,9 +434,32 @@ def response_reweighted(
             went_on = rho * met * probability_times(logs[2] + beyond[2] + policy.log_stop, weight.resample, resample)
             row, terms = near_of(policy.log_stop + policy.log_resample)
             row = np.where(terms < np.abs(ended) + np.abs(went_on), row, ended - went_on)
-            stop, again = (np.where(rare < LEAST_CHANCE, whole, np.where(other < LEAST_CHANCE, 0.0, table))
-                           for rare, other, whole, table in ((s, u, row, stop), (u, s, -row, again)))  # fmt: skip
+            stop, again = _whole(policy, row, stop, again)
     return CoefficientMass(np.where(alike, near, far.sample), stop, again)
+
+
+def with_rare_decisions(policy: Policy, mass: CoefficientMass) -> CoefficientMass:
+    """Return a mass of the same gradient, which keeps its digits where one of the policy's decisions is no number by itself.
+
+    Args:
+        policy: whose gradient is asked for.
+        mass: of weights that are no numbers either: so large that they make one of the product.
+    """
+    if not (np.minimum(policy.resample_prob, policy.stop_prob) < LEAST_CHANCE).any():
+        return mass
+    row = probability_times(policy.log_resample, mass.stop) - probability_times(policy.log_stop, mass.resample)
+    stop, resample = _whole(policy, row, mass.stop, mass.resample)
+    return replace(mass, stop=stop, resample=resample)
+
+
+def _whole(policy: Policy, row: Floats, stop: Floats, resample: Floats) -> tuple[Floats, Floats]:
+    """Return the masses of both decisions; where one is no number by itself, the row of the gradient as the other one's mass."""
+    s, u = policy.stop_prob, policy.resample_prob
+    at_stop, at_resample = (
+        np.where(rare < LEAST_CHANCE, whole, np.where(other < LEAST_CHANCE, 0.0, table))
+        for rare, other, whole, table in ((s, u, row, stop), (u, s, -row, resample))
+    )
+    return at_stop, at_resample
 
 
 def _compared(under: Solution, reward: RewardTable, nodes: EffectiveCredit) -> tuple[Floats, Floats, Contrast]:
@@ -589,11 +612,12 @@ def _mass(
 
 def _coefficients(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
     """Return the coefficients of both decisions at every answer, times the weight of the turn but not the answer's decay."""
-    known = nodes.balanced or (nodes.centred and not solution.capped)
-    if known and solution.policy.shape[0] == 1 and reward.stop.shape[-3] == 1:
+    if nodes.balanced or (nodes.centred and not solution.capped):
         failure, success = (table[..., None, :, None] for table in (_or_zero(nodes.otherwise), nodes.slope))
+        alike = solution.policy.shape[0] == 1 and reward.stop.shape[-3] == 1
+        to_come = _to_come(solution, reward, s, nodes) if alike else _to_come_of_turns(solution, reward, s, nodes)
         before = s.before[..., None]
-        return before * (success * reward.stop + failure * (1.0 - reward.stop)), before * _to_come(solution, reward, s, nodes)
+        return before * (success * reward.stop + failure * (1.0 - reward.stop)), before * to_come
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]
     a, b = nodes.constant[..., None, :], nodes.slope[..., None, :]
     # The coefficient is settled (before), still growing (plain), or about to be paid (paid).
@@ -652,10 +676,27 @@ def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: Effectiv
     terms = [(of_right * (wrong * v).sum(axis=-1), of_wrong * (right * v).sum(axis=-1)) for v in (decay * stop, beyond)]
     sizes = [np.abs(one) + np.abs(other) for one, other in terms]
     gap = np.where(sizes[1] < sizes[0], terms[1][0] - terms[1][1], terms[0][0] - terms[0][1])[..., 0, :]
-    scale = (nodes.slope - _or_zero(nodes.otherwise)) * gap
-    scale = np.divide(scale, s.first_plain, out=np.zeros(scale.shape), where=s.first_plain > 0)
+    scale = _apart_by_reward(s, nodes) * gap
     again, total = (s.both * pol.resample)[..., 0, :, :].sum(axis=-1), np.zeros(())
     for k in range(turns - 1):
         total = total + again**k
         found[..., k, :, 0] = scale * total * again ** (turns - 2 - k)
     return found
+
+
+def _to_come_of_turns(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> Floats:
+    r"""Return the same under a cap, of turns that are not alike.
+
+    With the tilted chances of successes P and of failures M, of responses that end with turn k or before, and of those that go on
+    after it from there on, it is :math:`(f_1 - f_0) / U` times :math:`M_{\le k} P_{> k} - P_{\le k} M_{> k}`: what is to come
+    is compared with what was before, since :math:`f_1 P + f_0 M` is nearly 0 where hardly any response ends before.
+    """
+    ended = s.before[..., None] * s.both * solution.unrolled.stop
+    right, wrong = (np.cumsum((ended * share).sum(axis=-1), axis=-2) for share in (reward.stop, 1.0 - reward.stop))
+    return np.asarray((_apart_by_reward(s, nodes)[..., None, :] * (wrong * s.paid - right * s.missed))[..., None])
+
+
+def _apart_by_reward(s: _Sweep, nodes: EffectiveCredit) -> Floats:
+    """Return the credit of a success less that of a failure, over U, (J, *runs, X); 0 where U underflows."""
+    apart, plain = np.broadcast_arrays(nodes.slope - _or_zero(nodes.otherwise), s.first_plain)
+    return np.asarray(np.divide(apart, plain, out=np.zeros(plain.shape), where=plain > 0))
