@@ -114,8 +114,16 @@ def tempered(policy: Policy, temperature: float) -> Policy:
     """
     answers, stops = policy.sample_logits / temperature, policy.stop_logits / temperature
     if np.frexp(temperature)[0] != 0.5:  # no power of two: quotients that are nearly alike are rounded alike in all directions
-        answers, stops = unlike(answers), unlike(stops, 1)
+        answers, stops = (_unlike_values(table, i) for i, table in enumerate((answers, stops)))
     return Policy.tabular(answers, stops)
+
+
+def _unlike_values(table: Floats, number: int) -> Floats:
+    """Return a table with its last digits changed in a direction, equal numbers alike: quotients of equal logits are equal."""
+    if not directed():
+        return table
+    values, which = np.unique(table, return_inverse=True)
+    return unlike(values, number)[which].reshape(table.shape)
 
 
 def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Floats:
