@@ -90,7 +90,7 @@ _FEW_HAVE_MOST = 8  # problems of one size, that all successes, or all failures,
 _DIFFER = 1.5  # the variance over problems, in units of that of as many independent trials
 _FEW_DECIDED = 20  # problems with decisions, where hardly any of one kind is seen
 _FEW = "few problems have most of the successes, or of the failures, and problems differ"
-_ALIKE = f"hardly any of one kind, at {_FEW_DECIDED} problems or fewer, which does not show whether problems differ"
+_ALIKE = f"nearly all decisions are alike, at {_FEW_DECIDED} problems or fewer, which does not show whether problems differ"
 
 # ---------------------------------------------------------------------- estimates
 

@@ -112,15 +112,15 @@ class Reading:
         if self.depends_on_outcome > _FEW_UNUSABLE * self.records:
             words = "; --decision says what its words mean" if "decision" in self.faults else ""
             notes.append(
-                f"{self.depends_on_outcome:,} records are left out for what happened in them, so the others are no fair sample "
-                f"of episodes: p, a and b counted on them are biased{words}"
+                f"{counted(self.depends_on_outcome, 'record is', 'records are')} left out for what happened in "
+                f"them, so the others are no fair sample of episodes: p, a and b counted on them are biased{words}"
             )
         notes += [self.bounds] if self.bounds else []
         notes += self.checked.notes
         if self.looping:
             notes.append(
-                f"{self.looping:,} records end in a loop, the same candidates over and over: each repetition counts as an "
-                "attempt, so they weigh heavily in p and b"
+                f"{counted(self.looping, 'record ends', 'records end')} in a loop, the same candidates over and over: each "
+                "repetition counts as an attempt, so that it weighs heavily in p and b"
             )
         return notes
 

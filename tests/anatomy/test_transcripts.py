@@ -306,7 +306,7 @@ def test_transcripts_of_a_game() -> None:
     assert log.episodes.correct[log.episodes.last].tolist() == [True, False, False, False, False]
     assert log.episodes.capped.tolist() == [False, True, True, False, False]
     assert log.reading.segmented == {"expressions": 5}
-    assert any("1 records end in a loop" in note for note in log.reading.notes)
+    assert any("1 record ends in a loop" in note for note in log.reading.notes)
 
 
 def test_files_of_texts_find_their_reader(tmp_path: Path) -> None:
