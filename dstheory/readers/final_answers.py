@@ -39,7 +39,7 @@ _PIECE = re.compile(
     r"|\\\[(?P<square>.{1,1000}?)\\\]"
     rf"|(?P<command>-?\d{{0,12}}\\[A-Za-z]{{2,20}}(?:\[[^\[\]{{}}]{{0,20}}\])?(?:{_GROUP})+)"
     rf"|(?P<power>-?[0-9A-Za-z]{{1,12}}[\^_](?:{_GROUP}|-?[0-9A-Za-z]{{1,12}}))"
-    rf"|(?P<number>{_NUMBER})",
+    rf"|(?P<number>(?:{_NUMBER})(?:\s?\\?%)?)",
     re.DOTALL,
 )
 _NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
@@ -86,7 +86,7 @@ _LEADS = re.compile(  # up to a number that it makes another, or one of several
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
-    rf"[$)\\\]*]*\s*(?:[A-Za-z]+\s+)?(?!percent\b)(?:{CHANGES_A_NUMBER})"
+    rf"[$)\\\]*]*\s*(?!ways\s+to\b)(?:[A-Za-z]+\s+)?(?!percent\b)(?:{CHANGES_A_NUMBER})"
     r"|[x\xb2\xb3\xb9\xbc-\xbe\u2070-\u2079^!](?![A-Za-z])|\s*(?:\(mod\b|:)",
     re.IGNORECASE,
 )
@@ -166,7 +166,8 @@ def same_answer(answer: str, gold: str) -> bool | None:
         return _same(boxed or _BEGINS.sub("", answer).rstrip(" .?"), _listed(gold) or gold, wanted, whole=True)
     if _is_words(gold):
         return bool(wanted) and _plain(_CLAUSE.split(_unwrapped(said), maxsplit=1)[0]) == wanted
-    named, clear = _named(said, first=True) if _PIECE.search(said) else _named(answer, first=False)
+    first = _PIECE.search(said) is not None
+    named, clear = _named(said if first else answer, first=first, unit=unit_of(gold))
     verdicts = [_same(name, gold, wanted) for name in named[-_MOST_NAMED:]]
     return None if None in verdicts or (any(verdicts) and not clear) else any(verdicts)
 
@@ -235,10 +236,11 @@ def _listed(text: str) -> str:
     return "" if number(one) is not None and number(one) == number(other) else f"{one}, {other}"
 
 
-def _named(text: str, *, first: bool) -> tuple[list[str], bool]:
+def _named(text: str, *, first: bool, unit: str = "") -> tuple[list[str], bool]:
     r"""Return the numbers and formulas of the first or last thought of a text that holds any, and whether they are one answer.
 
-    They are not where they differ, or where a word beside them makes them something else: at least 7, 3 million, half of 5.
+    They are not where they differ, where they have another unit, or where a word beside them makes them something else: at least
+    7, 3 million, half of 5.
 
     Example:
         >>> _named("It can't be 7, so it is 8", first=False), _named("12, not 13", first=True), _named("at least 7", first=False)
@@ -264,6 +266,7 @@ def _named(text: str, *, first: bool) -> tuple[list[str], bool]:
         alone = len({number(name) or name for name in named}) == 1
         is_it = _BEGINS_WITH_IT.search(before) if first else not (after and _LIST_NUMBER.fullmatch(sentence))
         another = _DENIED.search(before + behind) or _LEADS.search(before) or _FOLLOWS.match(behind)
+        is_it = is_it and (not unit or one_unit(unit_of(named[-1] + behind), unit))
         return named, bool(alone and is_it and not another)
     return [], False
 

@@ -57,6 +57,8 @@ SAME = [
     ("The profit is -$20.", "-20"), ("It is \u20135 degrees", "-5"), ("The answer is minus 5", "-5"), ("1.5 x 10^3", "1500"),
     ("The answer is 5. Wait, it is 6.", "6"), ("The answer is A because option B fails", "A"), ("It is not (A) but (B)", "B"),
     ("The answer is therefore 12 days, as required.", "12"), ("So 12 is the answer.", "12"), ("1. Add.\n2. It is 12.", "12"),
+    ("She has 5 apples left.", "5 apples"), ("In total 5 km are left.", "5 kilometers"), ("It is 12%.", "0.12"),
+    ("There are 12 ways to do this.", "12"),
     ("We have 12.\n", "12"), ("We get $x=3$.\nThus $f(3) = 12$.", "12"),
 ]  # fmt: skip
 DIFFERENT = [
@@ -86,6 +88,7 @@ DIFFERENT = [
     ("The answer is 3 + 4", "4"), ("The answer is x > 5", "5"), ("The answer is 5, 6", "6"), ("It starts at 10:30", "30"),
     ("The ratio is 5:6", "6"), ("It is 5 squared", "5"), ("3 and a half", "3"), ("It cannot be 7", "7"), ("It is never 7", "7"),
     ("The answer is B or C", "B"), ("The answer is (B) or (C)", "C"), ("It is not (B)", "B"), ("Option B is wrong", "B"),
+    ("It is 0.5%.", "1/2"),
     ("The profit is -$20.", "20"), ("It is \u20135 degrees", "5"), ("The answer is 5. Wait, it is 6.", "5"),
     ("The answer is 5\nHmm, that is wrong. It must be 6.", "5"), ("**Answer:** 5\n**Correction:** 6", "5"),
     ("The answer is 5, no wait, 6.", "5"), ("The answer is A because option B fails", "B"),
@@ -106,6 +109,8 @@ UNCLEAR = [
     ("x = 6 since 5 is odd", "6"), ("No solution exists, since 5 is prime.", "5"), ("so x >= 5", "5"), ("See section 5.", "5"),
     ("5. Conclusion: there is no solution.", "5"), ("Step 5: finish.", "5"), ("It is A4", "4"), ("COVID-19", "-19"),
     ("It is 10x", "10"), ("It is 5\u00b2 m", "5"), ("The answer is 12!", "12"),
+    # another unit in a sentence
+    ("So it is 12 cm long.", "12 mm"), ("The answer is 12 cm, as required.", "12 mm"), ("The train arrives at 3 PM.", "3 AM"),
     ("--3", "3"), ("The answer is --3.", "3"), (r"\boxed{1,200}", "1, 200"), ("1, 200", "1,200"), ("$x=3$ and $y=4$ hold", "4"),
 ]  # fmt: skip
 
