@@ -245,15 +245,24 @@ class DerivedGradient:
 
 
 def _integral(integrand: sp.Expr) -> sp.Expr:
-    """Return the integral over X from 0 to 1 of a product of powers of polynomials; zoo where it does not converge.
+    """Return the integral over X from 0 to 1 of a product of powers of sums of powers of X; zoo where it does not converge.
 
-    SymPy's own ``evalf`` takes sixteen times as long: it evaluates the tree of the integrand anew at each point.
+    SymPy's own ``evalf`` takes many times as long: it evaluates the tree of the integrand anew at each point.
     """
-    factors = [(sp.Poly(base, X).all_coeffs(), int(power)) for base, power in integrand.as_powers_dict().items()]
+    factors = [
+        ([term.as_coeff_exponent(X) for term in sp.Add.make_args(sp.expand(base))], power)
+        for base, power in integrand.as_powers_dict().items()
+    ]
     for digits in (INTEGRAL_DIGITS + 10, 2 * INTEGRAL_DIGITS, 4 * INTEGRAL_DIGITS, 16 * INTEGRAL_DIGITS):
+
+        def number(exact: sp.Expr, digits: int = digits) -> mpmath.mpf | int:
+            return int(exact) if exact.is_Integer else mpmath.mpmathify(exact.evalf(digits))
+
         with mpmath.workdps(digits):
-            f = [([mpmath.mpmathify(c.evalf(digits)) for c in base], power) for base, power in factors]
-            value, error = mpmath.quad(lambda x, f=f: mpmath.fprod(mpmath.polyval(c, x) ** n for c, n in f), [0, 1], error=True)
+            f = [([(number(c), number(e)) for c, e in terms], number(power)) for terms, power in factors]
+            value, error = mpmath.quad(
+                lambda x, f=f: mpmath.fprod(mpmath.fsum(c * x**e for c, e in terms) ** n for terms, n in f), [0, 1], error=True
+            )
             if error <= abs(value) * mpmath.mpf(10) ** -INTEGRAL_DIGITS:
                 return sp.Float(value, INTEGRAL_DIGITS)
     return sp.zoo

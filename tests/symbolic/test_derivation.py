@@ -12,7 +12,9 @@ import sympy as sp
 from symbolic import oracle
 from symbolic.families import LENGTH_WEIGHTED, accepted, derived
 
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError, DSTheoryError
+from dstheory.objectives import ExpertChain, SFTSequenceMean
 from dstheory.rational import is_zero
 from dstheory.rational.symbols import InvalidNumberError, check_numbers, parse_assignments, parse_number, symbol
 from dstheory.symbolic import derive, lookup, render
@@ -291,6 +293,20 @@ def test_numbers_that_leave_nothing_for_the_last_answer() -> None:
     at = dict.fromkeys(derivation.symbols, "1/2")
     with pytest.raises(InvalidNumberError, match="leave 0 for the last answer"):
         derivation.evaluate(at)
+
+
+@pytest.mark.parametrize("a_E", ["4/5", "1"])
+def test_lengths_that_are_no_whole_numbers(a_E: str) -> None:
+    """Powers of X in the integrals are those of lengths: one half more, and one half less than a whole number."""
+    numbers = {"p": "2/5", "a": "3/4", "b": "3/5", "p_E": "1/4", "a_E": a_E, "b_E": "1/2", "l_C": "3/2", "l_W": "2", "l_d": "1"}
+    found = derived("sft-sequence-mean", per_answer_lengths=True).evaluate(numbers).floats()
+    chain = TwoStageMDP.minimal(sample_length=[[1.5, 2.0]], decision_length=1.0)
+    expert = Policy.from_probabilities([[0.25, 0.75]], [[float(Fraction(a_E)), 0.5]])
+    exact = SFTSequenceMean(ExpertChain(expert)).gradient(solve(chain, Policy.minimal(p=0.4, a=0.75, b=0.6)))
+    stop_correct, stop_wrong = exact.decide.ravel()
+    assert found == pytest.approx(
+        {"theta_s": exact.sample[0, 0, 0], "theta_C": stop_correct, "theta_W": -stop_wrong}, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(("name", "options"), [("sft", {}), ("sft-sequence-mean", {"per_answer_lengths": True})])
