@@ -32,8 +32,11 @@ from dstheory.objectives import (
     SFTTokenMean,
     build,
 )
-from dstheory.objectives.expectation.exponential import reciprocal, response_mass
+from dstheory.objectives.expectation.exponential import EffectiveCredit, reciprocal, response_mass
+from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.imitation import ExpertChain
+from dstheory.objectives.mass import mass_of_steps
+from dstheory.objectives.responses import response_lengths
 
 # Lopsided: two prompts of unequal weight, three answers and two, lengths far apart, at most two turns.
 MDP = TwoStageMDP(
@@ -376,3 +379,23 @@ def test_whole_credits_and_their_parts_are_the_same_off_policy(make, seed: int) 
     alone = [any(((one != other) & (one != 0)).any() for one, other in zip(a.each, b.each, strict=True)) for a, b in
              ((up, down), (down, up))]  # fmt: skip
     assert len(terms) == 1 + sum(alone)
+
+
+def test_balanced_credits_on_turns_that_are_unlike_are_those_of_every_response() -> None:
+    rng = np.random.default_rng(2)
+    mdp = TwoStageMDP(correct=[[1, 0, 0], [1, 1, 0]], max_turns=4, sample_length=[[3, 11, 5], [2, 7, 20]], prompt_weight=[3, 7])
+    policy = Policy.tabular(rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3)))
+    solution, every = solve(mdp, policy), enumerate_trajectories(mdp, policy)
+    reward, length = reward_of(solution, "correct").reward, response_lengths(solution, every)
+    right, t = reward.total(solution, every), np.array([0.0, 0.01, 0.3])
+    tilt = np.exp(-np.multiply.outer(t, length))
+
+    def share(of: np.ndarray) -> np.ndarray:
+        return np.stack([(tilt * every.weight * of * (every.prompt == x)).sum(axis=1) for x in range(2)], axis=1)
+
+    failure, success = -share(right), share(1.0 - right)
+    each = (tilt * np.where(right > 0, success[:, every.prompt], failure[:, every.prompt])).sum(axis=0)
+    found = response_mass(solution, reward, EffectiveCredit.of_two(t, failure, success, balanced=True))
+    true = mass_of_steps(mdp, every, each[every.episode], each[every.episode])
+    for table in ("sample", "stop", "resample"):
+        np.testing.assert_allclose(getattr(found, table), getattr(true, table), rtol=1e-11, atol=1e-16)

@@ -8,6 +8,8 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.exponential import with_rare_decisions
+from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.token_parts import penalty_weight, token_weights
 from dstheory.objectives.weights import stage_weights, token_probabilities
 
@@ -43,6 +45,18 @@ def test_probabilities_of_tokens_that_are_nearly_alike_differ_in_all_digits() ->
                            - (1 + mpmath.exp(v)) ** mpmath.mpf(-1 / mpmath.mpf(decision))) for v in u]  # fmt: skip
     np.testing.assert_allclose(answer[0, 0], true_answer, rtol=1e-13)
     np.testing.assert_allclose(stop[0, 0], true_stop, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("u", "stop", "resample"), [(-760.0, 2e-271, -1e60), (800.0, 2e70, 5e-278)])
+def test_decisions_that_are_no_numbers_count_beside_masses_that_make_them_some(u, stop, resample) -> None:
+    logits, ends, goes_on = [u, 0.7, -3.0], [stop, 0.3, 4.0], [resample, -0.2, 7.0]
+    policy = Policy.tabular([[0.3, 0.0, -0.4]], [logits])
+    mass = CoefficientMass(*(np.array([[table]]) for table in (np.zeros(3), ends, goes_on)))
+    with mpmath.workdps(400):
+        each = zip(*([mpmath.mpf(v) for v in table] for table in (logits, ends, goes_on)), strict=True)
+        true = [float(s / (1 + mpmath.exp(v)) - r / (1 + mpmath.exp(-v))) for v, s, r in each]
+    np.testing.assert_allclose(with_rare_decisions(policy, mass).gradient(policy).decide[0, 0], true, rtol=1e-11)
+    assert abs(mass.gradient(policy).decide[0, 0, 0] / true[0] - 1) > 0.1  # as it is, it loses them
 
 
 def test_bad_weights_are_refused() -> None:
