@@ -77,27 +77,17 @@ def scores_are_uncorrelated() -> Iterator[Step]:
         where={"x": POSITIVE},
     )
     m_s, m_d, cross = sp.symbols("m_s m_d M")
-    sampling, products = M0.logit("theta_s"), []
-    for decision in (M0.logit("theta_C"), M0.logit("theta_W")):
-        total = []
-        for y in (0, 1):
-            for d in (STOP, RESAMPLE):
-                chance = M0.sample_at(0)[y] * decision_probability(M0, 0, y, d)
-                now_s, now_d = score(M0, sampling, 0, y, d)[0], score(M0, decision, 0, y, d)[1]
-                later = now_s * m_d + now_d * m_s + cross if d == RESAMPLE else 0
-                total.append(chance * (now_s * now_d + later))
-        products.append(sp.Add(*total))
     yield identity(
         "Induction on the turns that remain. Let `m_s` and `m_d` be the mean scores and `M` the mean product from the next "
         "turn on. The mean product from this turn on sums, over answers and decisions, this turn's product and, on "
         "resampling, the cross terms with the future and `M`. If `m_s = m_d = M = 0`, as they are after the last turn, "
         "it is zero again.",
-        products,
+        mean_products(m_s, m_d, cross),
         [0, 0],
         where=CUBE,
         using={m_s: 0, m_d: 0, cross: 0},
     )
-    yield from without_a_last_turn(m_s, m_d, cross, products)
+    yield from without_a_last_turn(m_s, m_d, cross)
     for first in turns.logits:
         for second in turns.logits:
             if (first.stage, second.stage) == ("sample", "decide"):
@@ -117,7 +107,22 @@ def scores_are_uncorrelated() -> Iterator[Step]:
     )
 
 
-def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol, products: list[sp.Expr]) -> Iterator[Step]:
+def mean_products(m_s: sp.Expr, m_d: sp.Expr, cross: sp.Expr) -> list[sp.Expr]:
+    """The mean product of the scores of both stages from this turn on, for either decision logit, given what is ahead."""
+    sampling, products = M0.logit("theta_s"), []
+    for decision in (M0.logit("theta_C"), M0.logit("theta_W")):
+        total = []
+        for y in (0, 1):
+            for d in (STOP, RESAMPLE):
+                chance = M0.sample_at(0)[y] * decision_probability(M0, 0, y, d)
+                now_s, now_d = score(M0, sampling, 0, y, d)[0], score(M0, decision, 0, y, d)[1]
+                later = now_s * m_d + now_d * m_s + cross if d == RESAMPLE else 0
+                total.append(chance * (now_s * now_d + later))
+        products.append(sp.Add(*total))
+    return products
+
+
+def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol) -> Iterator[Step]:
     """Two steps: an uncapped stationary chain meets the same sums on both sides, and they have one solution."""
     again = p * (1 - a) + (1 - p) * b
     means = []
@@ -135,7 +140,7 @@ def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol, produc
         "Without a cap there is no last turn to begin from, but in a stationary chain `m_s`, `m_d` and `M` are the same before "
         "and after a turn (and finite, as the number of turns is geometric). The mean scores meet `m = q m`, and then the mean "
         "products `M = q M`, `q` the probability of resampling,",
-        [*means, *[product.subs({m_s: 0, m_d: 0}) for product in products]],
+        [*means, *mean_products(sp.S.Zero, sp.S.Zero, cross)],
         [again * m_s, again * m_d, again * m_d, again * cross, again * cross],
         where={**CUBE, "m_s m_d M": REAL},
     )
@@ -194,14 +199,16 @@ A1_LOOSE = Claim(
 def closed_forms() -> Iterator[Step]:
     """A2: the Bellman equation of the minimal chain with general rewards, its solution and its gradient."""
     table = reward((R_SC, R_SW), (R_RC, R_RW))
+    after = Symbol("V_after")
+    turn = chain.bellman(table, discount(), after)
     yield identity(
         "`V` solves the Bellman equation (right-hand side built from the transition structure).",
         V,
-        chain.bellman(table, discount(), V),
+        turn.subs(after, V),
     )
     yield identity(
         "It is the only solution: two solutions differ by `D` with `D = gamma q D`, and `gamma q` is not 1.",
-        chain.bellman(table, discount(), V + Symbol("D")) - chain.bellman(table, discount(), V),
+        turn.subs(after, V + Symbol("D")) - turn.subs(after, V),
         gamma * q * Symbol("D"),
         where={"D": REAL},
     )
@@ -319,21 +326,24 @@ A2_N = Claim(
 def capped_values() -> Iterator[Step]:
     """A2-cap: induction on the cap."""
     x = Symbol("x")
-    closed = p * a * (1 - x) / (1 - gamma * q) + x * p
+
+    def closed(power: sp.Expr) -> sp.Expr:
+        return p * a * (1 - power) / (1 - gamma * q) + power * p
+
     yield identity(
-        "One turn: the answer is submitted, `V_1 = p`; that is the formula at `x = (gamma q)^0 = 1`.", closed, p, using={x: 1}
+        "One turn: the answer is submitted, `V_1 = p`; that is the formula at `x = (gamma q)^0 = 1`.", closed(x), p, using={x: 1}
     )
     yield identity(
         "One turn more: `V_{T+1} = p a + gamma q V_T` turns `x = (gamma q)^(T-1)` into `gamma q x`.",
-        p * a + gamma * q * closed,
-        closed.subs(x, gamma * q * x),
+        p * a + gamma * q * closed(x),
+        closed(gamma * q * x),
         where={"x": CLOSED_UNIT},
     )
     for cap in (2, 3):
         yield identity(
             f"The chain capped at {cap} turns, solved by SymPy.",
             SymbolicChain(M0, cap).value(reward((1, 0), (0, 0)), discount()),
-            closed.subs(x, (gamma * q) ** (cap - 1)),
+            closed((gamma * q) ** (cap - 1)),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sympy as sp
 from sympy import Eq, Equivalent, Implies, Or, Symbol
@@ -210,12 +211,13 @@ def filtered() -> Iterator[Step]:
         using={names[2]: update[names[2]]},
     )
     reinforce = expected_update(setting(), lookup("reinforce"))
+    equal = replace(FILTERED_SFT, coefficients=lambda _, turn: (w_s * turn.total, w_s * turn.total))
     yield identity(
         "With equal weights it is REINFORCE on the accuracy reward without discount, times the weight.",
         names,
         [w_s * gradient.subs(symbol("gamma"), 1) for gradient in reinforce.values()],
         where=weights,
-        using={name: value.subs(w_d, w_s) for name, value in update.items()},
+        using=dict(zip(names, expected_update(s, equal).values(), strict=True)),
     )
 
 

@@ -17,6 +17,7 @@ from dstheory.claims import (
     Claim,
     Step,
     decide,
+    derivative,
     identity,
 )
 from dstheory.rational.symbols import symbol
@@ -98,13 +99,10 @@ def regularised_chain() -> Iterator[Step]:
     U_C, U_W = sp.symbols("U_C U_W")
     on_correct = a * R_SC + (1 - a) * R_RC - T_d * divergence(a, a_ref)
     on_wrong = (1 - b) * R_SW + b * R_RW - T_d * divergence(b, b_ref)
-    value = (p * on_correct + (1 - p) * on_wrong - T_s * divergence(p, p_ref)) / (1 - gamma * q)
-    inner = {q: p * (1 - a) + (1 - p) * b}
-    expanded = value.subs(inner)
     using = {
-        **inner,
+        q: p * (1 - a) + (1 - p) * b,
         N: 1 / (1 - gamma * q),
-        V: value,
+        V: (p * on_correct + (1 - p) * on_wrong - T_s * divergence(p, p_ref)) / (1 - gamma * q),
         U_C: on_correct + (1 - a) * gamma * V,
         U_W: on_wrong + b * gamma * V,
     }
@@ -113,7 +111,7 @@ def regularised_chain() -> Iterator[Step]:
         "The minimal chain with any rewards, by differentiating the penalised value `V` of a stationary policy: its derivatives "
         "by `p`, `a` and `b` are `N` times the weight of the state times (difference of soft action values - `T` times the shift "
         "of the log-odds from the reference). All three vanish exactly at the softmax equations.",
-        [diff(expanded, p), diff(expanded, a), diff(expanded, b)],
+        [derivative(V, p), derivative(V, a), derivative(V, b)],
         [
             N * (U_C - U_W - T_s * (odds(p) - odds(p_ref))),
             N * p * (R_SC - R_RC - gamma * V - T_d * (odds(a) - odds(a_ref))),
@@ -179,16 +177,15 @@ def undiscounted_penalty() -> Iterator[Step]:
     """E1-discount: the derivatives of V_R - N_1 t by a and b, at the optimum of V_R - N t."""
     K_s = sp.Symbol("K_s")
     turn = K_s + p * T_d * divergence(a, a_ref) + (1 - p) * T_d * divergence(b, b_ref)
-    objective = p * a / (1 - gamma * q) - turn / (1 - q)
-    inner = {q: p * (1 - a) + (1 - p) * b}
-    expanded = objective.subs(inner)
-    using = {**inner, N: 1 / (1 - gamma * q), N_1: 1 / (1 - q), V_R: p * a * N, t: turn}
+    again = p * (1 - a) + (1 - p) * b
+    objective = p * a / (1 - gamma * again) - turn / (1 - again)
+    using = {q: again, N: 1 / (1 - gamma * q), N_1: 1 / (1 - q), V_R: p * a * N, t: turn}
     slope_a = N * (1 - gamma * V_R) - N_1 * (T_d * (odds(a) - odds(a_ref)) - N_1 * t)
     slope_b = N * gamma * V_R - N_1 * (T_d * (odds(b) - odds(b_ref)) + N_1 * t)
     yield identity(
         "Discounted reward minus the undiscounted penalty `N_1 t`: its derivatives by `a` and `b`, by differentiation; `K_s` is "
         "the sampling stage's share of `t`.",
-        [diff(expanded, a), diff(expanded, b)],
+        [diff(objective, a), diff(objective, b)],
         [p * slope_a, (1 - p) * slope_b],
         where={**CUBES, "T_d": POSITIVE, "K_s": NONNEGATIVE},
         using=using,
@@ -229,15 +226,14 @@ E1_DISCOUNT = Claim(
 def direct_term() -> Iterator[Step]:
     """E1-direct: visits of the penalty frozen, those of the reward not."""
     visits, on_correct, on_wrong = sp.symbols("M M_C M_W")
-    reward = p * a / (1 - gamma * q)
+    reward = p * a / (1 - gamma * (p * (1 - a) + (1 - p) * b))
     frozen = visits * T_s * divergence(p, p_ref)
     frozen += on_correct * T_d * divergence(a, a_ref) + on_wrong * T_d * divergence(b, b_ref)
-    expanded = (reward - frozen).subs({q: p * (1 - a) + (1 - p) * b})
     using = {k: AT_OPTIMUM[k] for k in (q, N, V_R)}
     yield identity(
         "Reward plus direct term, with `M`, `M_C`, `M_W` the frozen visits to the sampling state, to correct and to wrong "
         "answers.",
-        [diff(expanded, a), diff(expanded, b)],
+        [diff(reward - frozen, a), diff(reward - frozen, b)],
         [
             N * p * (1 - gamma * V_R) - on_correct * T_d * (odds(a) - odds(a_ref)),
             N * (1 - p) * gamma * V_R - on_wrong * T_d * (odds(b) - odds(b_ref)),

@@ -179,7 +179,7 @@ def moments_of_a_group() -> Iterator[Step]:
         "Let `M_j = E[K^j]`, and claim `M_j = sum_k S(j, k) G(G-1)`...`(G-k+1) x^k` for `j <= 4`, with `S = 1`; 1, 1; 1, 3, 1; "
         "1, 7, 6, 1. It is right for `G = 1`, where all four are `x`. One response more is right with chance `x`, and then `K` "
         "is `K + 1`: if the formulas hold for `G` they hold for `G + 1`.",
-        [*[known[name].subs(G, 1) for name in names[1:]], *[x * more[j] + (1 - x) * names[j] for j in range(1, 5)]],
+        [*[moment(j, sp.S.One) for j in range(1, 5)], *[x * more[j] + (1 - x) * names[j] for j in range(1, 5)]],
         [*[x] * 4, *[moment(j, G + 1) for j in range(1, 5)]],
         where={"x": UNIT, "G": at_least(1)},
         using=known,

@@ -29,7 +29,8 @@ from dstheory.claims.formulas import derivative
 from dstheory.errors import ClaimError
 
 _CLASSES = {
-    *(sympy.Symbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log, sympy.Abs, sympy.Max, sympy.Min, derivative),
+    *(sympy.Symbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log, sympy.asin, sympy.Abs, sympy.Max, sympy.Min),
+    derivative,
     *(sympy.Eq, sympy.Ne, sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge),
     *(sympy.And, sympy.Or, sympy.Not, sympy.Implies, sympy.Equivalent, sympy.Xor),
     *(sympy.Sum, sympy.Product, sympy.Tuple, sympy.Matrix, sympy.ImmutableMatrix),
@@ -45,6 +46,9 @@ _FUNCTIONS = {
     *(f"__{name}__" for name in _OPERATORS),
 }
 """Classes, functions, methods and properties of SymPy that are harmless; so is all of ``dstheory.claims``."""
+
+_DEFAULTS = {"count_ops", "_iszero"}
+"""Functions that SymPy hands to itself, to measure an expression and to test a pivot: they hold no symbols."""
 
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
@@ -227,5 +231,5 @@ def _is_function(value: Any) -> bool:
     """Whether it is called unseen with what it holds, as f in ``Matrix(2, 2, f)``; what the user's own does is heard."""
     if isinstance(value, FunctionType):
         top = str(value.__globals__.get("__name__")).partition(".")[0]
-        return top == "sympy" and value.__name__ not in {*_FUNCTIONS, "count_ops"}  # the last is how SymPy's measure by default
+        return top == "sympy" and value.__name__ not in {*_FUNCTIONS, *_DEFAULTS}
     return callable(value) and not isinstance(value, type | sympy.Basic)
