@@ -11,7 +11,6 @@ import operator
 import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -131,16 +130,21 @@ def _of_run(run: _Command, commands: Sequence[_Command]) -> list[_Command]:
         if (over and not run.blocks) or command.document not in (0, run.document):
             continue  # set when it runs already, or for another command
         held = arrays.setdefault(name, [])
+        if not command.words:
+            earlier.pop(name, None)
         if command.anew and not over and command.blocks == run.blocks[: len(command.blocks)]:
-            earlier[name] = list(held)
-            held.clear()
-            doubted[name] = 0
+            earlier[name], doubted[name] = held, 0
+            held = arrays[name] = []
         elif command.anew and not over:
             begin = doubted.get(name, 0)
             held[begin:] = [_unless(part, command.line) for part in held[begin:]]
             doubted[name] = len(held)
         named = _ARRAY.match(command.words[0][0]) if name and command.words else None
-        held += earlier.pop(name, []) if named and named[1] == name else [command]
+        former = earlier.pop(name, None) if named and named[1] == name else None
+        if former and not any(part.words for part in held):
+            arrays[name] = former  # which is not copied: a script may do this many times
+        else:
+            held += former or [command]
 
     def parts(command: _Command, depth: int) -> Iterator[_Command]:
         begin = 0
@@ -201,11 +205,15 @@ class _Reader:
         self.sign = ""  # between the command before and this one
         self.tested = False  # whether the command before is a test
         self.document = 0  # the line above the here-document that is read
-        outside = self.variables, self.blocks
+        self.changed: dict[str, str | None] = {}  # in it, with what they were before
+        outside = self.blocks
         for line, logical, document in _logical_lines(text.replace(_MARK, "").replace(_UNSURE, "")):
             if document != self.document:  # what is set in it holds in it
-                outside = outside if self.document else (self.variables, self.blocks)
-                self.variables, self.blocks = (dict(outside[0]), deepcopy(outside[1])) if document else outside
+                for variable, value in self.changed.items():
+                    self._put(variable, value)
+                self.changed.clear()
+                outside = outside if self.document else self.blocks
+                self.blocks = [_Block(block.kind, block.number) for block in outside] if document else outside
                 self.document = document
             try:
                 self._read(logical, line)
@@ -346,10 +354,15 @@ class _Reader:
 
     def _assign(self, name: str, value: str | None, line: int) -> None:
         """Set a variable; None where nobody knows to what."""
+        if self.document:
+            self.changed.setdefault(name, self.variables.get(name))
         for block in self.blocks:
             block.before[name] = (block.before[name][0] if name in block.before else self.variables.get(name), line)
+        self._put(name, value if value is None or len(value) <= LONGEST_VALUE else None)  # A=$A$A doubles it
+
+    def _put(self, name: str, value: str | None) -> None:
         self.variables.pop(name, None)
-        if value is not None and len(value) <= LONGEST_VALUE:  # A=$A$A doubles it
+        if value is not None:
             self.variables[name] = value
 
     def _open(self, kind: str) -> None:
@@ -369,9 +382,7 @@ class _Reader:
         if not self.blocks:
             return
         for name, (before, line) in self.blocks.pop().before.items():
-            self.variables.pop(name, None)
-            if before is not None:
-                self.variables[name] = f"{_UNSURES.sub('', before)}{_UNSURE}{line}{_UNSURE}"
+            self._put(name, None if before is None else f"{_UNSURES.sub('', before)}{_UNSURE}{line}{_UNSURE}")
 
 
 def _settings(words: tuple[tuple[str, int], ...]) -> Iterator[tuple[KeyValue, bool]]:

@@ -123,6 +123,10 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
         "A=(--n 1)\nA=(${A[@]} --m 2)\nA=(--o 3 ${A[@]})\nB=(${A[@]} --p 4)\npython -m my.train ${B[@]}\n",
         [("o", 3, None), ("n", 1, None), ("m", 2, None), ("p", 4, None)], [],
     ),
+    "an array that names itself where it does not begin": (
+        "A=(--n 1)\nA=(--m 2)\nif true; then\n  A=(--p 4 ${A[@]})\nfi\nA+=(--o 3 ${A[@]})\npython -m my.train ${A[@]}\n",
+        [("m", 2, 4), ("o", 3, None)], ["p"],
+    ),
     "a part of an array": ("A=(--n 1 --m 2)\npython -m my.train ${A[@]:0:2} --o 3\n", [("o", 3, None)], ["**"]),
     "the same command twice": (
         "if x; then\n python -m my.train --n 1\nelse\n python -m my.train --n 1\nfi\n", [("n", 1, None)], [],
