@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -388,3 +388,12 @@ def test_a_large_reward_elsewhere_hides_no_difference() -> None:
     level = coefficient_level(Reinforce() + ReverseKLDirect(THERE, beta=0.1), solution)
     answer, stop = -0.1 * np.log(0.6 / 0.45), -0.1 * np.log(0.4 / 0.7)
     assert level.witness == f"prompt 0: answer 1 stop; at turn 0 c_s = {answer:.6g}, c_d = {stop:.6g}"
+
+
+def test_recorded_trajectories_of_weight_0_do_not_count() -> None:
+    """Lengths are alike at the right answer alone, and the wrong one was recorded without weight."""
+    mdp = TwoStageMDP.minimal(sample_length=[[1.0, 5.0]], decision_length=1.0)
+    both = Trajectories.record([(0, [(0, "stop")]), (0, [(1, "stop")])])
+    one, two = (replace(both, weight=np.array(weight)) for weight in ([1.0, 0.0], [0.5, 0.5]))
+    levels = [coefficient_level(SFT(Recorded(t), length_weight=1.0), solve(mdp, HERE)) for t in (one, two)]
+    assert [level.balanced for level in levels] == [True, False]

@@ -70,7 +70,7 @@ def test_a_penalty_near_the_reference(kind, engine: str, term: str) -> None:
             expected = [float(-x * (r - mean) / 4) for x, r in zip(p, ratio, strict=True)]
             np.testing.assert_allclose(first(result.tokens), expected, rtol=1e-12)
         energy = float(mp.fsum(x * (r - mean) ** 2 for x, r in zip(p, ratio, strict=True)) / 16)
-        assert result.energy.by_position[i] == pytest.approx(energy, rel=1e-12)
+        assert result.energy.by_position[i] == pytest.approx(energy, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-9])
@@ -90,7 +90,7 @@ def test_the_divergence_from_a_reference_that_is_near(kind, kappa: float) -> Non
     again = right * stop[0][1] + (1 - right) * stop[1][1]
     decisions = right * divergence(stop[0], other[0]) + (1 - right) * divergence(stop[1], other[1])
     found = token_kl(chain, policy, reference).value
-    assert found == pytest.approx(float(-((1 + again) * answer + decisions)), rel=1e-6)
+    assert found == pytest.approx(float(-((1 + again) * answer + decisions)), rel=1e-6, abs=0.0)
 
 
 def test_demonstrations_of_an_expert_who_is_near(kind) -> None:
@@ -102,7 +102,18 @@ def test_demonstrations_of_an_expert_who_is_near(kind) -> None:
     gap = [y - x for x, y in zip(p, e, strict=True)]
     np.testing.assert_allclose(first(result.tokens), [float(g) for g in gap], rtol=1e-12)
     energy = float(mp.fsum(g**2 / x for x, g in zip(p, gap, strict=True)))
-    assert result.energy.by_position[0] == pytest.approx(energy, rel=1e-12)
+    assert result.energy.by_position[0] == pytest.approx(energy, rel=1e-12, abs=0.0)
+
+
+def test_demonstrated_decisions_that_are_nearly_ones_own(kind) -> None:
+    """One decision: its gradient is the chance of the class times the difference of two probabilities that differ by 1e-10."""
+    chain = TokenChain(lengths=1, symbols=2, required={0: 0}, max_turns=2)
+    answers, logits = kind(Factored.from_logits([[[0.4, 0.0]]])), np.array([0.2, -0.3])
+    others = logits + np.array([1e-9, -3e-10])
+    result = token_sft(chain, TokenPolicy(answers, stop_logits=logits), TokenPolicy(answers, stop_logits=others))
+    stop, shown = ([softmax(np.array([u, 0.0]))[0] for u in table] for table in (logits, others))
+    expected = [float(x * (e - p)) for x, p, e in zip(softmax(np.array([0.4, 0.0])), stop, shown, strict=True)]
+    np.testing.assert_allclose(result.decide[0], expected, rtol=1e-12)
 
 
 def test_demonstrations_where_both_are_nearly_certain(kind) -> None:
@@ -120,7 +131,7 @@ def test_the_divergence_of_a_row_that_is_nearly_certain(kind) -> None:
     logits, others = np.array([30.0, 3.0]), np.array([30.0, 4.0])
     policy, reference = (TokenPolicy(kind(Factored.from_logits(z[None, None])), stop=0.5) for z in (logits, others))
     expected = -mp.fsum(x * mp.log(x / y) for x, y in zip(softmax(logits), softmax(others), strict=True))
-    assert token_kl(chain, policy, reference).value == pytest.approx(float(expected), rel=1e-9)
+    assert token_kl(chain, policy, reference).value == pytest.approx(float(expected), rel=1e-9, abs=0.0)
 
 
 def test_an_expert_who_hardly_ever_shows_what_the_policy_rules_out(engine: str) -> None:
