@@ -285,7 +285,15 @@ def coefficient_level(
         )
     look, behaviour = _look_at_again if isinstance(rng, int) else _look_at, objective.behaviour(solution)
     t, evidence = look(behaviour, solution.mdp, rng, limit)
-    c_s, c_d = objective.known_coefficients(solution, t)
+    try:
+        c_s, c_d = objective.known_coefficients(solution, t)
+    except ChainError:  # of trajectories whose probability rounds to 0, terms may be infinite, with unlike signs
+        if t.weight.all():
+            raise
+        rare = len(t) - np.count_nonzero(t.weight)
+        t = _of_some_weight(t)
+        c_s, c_d = objective.known_coefficients(solution, t)
+        evidence += f", but for {rare:,} whose probability rounds to 0: no number holds all of their coefficients"
     met = _met(behaviour, t)
     if not met.any():
         evidence += ", on which no decision is drawn"
@@ -343,6 +351,12 @@ def _compared_together(objective: Objective, solution: Solution, first: Policy, 
     if both is None or not all(np.isfinite(c).all() for c in both):
         return None
     return _compared(t, *both, _met(behaviour, t), float(solution.mdp.gamma_within))
+
+
+def _of_some_weight(t: Trajectories) -> Trajectories:
+    kept = t.weight > 0
+    steps, offsets = kept[t.episode], np.concatenate([[0], np.cumsum(t.turns[kept])])
+    return Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], t.weight[kept])
 
 
 def _met(behaviour: Policy | Trajectories, t: Trajectories) -> Bools:

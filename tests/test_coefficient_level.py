@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from objectives.instances import ALL, ROWS
+from objectives.extreme_chains import extreme_case
+from objectives.instances import ALL, INSTANCES, ROWS
 from strategies import Case, make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, attribute, enumerate_trajectories, solve
@@ -397,3 +398,16 @@ def test_recorded_trajectories_of_weight_0_do_not_count() -> None:
     one, two = (replace(both, weight=np.array(weight)) for weight in ([1.0, 0.0], [0.5, 0.5]))
     levels = [coefficient_level(SFT(Recorded(t), length_weight=1.0), solve(mdp, HERE)) for t in (one, two)]
     assert [level.balanced for level in levels] == [True, False]
+
+
+def test_infinite_terms_of_unlike_signs_are_left_out_where_the_probability_rounds_to_0_and_that_is_said() -> None:
+    case = extreme_case(1196)
+    rule, solution = INSTANCES["dapo-batch"][2](case), solve(case.mdp, case.policy)
+    likely = enumerate_trajectories(solution.mdp, rule.behaviour(solution), max_turns=6, limit=40_000)
+    with pytest.raises(ChainError, match="coefficient at step 4 is nan"):
+        rule.coefficients(solution, likely)
+    level = coefficient_level(rule, solution)
+    rare = int((likely.weight == 0).sum())
+    assert rare > 1000
+    assert f"all trajectories of at most 6 turns, but for {rare:,} whose probability rounds to 0" in level.evidence
+    assert level.verdict == "unbalanced"

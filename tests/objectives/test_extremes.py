@@ -467,6 +467,8 @@ def test_right_or_refused(label: str) -> None:
         ("dpo, apo_down", 110),
         ("dpo, apo_down", 154),
         ("dpo, apo_down", 250),
+        ("dapo-batch-2", 1135),
+        ("dapo-batch-2", 1196),
         ("grpo, hot", 1142),
         ("grpo, hot", 1154),
         ("grpo, engine", 1124),
