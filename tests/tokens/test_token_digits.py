@@ -127,8 +127,8 @@ def test_demonstrations_where_both_are_nearly_certain(kind) -> None:
 
 def test_the_divergence_of_a_row_that_is_nearly_certain(kind) -> None:
     """The likeliest symbol's logarithm is that of 1 and what the others add."""
-    chain = TokenChain(lengths=1, symbols=2, required={0: 0}, max_turns=1)
-    logits, others = np.array([30.0, 3.0]), np.array([30.0, 4.0])
+    chain = TokenChain(lengths=1, symbols=3, required={0: 0}, max_turns=1)
+    logits, others = np.array([30.0, 3.0, 2.5]), np.array([30.0, 4.0, 1.0])
     policy, reference = (TokenPolicy(kind(Factored.from_logits(z[None, None])), stop=0.5) for z in (logits, others))
     expected = -mp.fsum(x * mp.log(x / y) for x, y in zip(softmax(logits), softmax(others), strict=True))
     assert token_kl(chain, policy, reference).value == pytest.approx(float(expected), rel=1e-9, abs=0.0)
