@@ -88,9 +88,9 @@ _FEWEST_TOGETHER = 4  # problems that show a correlation: of two it is always 1 
 # Where problems differ, intervals of 95 % held the truth in 54 to 93 %; most that did not are told by these.
 _FEW_HAVE_MOST = 8  # problems of one size, that all successes, or all failures, are worth
 _DIFFER = 1.5  # the variance over problems, in units of that of as many independent trials
-_FEW_DECIDED = 20  # problems with decisions, where hardly any of one kind is seen
+_FEW_DECIDED = 20  # problems with decisions, where few or none have most of one kind
 _FEW = "few problems have most of the successes, or of the failures, and problems differ"
-_ALIKE = f"nearly all decisions are alike, at {_FEW_DECIDED} problems or fewer, which does not show whether problems differ"
+_ONE_KIND = "one kind of decision was seen mostly in few problems, or in none: too few to show whether problems differ"
 
 # ---------------------------------------------------------------------- estimates
 
@@ -541,7 +541,7 @@ def _caution(table: ProblemCounts, successes: str, trials: str) -> str:
     if worth < _FEW_HAVE_MOST and table.covariance((successes, trials), (successes, trials)) * whole > _DIFFER * r * (1 - r):
         return _FEW
     # Decisions end by how they come out, so that problems of the kind that is hardly seen would have had more of them.
-    return _ALIKE if trials.startswith("decided") and units <= _FEW_DECIDED and worth < _FEWEST_TOGETHER else ""
+    return _ONE_KIND if trials.startswith("decided") and units <= _FEW_DECIDED and worth < _FEWEST_TOGETHER else ""
 
 
 def _seen(table: ProblemCounts, successes: str, trials: str) -> tuple[float, float, int]:
