@@ -81,7 +81,7 @@ def test_decisions_that_were_all_alike_show_no_difference_between_problems() -> 
 
 
 def test_decisions_of_both_kinds_in_few_problems_are_not_called_alike() -> None:
-    caution = _of("b", np.array([20, 20, 1, 1, 1, 1, 0, 0]), np.array([35, 45, 2, 2, 2, 2, 1, 1]))[2]
+    caution = _of("b", np.array([20, 25, 1, 1, 1, 1, 1, 1]), np.array([40, 50, 2, 2, 2, 2, 2, 2]))[2]
     assert caution.startswith("one kind of decision was seen mostly in few problems, or in none")
 
 
