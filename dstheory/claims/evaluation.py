@@ -2,7 +2,7 @@
 
 At a point: rational functions use `fractions.Fraction`. Points with algebraic coordinates (roots that a solver found) are
 decided in the number field they generate. Formulas with exp and log are decided by interval arithmetic of growing precision,
-which settles every strict inequality that is true and never guesses an equality.
+which settles every strict inequality that is true. An equality is never guessed: it has to follow exactly, as log 4 = 2 log 2.
 
 On a box: every operation rounds outwards (``mpmath.iv``), and rational constants are enclosed rather than rounded, so that the
 value of the expression at every point of the box lies in the interval returned. Nothing here is a numeric spot check.
@@ -23,6 +23,7 @@ import sympy
 from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
 
 from dstheory.errors import ClaimError, UndefinedError
+from dstheory.rational import NotRationalFunctionError, is_zero
 
 try:
     from gmpy2 import mpq as _Rational  # the same numbers, faster, where it is installed
@@ -122,8 +123,9 @@ def sign_at(expression: Any, point: Point) -> int | None:
     """The sign (-1, 0, 1) of an expression at a point, proved exactly; None if it cannot be told.
 
     >>> x = sympy.Symbol("x")
-    >>> sign_at(sympy.log(x) + 1, {"x": Fraction(1, 3)})
-    -1
+    >>> third = {"x": Fraction(1, 3)}
+    >>> sign_at(sympy.log(x) + 1, third), sign_at(sympy.log(x) + sympy.log(1 + 2 * x) - sympy.log(5 * x**2), third)
+    (-1, 0)
     """
     try:
         value: Fraction = _function(expression)(_numbers(point))
@@ -200,18 +202,26 @@ def sign_meets(sign: int, operator: str) -> bool:
 
 def _sign_of_irrational(expression: Any, point: Point) -> int | None:
     algebraic = {name: value for name, value in point.items() if not isinstance(value, Fraction)}
-    if not algebraic:
-        for bits in _BITS:
-            with precision(bits):
-                try:
-                    box = {name: to_interval(value) for name, value in point.items()}
-                    sign = sign_of_interval(enclose_value(expression, box))
-                except UndefinedError:
-                    sign = None
-            if sign is not None:
-                return sign
-        return None
-    return _sign_in_number_field(expression, point)
+    if algebraic:
+        return _sign_in_number_field(expression, point)
+    for bits in _BITS:
+        with precision(bits):
+            try:
+                box = {name: to_interval(value) for name, value in point.items()}
+                sign, defined = sign_of_interval(enclose_value(expression, box)), True
+            except UndefinedError:
+                sign, defined = None, False
+        if sign is not None:
+            return sign
+    return 0 if defined and _vanishes(expression, point) else None
+
+
+def _vanishes(expression: Any, point: Point) -> bool:
+    """Whether a value is 0 whatever the logarithms of primes and the exponentials in it are."""
+    try:
+        return is_zero(expression.xreplace({sympy.Symbol(name): as_sympy(value) for name, value in point.items()}))
+    except (NotRationalFunctionError, ZeroDivisionError):
+        return False
 
 
 def _sign_in_number_field(expression: Any, point: Point) -> int | None:

@@ -15,7 +15,7 @@ from all_claims import all_claims
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dstheory.claims import formulas
+from dstheory.claims import REAL, UNIT, Claim, Status, check, decide, formulas
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.evaluation import (
     enclose_value,
@@ -113,7 +113,28 @@ def test_signs_of_irrational_values():
     assert sign_at(sp.log(x) + 1, third) == -1
     assert sign_at(sp.exp(x) - 1 - x, third) == 1
     assert sign_at(sp.sqrt(x) - x, third) == 1
-    assert sign_at(sp.log(1 / x) - sp.log(x) - 2 * sp.log(3), third) is None  # zero, which intervals cannot confirm
+    zero = sp.log(1 / x) - sp.log(x) - 2 * sp.log(3)
+    assert sign_at(zero, third) == 0
+    assert sign_at(zero + sp.Rational(1, 10**400), third) is None  # too small for intervals, and not zero
+    assert sign_at(sp.sqrt(3 + 6 * x * sp.sqrt(2)) - 1 - sp.sqrt(2), third) is None  # zero, by roots of sums
+    assert sign_at(x * sp.log(x) - x * sp.log(x / 2) - sp.log(2) / 3 + sp.exp(x) ** 3 - sp.E, third) == 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "domain"),
+    [
+        (z * sp.log(x) + (1 - z) * sp.log(y) < sp.log(z * x + (1 - z) * y), {"x y z": UNIT}),  # equal where x = y
+        (-x * sp.log(x) - (1 - x) * sp.log(1 - x) < sp.log(2), {"x": UNIT}),  # equal at 1/2
+        (sp.exp((x + y) / 2) < (sp.exp(x) + sp.exp(y)) / 2, {"x y": REAL}),
+        (sp.Ne(sp.log(2 * x), sp.log(2) + sp.log(y)), {"x y": UNIT}),
+    ],
+)
+def test_what_is_strict_but_for_an_equality_of_logarithms_is_refuted_there(formula, domain):
+    result = check(Claim(id="strict", statement="Strict everywhere.", domain=domain, proof=[decide("Strict.", formula)]))
+    assert result.status is Status.REFUTED
+    at = {name: Fraction(value) for name, value in result.witness.items()}
+    assert truth_at(formula, at) is False
+    assert abs(sp.N((formula.lhs - formula.rhs).subs(at), 60)) < sp.Float("1e-50", 60)
 
 
 def test_signs_at_algebraic_points_are_exact():
@@ -129,7 +150,7 @@ def test_signs_at_algebraic_points_are_exact():
 
 def test_truth_of_connectives_and_what_is_unknown():
     half = {"x": Fraction(1, 2)}
-    unknown = sp.Eq(sp.log(1 / x) - sp.log(2), 0, evaluate=False)
+    unknown = sp.Eq(sp.sqrt(3 + 4 * x * sp.sqrt(2)) - 1 - sp.sqrt(2), 0, evaluate=False)  # true at 1/2, by roots of sums
     assert truth_at(sp.And(x > 0, unknown), half) is None
     assert truth_at(sp.And(x > 1, unknown, evaluate=False), half) is False
     assert truth_at(sp.Or(x > 0, unknown, evaluate=False), half) is True
