@@ -235,9 +235,9 @@ class Objective(ABC):
     def ascent_and_magnitude(self, solution: Solution) -> tuple[StageGradient, tuple[Floats, Floats]]:
         """Return both, of one mass where both come from it: it is what takes the time."""
         kind = type(self)
-        if applies(solution) or kind.ascent is not Objective.ascent or kind.magnitude is not Objective.magnitude:
-            return self.ascent(solution), self.magnitude(solution)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
+            if applies(solution) or kind.ascent is not Objective.ascent or kind.magnitude is not Objective.magnitude:
+                return self.ascent(solution), self.magnitude(solution)
             mass = self._closest(solution)
             return mass.gradient(solution.policy), _sizes(mass, solution)
 
