@@ -117,6 +117,7 @@ def test_signs_of_irrational_values():
     assert sign_at(zero, third) == 0
     assert sign_at(zero + sp.Rational(1, 10**400), third) is None  # too small for intervals, and not zero
     assert sign_at(sp.sqrt(3 + 6 * x * sp.sqrt(2)) - 1 - sp.sqrt(2), third) is None  # zero, by roots of sums
+    assert sign_at(sp.log(-x) - sp.log(-2 * x) + sp.log(2), third) is None  # 0 of complex logarithms only
     assert sign_at(x * sp.log(x) - x * sp.log(x / 2) - sp.log(2) / 3 + sp.exp(x) ** 3 - sp.E, third) == 0
 
 
