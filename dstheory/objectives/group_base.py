@@ -29,6 +29,7 @@ from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import response_mass
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import Part, credits_of_levels, effective_credit, everything, negative, positive
+from dstheory.objectives.expectation.rare import credits_of_rare, shown
 from dstheory.objectives.expectation.rewards import (
     DEFAULT_REWARDS,
     OutcomeKind,
@@ -294,7 +295,8 @@ class GroupObjective(ResponseObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
         parts = self.credit_parts(solution)
-        if len(parts) == 2 and outcome.values is not None and not applies(under) and self.as_compiled:  # weighted by ratios
+        few = outcome.values is not None or outcome.levels is not None
+        if len(parts) == 2 and few and not applies(under) and self.as_compiled:  # weighted by ratios
             parts = self._in_common(solution, parts)
         return tuple(term for part, weight in parts for term in self.credited(under, outcome, weight, part))
 
@@ -329,7 +331,7 @@ class GroupObjective(ResponseObjective):
         for factor, reward, credit in self.outcomes(under, outcome):
             terms = self._credited_of(under, reward, credit, weight, part, normaliser or self.normaliser)
             table = None if reward is outcome else reward.reward
-            found += [Term(t.credit.scaled(factor), weight, t.reward or table) for t in terms] if table is not None else terms
+            found += [replace(t.scaled(factor), reward=t.reward or table) for t in terms] if table is not None else terms
         return tuple(found)
 
     def _credited_of(
@@ -356,10 +358,16 @@ class GroupObjective(ResponseObjective):
             paid, from_mean = outcome.reward, outcome.values is None and type(credit) in (GroupMean, LeaveOneOut)
             if from_mean and self.mask_truncated == "none":
                 paid, _ = outcome.reward.beyond_usual(under)
-            each = effective_credit(credit, normaliser, grouping, under, outcome, part, paid=paid)
-            terms = [Term(each, weight, None if paid is outcome.reward else paid)]
+            rare = None if weight is not None else credits_of_rare(credit, normaliser, grouping, under, outcome)
+            if rare is None:
+                each = effective_credit(credit, normaliser, grouping, under, outcome, part, paid=paid)
+                terms = [Term(each, weight, None if paid is outcome.reward else paid)]
+            else:
+                terms = [Term(rare[0], raised=rare[1])]
         if scale is not None:
-            terms = [Term(term.credit.scaled(scale), weight, term.reward) for term in terms]
+            terms = [term.scaled(scale) for term in terms]
+        if weight is not None:
+            terms = [replace(term, credit=shown(term.credit, under, outcome, weight)) for term in terms]
         return terms if self.mask_truncated == "none" else whole_responses(terms, under, outcome)
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:

@@ -47,11 +47,20 @@ __all__ = ["ResponseObjective", "Term", "response_lengths"]
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One product: an effective credit, and a token weight or None for 1; of the objective's reward, unless it has its own."""
+    """One product: an effective credit, and a token weight or None for 1; of the objective's reward, unless it has its own.
+
+    Its mass may be known of another chain alone, with another credit: of rewards that are too rare for numbers.
+    """
 
     credit: EffectiveCredit
     weight: TokenWeight | None = None
     reward: RewardTable | None = None
+    raised: tuple[Solution, EffectiveCredit] | None = None
+
+    def scaled(self, factor: float | Floats) -> Term:
+        """Return the product times a number, or times one per run and prompt."""
+        raised = None if self.raised is None else (self.raised[0], self.raised[1].scaled(factor))
+        return replace(self, credit=self.credit.scaled(factor), raised=raised)
 
 
 def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
@@ -137,7 +146,8 @@ class ResponseObjective(Objective):
         under = self.generated(solution)
         outcome = self.outcome_of(under)
         terms = self.terms(solution, under, outcome)
-        return _sum(response_mass(under, term.reward or outcome.reward, term.credit, term.weight) for term in terms)
+        found = ((term, *(term.raised or (under, term.credit))) for term in terms)
+        return _sum(response_mass(chain, term.reward or outcome.reward, credit, term.weight) for term, chain, credit in found)
 
     def centred(self, solution: Solution) -> CoefficientMass:
         """Return the same up to a number that actions share, on policy and beside a policy that demonstrates."""
@@ -146,15 +156,16 @@ class ResponseObjective(Objective):
 
         def of(term: Term) -> CoefficientMass:
             reward, shared = term.reward or outcome.reward, np.ones(()) if term.weight is None else term.weight.common
+            chain, credit = term.raised or (under, term.credit)
             if under is solution and shared is not None:
-                return response_contrast(under, reward, term.credit).weighted(shared, shared, shared)
+                return response_contrast(chain, reward, credit).weighted(shared, shared, shared)
             weight = term.weight or TokenWeight(_ONE, _ONE, _ONE)
             if weight.own is not None:
-                return response_reweighted(solution.policy, under, reward, term.credit, weight)
+                return response_reweighted(solution.policy, chain, reward, credit, weight)
             known = weight.apart is not None or np.array_equal(weight.stop, weight.resample)
             if under is not solution and weight.beyond is None and known:
-                return response_beside(solution.policy, under, reward, term.credit, weight)
-            mass = response_mass(under, reward, term.credit, term.weight)
+                return response_beside(solution.policy, chain, reward, credit, weight)
+            mass = response_mass(chain, reward, credit, term.weight)
             return mass if weight.beyond is None else with_rare_decisions(solution.policy, mass)
 
         terms = self.terms(solution, under, outcome)

@@ -330,6 +330,7 @@ def over_others(law: Floats, groups: float, known: int, functions: Floats) -> Fl
 
     total, count = law.sum(axis=1, keepdims=True), int((law.shape[1] - 1) * groups) + 1
     points = next_fast_len(count, real=True)
-    rest = np.maximum(irfft(rfft(law / total, points) ** groups, points)[:, :count], 0.0) if count > 1 else np.ones((len(law), 1))
+    shares = np.divide(law, total, out=np.zeros_like(law), where=total > 0)  # of long responses the total may underflow
+    rest = np.maximum(irfft(rfft(shares, points) ** groups, points)[:, :count], 0.0) if count > 1 else np.ones((len(law), 1))
     means = [[rest @ of[k : k + count] for k in range(known + 1)] for of in functions]
     return np.asarray(np.array(means) * total[:, 0] ** groups)

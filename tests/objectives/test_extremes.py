@@ -414,7 +414,9 @@ def test_right_or_refused(label: str) -> None:
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
 # next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
 # and of one are nearly the opposite; turns to come of which credits balance and lengths are alike; first turns, unlike the
-# others, with which hardly any response ends; logits that are alike, over 1.3.
+# others, with which hardly any response ends; logits that are alike, over 1.3; rewards whose chance is no number, though its root
+# is; batches of few prompts whose lengths are so large that what weighs them underflows; a
+# sampler that is nearly the policy, and a last turn whose answers are paid alike.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -481,6 +483,15 @@ def test_right_or_refused(label: str) -> None:
         ("ppo-clip, near", 434),
         ("ppo-clip, near", 447),
         ("ppo-clip, near", 824),
+        ("dapo-batch, endless groups of few prompts", 137),
+        ("dapo-batch, endless groups of few prompts", 190),
+        ("dapo-batch, endless groups of few prompts", 245),
+        ("dapo-batch, endless groups of few prompts", 253),
+        ("grpo, engine, many", 144),
+        ("grpo, engine, many", 286),
+        ("dapo-batch, deviation of a small batch", 1336),
+        ("dapo-batch, deviation of a small batch", 2069),
+        ("dapo-batch, rewards by turns, off policy", 1943),
     ],
 )
 def test_right(label: str, seed: int) -> None:
@@ -500,7 +511,8 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
 
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
 # ratios that are alike but for their last digits, and rounded alike in all directions; logits that are nearly alike, over 1.3;
-# rewards of a batch whose deviation is no number, rare as the one that differs is.
+# rewards of a batch whose deviation is no number, rare as the one that differs is; credits beside a success whose chance is no
+# number, times ratios that make them count.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -509,6 +521,8 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("reinforce-pp-1", 320),
         ("ppo-clip, dual clip", 2031),
         ("dapo, warm", 605),
+        ("dapo, warm", 1316),
+        ("dapo, warm", 1410),
         ("grpo, deviation of the batch", 774),
     ],
 )

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from dstheory import Policy, TwoStageMDP, solve
+from dstheory import Policy, Trajectories, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import (
     CISPO,
@@ -453,3 +453,32 @@ def test_a_chance_that_numbers_cannot_hold_is_named() -> None:
     assert np.isfinite(GRPO(group_size=math.inf, epsilon=1e-6).gradient(far).sample).all()
     never = TwoStageMDP(correct=[[1, 1]], sample_length=3, gamma=1.0)  # nothing is wrong, which is no matter of digits
     assert (GRPO(group_size=math.inf).gradient(solve(never, Policy.tabular(Z[:1, :2][None], U[:1, :2][None]))).sample == 0).all()
+
+
+@pytest.mark.parametrize("rare", ["success", "failure"])
+@pytest.mark.parametrize("by", ["answer", "stop"])
+def test_groups_without_end_beside_rewards_whose_chance_is_no_number(rare: str, by: str) -> None:
+    """The gradient is the root of p (1 - p) times that of the log-odds, z + log P(stop) of one answer less that of the other."""
+    sign = 1.0 if rare == "success" else -1.0
+    z, u = ([-900.0, 0.0], [0.3, -0.4]) if by == "answer" else ([-20.0, 0.5], [-900.0, -0.4])
+    mdp = TwoStageMDP(correct=[[1, 0]] if rare == "success" else [[0, 1]], prompt_weight=[1.0], gamma=1.0)
+    solution, objective = solve(mdp, Policy.tabular([z], [u])), GRPO(group_size=math.inf, normalise_by="responses")
+    stop = [math.exp(v) / (1.0 + math.exp(v)) for v in u]
+    log_odds = z[0] + u[0] - math.log1p(math.exp(u[0])) - z[1] + math.log1p(math.exp(-u[1]))  # log P(stop) by hand
+    root = math.exp(0.5 * log_odds)
+    found = objective.gradient(solution)
+    np.testing.assert_allclose(found.sample[0, 0], [sign * root, -sign * root], rtol=1e-11)
+    np.testing.assert_allclose(found.decide[0, 0], [sign * root * (1.0 - stop[0]), -sign * root * (1.0 - stop[1])], rtol=1e-11)
+    c_s, _ = objective.coefficients(solution, Trajectories.record([(0, [(0, "stop")]), (0, [(1, "stop")])]))
+    np.testing.assert_allclose(c_s, [sign / root, -sign * root], rtol=1e-11)
+
+
+def test_a_success_too_rare_for_any_number_leaves_the_credits_of_others() -> None:
+    solution = solve(TwoStageMDP.minimal(gamma=1.0), Policy.tabular([[-2000.0, 0.0]], [[0.3, -0.4]]))
+    objective = GRPO(group_size=math.inf, normalise_by="responses")
+    c_s, _ = objective.coefficients(solution, Trajectories.record([(0, [(0, "stop")]), (0, [(1, "stop")])]))
+    assert c_s[0] == math.inf
+    assert 0.0 >= c_s[1] > -1e-300
+    found = objective.gradient(solution)
+    assert not found.sample.any()
+    assert not found.decide.any()

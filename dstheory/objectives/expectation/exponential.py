@@ -160,9 +160,10 @@ class EffectiveCredit:
         total, each = np.zeros(len(length)), max(1, _AT_ONCE // max(1, len(length)))
         for start in range(0, len(self.t), each):
             part = self.rows(slice(start, start + each))
-            credit = part.constant[:, prompt] + part.slope[:, prompt] * reward
-            if part.otherwise is not None:
-                credit = credit + part.otherwise[:, prompt] * (1.0 - reward)
+            with np.errstate(invalid="ignore"):  # of a reward that is all but impossible, a credit may be infinite
+                credit = part.constant[:, prompt] + np.where(reward == 0.0, 0.0, part.slope[:, prompt] * reward)
+                if part.otherwise is not None:
+                    credit = credit + np.where(reward == 1.0, 0.0, part.otherwise[:, prompt] * (1.0 - reward))
             total += (credit * np.exp(-np.multiply.outer(part.t, length))).sum(axis=0)
         return total
 
@@ -501,7 +502,7 @@ def _contrast(solution: Solution, reward: RewardTable, nodes: EffectiveCredit, s
     # What is settled by what was paid before, and what is still open.
     settled = contrast(pol, s.decay, np.zeros(()), lost).summed(s.before[..., None] * a + s.before_paid[..., None] * b)
     pays = gw * s.decay * reward.stop, gw * s.decay * reward.resample * s.plain[..., None]
-    return settled + contrast(pol, *pays, (1.0 - gw * gb) + gw * gb * lost).summed(s.before_discounted[..., None] * b)
+    return settled + contrast(pol, *pays, (1.0 - gw) + gw * ((1.0 - gb) + gb * lost)).summed(s.before_discounted[..., None] * b)
 
 
 def _compiled(solution: Solution, reward: RewardTable) -> bool:
@@ -562,7 +563,7 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
     missed_stop = (both * pol.stop * (1.0 - reward.stop)).sum(axis=-1)
     if not solution.capped:
         rest = short + ends
-        rest_discounted = (1.0 - gw * gb) + gw * gb * rest
+        rest_discounted = (1.0 - gw) + gw * ((1.0 - gb) + gb * rest)
         plain = ends / rest
         paid = gw * (paid_stop + paid_res * plain) / rest_discounted
         before, before_discounted = 1.0 / rest, 1.0 / rest_discounted

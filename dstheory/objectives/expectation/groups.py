@@ -113,7 +113,7 @@ def effective_credit(
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if outcome.values is not None and credit is not None:
-        if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
+        if grouping.group_size == inf and (grouping.mixed or singular(credit, outcome.values)):
             _check_chances(solution, outcome, group)
         if grouping.group_size == inf:
             failure, success = map(part, credit.of_shares(outcome.values, group.right, group.wrong, inf))
@@ -273,7 +273,7 @@ def credits_given(
     return failure, success
 
 
-def _singular(credit: Credit, values: tuple[float, float]) -> bool:
+def singular(credit: Credit, values: tuple[float, float]) -> bool:
     """Return whether a credit grows without bound where one of the rewards is rare, as one over a standard deviation does."""
     rare = np.asarray(LEAST_CHANCE)
     return bool(np.abs(credit.of_shares(values, rare, 1.0 - rare, inf)[1]) > 1e100 * max(1.0, *map(abs, values)))

@@ -39,7 +39,7 @@ RewardFunction = str | tuple[float, float, float, float]
 DEFAULT_REWARDS: tuple[RewardFunction, ...] = ("correct", "return")
 _NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
-_NEARLY = 1e-3
+_NEARLY = 1.0
 _SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
 
 
