@@ -415,8 +415,8 @@ def test_right_or_refused(label: str) -> None:
 # next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
 # and of one are nearly the opposite; turns to come of which credits balance and lengths are alike; first turns, unlike the
 # others, with which hardly any response ends; logits that are alike, over 1.3; rewards whose chance is no number, though its root
-# is; batches of few prompts whose lengths are so large that what weighs them underflows; a
-# sampler that is nearly the policy, and a last turn whose answers are paid alike.
+# is; batches of few prompts whose lengths are so large that what weighs them underflows; a sampler that is nearly the policy, and
+# a last turn whose answers are paid alike; returns of which nearly all differ by less than a tenth, or by a discount near 1.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -456,7 +456,12 @@ def test_right_or_refused(label: str) -> None:
         ("distill, taught, between", 481),
         ("distill, between", 501),
         ("k3-loss, beside mixed groups", 1074),
+        ("reinforce-baseline, paid, of the batch", 164),
+        ("reinforce-baseline, paid, of the batch", 581),
         ("reinforce-baseline, paid, of the batch", 860),
+        ("reinforce-baseline, paid, of the batch", 1623),
+        ("reinforce-baseline, paid, of the batch", 1806),
+        ("reinforce-baseline, paid, of the batch", 2021),
         ("reinforce-baseline, paid, less one", 893),
         ("dapo, whole importance", 220),
         ("dapo, whole importance", 249),

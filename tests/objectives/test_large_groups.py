@@ -473,12 +473,24 @@ def test_groups_without_end_beside_rewards_whose_chance_is_no_number(rare: str, 
     np.testing.assert_allclose(c_s, [sign / root, -sign * root], rtol=1e-11)
 
 
-def test_a_success_too_rare_for_any_number_leaves_the_credits_of_others() -> None:
+@pytest.mark.parametrize("divided_by", ["responses", "response-tokens"])
+def test_a_success_too_rare_for_any_number_leaves_the_credits_of_others(divided_by: str) -> None:
     solution = solve(TwoStageMDP.minimal(gamma=1.0), Policy.tabular([[-2000.0, 0.0]], [[0.3, -0.4]]))
-    objective = GRPO(group_size=math.inf, normalise_by="responses")
+    objective = GRPO(group_size=math.inf, normalise_by=divided_by)
     c_s, _ = objective.coefficients(solution, Trajectories.record([(0, [(0, "stop")]), (0, [(1, "stop")])]))
     assert c_s[0] == math.inf
     assert 0.0 >= c_s[1] > -1e-300
     found = objective.gradient(solution)
     assert not found.sample.any()
     assert not found.decide.any()
+
+
+def test_each_run_knows_its_own_rare_rewards() -> None:
+    mdp, objective = TwoStageMDP.minimal(gamma=1.0, max_turns=3), GRPO(group_size=math.inf)
+    policy = Policy.tabular([[[[z, 0.0]]] for z in (-900.0, -1.0, 800.0)], [[[[0.3, -0.4]]]] * 3)
+    found = objective.gradient(solve(mdp, policy))
+    for i, one in enumerate(policy.each_run()):
+        alone = objective.gradient(solve(mdp, one))
+        assert np.abs(alone.sample).max() > 0.0
+        np.testing.assert_allclose(found.sample[i], alone.sample, rtol=1e-12)
+        np.testing.assert_allclose(found.decide[i], alone.decide, rtol=1e-12)

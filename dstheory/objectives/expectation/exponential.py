@@ -160,11 +160,12 @@ class EffectiveCredit:
         total, each = np.zeros(len(length)), max(1, _AT_ONCE // max(1, len(length)))
         for start in range(0, len(self.t), each):
             part = self.rows(slice(start, start + each))
+            decay = np.exp(-np.multiply.outer(part.t, length))
             with np.errstate(invalid="ignore"):  # of a reward that is all but impossible, a credit may be infinite
                 credit = part.constant[:, prompt] + np.where(reward == 0.0, 0.0, part.slope[:, prompt] * reward)
                 if part.otherwise is not None:
                     credit = credit + np.where(reward == 1.0, 0.0, part.otherwise[:, prompt] * (1.0 - reward))
-            total += (credit * np.exp(-np.multiply.outer(part.t, length))).sum(axis=0)
+                total += np.where(decay == 0.0, 0.0, credit * decay).sum(axis=0)
         return total
 
 

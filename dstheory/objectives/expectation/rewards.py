@@ -39,7 +39,7 @@ RewardFunction = str | tuple[float, float, float, float]
 DEFAULT_REWARDS: tuple[RewardFunction, ...] = ("correct", "return")
 _NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
-_NEARLY = 1.0
+_NEARLY = 0.1
 _SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
 
 
@@ -63,7 +63,7 @@ class RewardTable:
         )
 
     def beyond_usual(self, solution: Solution) -> tuple[RewardTable, Floats]:
-        r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a thousandth of that or less.
+        r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a tenth of that or less.
 
         A credit that is measured from a mean is the same, and keeps the digits of what little differs. With c that number,
         which is returned as well, (*runs, X), or 0, stopping pays :math:`c / \gamma_w` less, and resampling
