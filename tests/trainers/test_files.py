@@ -93,7 +93,7 @@ ray job submit --address=http://x --runtime-env-json='{
 def test_shell(tmp_path: Path) -> None:
     source = read(tmp_path, "run.sh", SHELL)
     assert found(source) == [
-        ("kl_coef", 0.04, 9), ("flag", True, 10), ("a.b", 8, 14), ("c", [1, 2], 15), ("d", "x y", 16), ("f", 3, 18),
+        ("a.b", 8, 14), ("c", [1, 2], 15), ("d", "x y", 16), ("f", 3, 18), ("kl_coef", 0.04, 9), ("flag", True, 10),
         ("last", 2, 21),
     ]  # fmt: skip
     assert [(e.key, e.line) for e in source.unread] == [("e", 17)]
@@ -219,7 +219,7 @@ HOSTILE = {
     "broken.json": ('{\n"a": }', "broken.json, line 2: no JSON"),
     "quotes.sh": ("\npython grpo.py --a 'b", "quotes.sh, line 2: no shell command"),
     "line.sh": (";" * 200_000, "line.sh has a line of more than 100,000 characters"),
-    "nested.sh": ("if x; then\n" * 100, "nests more than 64 branches"),
+    "nested.sh": ("if x; then\n" * 100, "it nests more than 64 branches"),
     "doubled.sh": ("A=12345678\n" + "A=$A$A\n" * 10 + "B=$A\n" * 100, "uses variables of more than 100,000 characters"),
     "code.py": ("x = (", "no Python"),
     "model.bin": ("PK\x03\x04", "is a pickle, which could run any program when it is read"),
