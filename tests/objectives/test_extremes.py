@@ -427,6 +427,7 @@ def test_right_or_refused(label: str) -> None:
         ("entropy-0", 1870),
         ("entropy-0", 1875),
         ("grpo-1", 912),
+        ("grpo-1", 1659),
         ("grpo-no-std-0", 177),
         ("grpo-no-std-0", 266),
         ("nft-1", 651),

@@ -7,7 +7,7 @@ is the gradient, which is in proportion to it:
 
 and the gradient of the log-odds does not change when each way to the rare reward becomes :math:`e^s` times as likely, as long as
 it stays nearly impossible. So it is found on such a chain, of the same answers and lengths, times :math:`e^{-s/2}`: a way becomes
-likelier by its answer, or by the decision to stop there, whichever remains rare.
+likelier by the decision to stop, or, where that would be rare no more, by its last answer.
 
 **Shown.** Credits beside so rare a reward are 0 in every direction of rounding: they are negative, and a negative number rounded
 up underflows as a positive one does rounded down. Where ratios make them count again, the directions add what they are at most.
@@ -38,7 +38,7 @@ from dstheory.objectives.weights import TokenWeight
 _LOG_LEAST = float(np.log(LEAST_CHANCE))
 _TO = -600.0  # logarithm of the chance that is made of a rarer one
 _SEEN = -700.0  # of a credit that still is a number
-_RARE = -70.0  # of an answer, or a stop, that is nothing beside the others, even of 1e12 turns
+_RARE = -40.0  # of what is nothing beside 1
 
 
 def credits_of_rare(
@@ -76,30 +76,34 @@ def raised(solution: Solution, outcome: ResponseReward) -> tuple[Solution, Float
         outcome: a reward of two values.
     """
     policy, decided, success = solution.policy, solution.unrolled.decided > 0, outcome.reward.stop > 0
-    right, wrong = (log_chance(solution, of) for of in (success, ~success))
+    right, wrong = (log_chances(solution, of)[..., 0, :] for of in (success, ~success))
     rarer = np.minimum(right, wrong)
     lift = np.where((rarer > -inf) & (rarer < _LOG_LEAST), _TO - rarer, 0.0)
     if not lift.any():
         return None
-    rare = np.where((right < wrong)[..., None, :, None], success, ~success)
-
-    def by_answer_and_stop() -> tuple[Floats, Floats]:
-        each = np.where(rare, lift[..., None, :, None], 0.0)
-        by_answer = np.clip(_RARE - policy.log_sample, 0.0, each)
-        return by_answer, each - by_answer
-
-    _, by_stop = by_answer_and_stop()
-    often = (by_stop > 0) & ~(decided & (policy.log_stop + by_stop <= _RARE))
+    each = np.where(np.where((right < wrong)[..., None, :, None], success, ~success), lift[..., None, :, None], 0.0)
+    by_stop = np.where(decided, np.clip(_RARE - policy.log_stop, 0.0, each), 0.0)
+    by_answer = np.where(policy.log_sample > -inf, each - by_stop, 0.0)
+    # A way through an answer goes on after a resample: that must be nothing beside other ways there, and beside stopping.
+    again = policy.log_sample + policy.log_resample
+    others = np.logaddexp.reduce(np.where(by_answer > 0, -inf, again), axis=-1, keepdims=True)
+    rarest = np.where((right < wrong)[..., None, :], log_chances(solution, success), log_chances(solution, ~success))
+    later = rarest  # of a policy that is the same at every turn, for ever
+    if solution.capped:
+        later = np.concatenate([rarest[..., 1:, :], np.full_like(rarest[..., :1, :], -inf)], axis=-2)
+    through = decided & ((again + by_answer > others + _RARE) | (later[..., None] + each > policy.log_stop + by_stop + _RARE))
+    often = (by_answer > 0) & ((policy.log_sample + by_answer > _RARE) | through)
     lift = np.where(often.any(axis=(-3, -1)), 0.0, lift)
     if not lift.any():
         return None
-    by_answer, by_stop = by_answer_and_stop()
-    likelier = Policy.tabular(policy.sample_logits + by_answer, policy.stop_logits + by_stop)
+    kept = (lift > 0)[..., None, :, None]
+    answers, stops = (np.where(kept, by, 0.0) for by in (by_answer, by_stop))
+    likelier = Policy.tabular(policy.sample_logits + answers, policy.stop_logits + stops)
     return solve(solution.mdp, likelier), lift, right < wrong
 
 
-def log_chance(solution: Solution, ends: Bools) -> Floats:
-    """Return the logarithm of the chance of a response that ends with one of some answers, (*runs, X).
+def log_chances(solution: Solution, ends: Bools) -> Floats:
+    """Return the logarithm of the chance that a response ends with one of some answers, once it is at a turn, (*runs, T', X).
 
     Args:
         solution: the chain under the policy that generates the responses.
@@ -107,12 +111,13 @@ def log_chance(solution: Solution, ends: Bools) -> Floats:
     """
     policy, decided = solution.policy, solution.unrolled.decided > 0
     log = np.where(ends, policy.log_sample + np.where(decided, policy.log_stop, 0.0), -inf)
-    each = np.logaddexp.reduce(log, axis=-1)
+    found = np.logaddexp.reduce(log, axis=-1)
     if not solution.capped:
-        return np.asarray((each + np.log(solution.finite_visits))[..., 0, :])
+        return np.asarray(found + np.log(solution.finite_visits))
     again = np.logaddexp.reduce(policy.log_sample + np.where(decided, policy.log_resample, -inf), axis=-1)
-    before = np.concatenate([np.zeros_like(again[..., :1, :]), np.cumsum(again[..., :-1, :], axis=-2)], axis=-2)
-    return np.asarray(np.logaddexp.reduce(before + each, axis=-2))
+    for k in reversed(range(found.shape[-2] - 1)):
+        found[..., k, :] = np.logaddexp(found[..., k, :], again[..., k, :] + found[..., k + 1, :])
+    return np.asarray(found)
 
 
 def shown(credit: EffectiveCredit, solution: Solution, outcome: ResponseReward, weight: TokenWeight) -> EffectiveCredit:
@@ -134,7 +139,7 @@ def shown(credit: EffectiveCredit, solution: Solution, outcome: ResponseReward, 
     with np.errstate(divide="ignore"):
         counts = (log + np.log(np.abs(w)) + b for log, w, b in zip(logs, weight.each, beyond, strict=True))
         most = functools.reduce(np.maximum, counts).max(axis=(-3, -1)) + np.log(solution.occupancy.max(axis=-2))
-    chances = np.stack([log_chance(solution, of) for of in of_rewards])
+    chances = np.stack([log_chances(solution, of)[..., 0, :] for of in of_rewards])
     rarest = np.where(chances > -inf, chances, inf).min(axis=0)
     lost = np.where((rarest < _LOG_LEAST) & (rarest + most > _LOG_LEAST), np.exp(np.maximum(rarest, _SEEN)), 0.0)
     otherwise = None if credit.otherwise is None else credit.otherwise + lost
