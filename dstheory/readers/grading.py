@@ -67,8 +67,8 @@ class Grader:
         self._owner = 0
         self._lock = threading.Lock()
 
-    def same(self, answer: str, gold: str) -> bool:
-        """Return whether two answers, in LaTeX without what encloses them, mean the same.
+    def same(self, answer: str, gold: str) -> bool | None:
+        """Return whether two answers, in LaTeX without what encloses them, mean the same; None where one cannot be read.
 
         Args:
             answer: what was found.
@@ -86,9 +86,10 @@ class Grader:
                 if code == _NO_LIBRARY:
                     raise DSTheoryError("math-verify, which compares answers, cannot be imported: pip install math-verify")
                 self.ended += 1
-            return reply is True
+                return False
+            return reply[0]
 
-    def _ask(self, line: bytes) -> bool | None:
+    def _ask(self, line: bytes) -> list[bool | None] | None:
         if self._process is None or self._owner != os.getpid():  # a fork shares the pipes of its parent
             self._owner = os.getpid()
             self._process = subprocess.Popen(
@@ -108,7 +109,7 @@ class Grader:
             reply = process.stdout.readline()
         except BrokenPipeError:
             return None
-        return bool(json.loads(reply)) if reply.endswith(b"\n") else None
+        return [json.loads(reply)] if reply.endswith(b"\n") else None
 
     def stop(self) -> None:
         """End the process, if there is one."""
@@ -133,8 +134,8 @@ atexit.register(GRADER.stop)
 
 
 @lru_cache(_REMEMBERED)
-def same_mathematics(answer: str, gold: str) -> bool:
-    r"""Return whether two answers in LaTeX mean the same, as math-verify sees it.
+def same_mathematics(answer: str, gold: str) -> bool | None:
+    r"""Return whether two answers in LaTeX mean the same, as math-verify sees it; None where it cannot read one of them.
 
     Args:
         answer: what was found.
@@ -192,7 +193,9 @@ def refuse_code() -> None:
     sympy_parser.eval_expr = guarded
 
 
-def _compared(library: Any, answer: str, gold: str) -> bool:
+def _compared(library: Any, answer: str, gold: str) -> bool | None:
     latex = [library.LatexExtractionConfig()]
     right, given = (library.parse(f"\\boxed{{{text}}}", latex, parsing_timeout=None) for text in (gold, answer))
-    return bool(right and given and library.verify(right, given, timeout_seconds=None))
+    same = bool(right and given and library.verify(right, given, timeout_seconds=None))
+    read = all(any(not isinstance(part, str) for part in parts) for parts in (right, given))  # else it compares texts only
+    return same if same or read else None

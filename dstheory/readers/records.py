@@ -42,7 +42,7 @@ REASONS = {
     "messages": "messages not of the role/content form",
     "transcript": "no transcript text",
     "no-candidate": "no candidate answer found by the segmentation",
-    "unclear": "an answer that holds the right one, but not it alone",
+    "unclear": "a text whose last answer is not certain",
     "problem-data": "nothing to check the answers against",
     "no-gold": "no right answer in the file of answers",
     "checker": "the checker failed",

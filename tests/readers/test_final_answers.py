@@ -8,10 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from readers.answer_pairs import NOT_RIGHT, RIGHT
 
 from dstheory.anatomy import read_log
 from dstheory.readers import grading
-from dstheory.readers.final_answers import compare_final, final_answers, same_answer
+from dstheory.readers.boxes import final_answers
+from dstheory.readers.final_answers import compare_final, same_answer
 from dstheory.readers.records import Fault
 
 SAME = [
@@ -39,26 +41,30 @@ SAME = [
     # several boxes, marks of the answer, what is taken back
     (r"$\boxed{3}$ and $\boxed{-1}$", "-1,3"), ("<answer> B </answer>", "B"), ("<answer>13</answer> for 12 people", "13"),
     ("12 * 4 = 48\n#### 48\nThat took 3 steps", "48"), (r"#### 3\nSo \boxed{4}", "4"), ("#### 2. Check\nIt is 7", "7"),
-    ("The answer is 12, not 13.", "12"), ("It is $1/2$ or 0.5", "1/2"),
+
     ("$2$ and $3$", "3, 2"), ("x = 1 or x = -4", "-4,1"), ("1, 2", r"1 \text{ and } 2"),
     ("= 4", "4"), ("x = 4.", "4"), ("~100", "100"), ("It can't be 7, so it is 8", "8"), ("60 minutes", "60 min"),
     ("<answer>5</answer>\n<answer>6</answer>", "6"), ("y=3, x=2", "x=2,y=3"),
     # units by their other names, and what is said on the way
     (r"\boxed{5 ft}", r"5\text{ feet}"), (r"5\,\mathrm{~m}", "5 metres"), ("5kg", "5 kg"), (r"10\text{ cm}", r"10\text{ cm}^2"),
-    ("3 dollars per day", "3 dollars"), ("The result is 12.\nSo 12 + 3 = 15.", "15"), ("Part 2: 5", "5"), ("101_2", "101"),
+    ("3 dollars per day", "3 dollars"), ("The result is 12.\nSo 12 + 3 = 15.", "15"), ("101_2", "101"),
     (r"101_{\text{two}}", "101_{two}"), ("I think (B), as (A) is wrong", "B"), ("The answer is 2 + 3 = 5", "5"),
     ("A: 12", "12"), ("The answer is negative 5", "-5"), ("The answer is \u22485", "5"),
     # one number in the last thought, or in what follows "the answer is"
     ("The answer is 12 because 3 x 4 = 12.", "12"), ("The sum of 12 and 3 is 15.", "15"),
-    ("She pays 12 dollars (see step 3).", "12"),
-    ("x is equal to 3.", "3"), ("It took 3 minutes, so it is 12.", "12"), ("a total of 12 eggs", "12"),
+
+    ("x is equal to 3.", "3"), ("It took 3 minutes, so it is 12.", "12"),
     ("maybe 3</think>\n12", "12"),
     # signs before dollars, and dashes for minus; what is taken back; powers of ten by letters
     ("The profit is -$20.", "-20"), ("It is \u20135 degrees", "-5"), ("The answer is minus 5", "-5"), ("1.5 x 10^3", "1500"),
-    ("The answer is 5. Wait, it is 6.", "6"), ("The answer is A because option B fails", "A"), ("It is not (A) but (B)", "B"),
+    ("The answer is A because option B fails", "A"),
     ("The answer is therefore 12 days, as required.", "12"), ("So 12 is the answer.", "12"), ("1. Add.\n2. It is 12.", "12"),
     ("She has 5 apples left.", "5 apples"), ("In total 5 km are left.", "5 kilometers"), ("It is 12%.", "0.12"),
-    ("There are 12 ways to do this.", "12"),
+
+    ("x = 6 since 5 is odd", "6"), ("\u00bd", "1/2"), ("\u00bd", "0.5"), ("7 x 8", "56"), ("12 \u00f7 4", "3"), ("No.", "no"),
+    ("The number of eggs is 4 + 8 = 12.", "12"), ("**Final answer**\n\n12", "12"),
+    ("The answer is 12. I hope it is correct.", "12"), ("It is 5\u00b2 m", "25"),
+    ("She sold 9 - 2 = 7.\n#### 7", "She sells 9 - 2 = <<9-2=7>>7.\n#### 7"), ("7", "Thus $x = \\boxed{7}$."), (".5", "1/2"),
     ("We have 12.\n", "12"), ("We get $x=3$.\nThus $f(3) = 12$.", "12"),
 ]  # fmt: skip
 DIFFERENT = [
@@ -88,7 +94,7 @@ DIFFERENT = [
     ("The answer is 3 + 4", "4"), ("The answer is x > 5", "5"), ("The answer is 5, 6", "6"), ("It starts at 10:30", "30"),
     ("The ratio is 5:6", "6"), ("It is 5 squared", "5"), ("3 and a half", "3"), ("It cannot be 7", "7"), ("It is never 7", "7"),
     ("The answer is B or C", "B"), ("The answer is (B) or (C)", "C"), ("It is not (B)", "B"), ("Option B is wrong", "B"),
-    ("It is 0.5%.", "1/2"),
+    ("It is 0.5%.", "1/2"), ("It is 5\u00b2 m", "5"),
     ("The profit is -$20.", "20"), ("It is \u20135 degrees", "5"), ("The answer is 5. Wait, it is 6.", "5"),
     ("The answer is 5\nHmm, that is wrong. It must be 6.", "5"), ("**Answer:** 5\n**Correction:** 6", "5"),
     ("The answer is 5, no wait, 6.", "5"), ("The answer is A because option B fails", "B"),
@@ -106,11 +112,22 @@ UNCLEAR = [
     ("The answer is twice 6.", "6"), ("The answer is anything but 7", "7"), ("The answer is a number of 5 digits", "5"),
     ("The answer is impossible: 5 is odd", "5"), ("The answer is 7 lakh", "7"), ("The answer is 0.3 repeating", "0.3"),
     ("So 5 does not work.", "5"), ("5 is wrong.", "5"), ("So we rule out 5.", "5"), ("x = 6 if y = 5", "5"),
-    ("x = 6 since 5 is odd", "6"), ("No solution exists, since 5 is prime.", "5"), ("so x >= 5", "5"), ("See section 5.", "5"),
+    ("No solution exists, since 5 is prime.", "5"), ("so x >= 5", "5"), ("See section 5.", "5"),
     ("5. Conclusion: there is no solution.", "5"), ("Step 5: finish.", "5"), ("It is A4", "4"), ("COVID-19", "-19"),
-    ("It is 10x", "10"), ("It is 5\u00b2 m", "5"), ("The answer is 12!", "12"),
+    ("It is 10x", "10"), ("The answer is 12!", "12"),
     # another unit in a sentence
     ("So it is 12 cm long.", "12 mm"), ("The answer is 12 cm, as required.", "12 mm"), ("The train arrives at 3 PM.", "3 AM"),
+    # words that are none of those that change no number; units that may be another
+    ("- $1", "1"), ("- $1", "-1"), ("5.5, which rounds to 6", "6"), ("5 fails.", "5"), ("12 cents", "$12"), ("12 cents", "$0.12"),
+    ("a loss of 5", "-5"), ("a loss of 5", "5"), ("fifteen", "15"), ("\\boxed{\\text{fifteen}}", "15"),
+    ("1.5 hours", "90 minutes"),
+    ("\\boxed{5 apples}", "5"), ("5", "5 million"), ("1/3 = 0.33", "1/3"), ("2x = 8", "8"), ("3,5", "3.5"), ("7x8", "56"),
+    ("The answer is not\n5", "5"), ("Could it be 5?", "5"), ("Suppose the answer is 5.", "5"),
+    ("The answer is 5. That is wrong.", "5"),
+    ("The answer is 5.\n\nQ: What is 3 + 4?\nA: The answer is 7.", "7"), ("\\boxed{5} No, the answer is 6.", "5"),
+    ("The answer is 12, not 13.", "12"), ("It is $1/2$ or 0.5", "1/2"), ("Part 2: 5", "5"), ("a total of 12 eggs", "12"),
+    ("She pays 12 dollars (see step 3).", "12"), ("The answer is 5. Wait, it is 6.", "6"), ("It is not (A) but (B)", "B"),
+    ("There are 12 ways to do this.", "12"),
     ("--3", "3"), ("The answer is --3.", "3"), (r"\boxed{1,200}", "1, 200"), ("1, 200", "1,200"), ("$x=3$ and $y=4$ hold", "4"),
 ]  # fmt: skip
 
@@ -126,9 +143,35 @@ def test_answers_that_differ(answer: str, gold: str) -> None:
 
 
 @pytest.mark.parametrize(("answer", "gold"), UNCLEAR)
-def test_answers_that_hold_the_right_one_among_others_are_not_judged(answer: str, gold: str) -> None:
+def test_answers_that_cannot_be_told_are_not_judged(answer: str, gold: str) -> None:
     assert same_answer(answer, gold) is None
     assert not same_answer(answer, "98765")
+
+
+SILENT = [  # errors that are left: a box and a tag count whatever is said of them, and a right answer without a unit accepts any
+    ("It is 5, as I said it is not.", "5"), ("\\boxed{5} is wrong", "5"), ("not \\boxed{5}", "5"),
+    ("<answer>5</answer> is wrong", "5"),
+    ("\\boxed{1.5 hours}", "90"), ("\\boxed{\\text{\\$}5}", "5"),
+]  # fmt: skip
+
+
+def test_last_words_of_many_hands_are_judged_right_or_not_at_all() -> None:
+    verdicts = {(pair, right): same_answer(*pair) for right, pairs in ((True, RIGHT), (False, NOT_RIGHT)) for pair in pairs}
+    silent = [pair for (pair, right), verdict in verdicts.items() if verdict is not None and verdict != right]
+    assert sorted(silent) == sorted(SILENT)
+    assert sum(verdict is None for (_, right), verdict in verdicts.items() if right) <= 123
+
+
+WRONG = [
+    ("No", " Yes"), ("Yes", "No"), ("The answer is no.", "yes"), ("\\boxed{\\text{NO}}", "Yes"), ("\\boxed{13}", "12"),
+    ("The total is 13.", "12"), ("(C)", "B"), ("$x = 3$", "4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "gold"), WRONG)
+def test_wrong_answers_of_the_forms_that_are_judged_are_judged(answer: str, gold: str) -> None:
+    """Were only right ones judged, nearly all answers of a log would be right."""
+    assert same_answer(answer, gold) is False
 
 
 def test_records_that_are_not_judged_are_counted(tmp_path: Path) -> None:
@@ -136,12 +179,12 @@ def test_records_that_are_not_judged_are_counted(tmp_path: Path) -> None:
     answers = ["The answer is 6.", "It takes 5 to 6 days.", "It takes 5 to 7 days.", r"\boxed{6}"]
     log.write_text("".join(json.dumps({"question": f"q{i}", "said": one, "gold": 6}) + "\n" for i, one in enumerate(answers)))
     read = read_log(log, checker="final-answer", fields={"answer": "said"})
-    assert (read.reading.records, read.reading.faults) == (4, {"unclear": 1})
-    assert read.episodes.correct.tolist() == [True, False, True]
-    assert read.reading.depends_on_outcome == 1
+    assert (read.reading.records, read.reading.faults) == (4, {"unclear": 2})
+    assert read.episodes.correct.tolist() == [True, True]
+    assert read.reading.depends_on_outcome == 2
     check = compare_final()
     assert check("5 to 6", {"gold": ["8", "5 to 6"]})
-    with pytest.raises(Fault, match="the answer holds the right one, but not it alone, and is not judged: end answers with"):
+    with pytest.raises(Fault, match="what the answer says last is not certain, and not judged: end answers with"):
         check("5 to 6", {"gold": ["8", "6"]})
 
 
