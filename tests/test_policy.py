@@ -27,6 +27,39 @@ def refused(words: str, make) -> None:
     assert str(caught.value) == words
 
 
+# ---------------------------------------------------------------------- log-ratios
+
+
+def true_log_ratios(own: list[float], others: list[float]) -> list[float]:
+    with mpmath.workdps(1200):
+        log_p, log_q = ([mpmath.mpf(v) - mpmath.log(sum(map(mpmath.exp, map(mpmath.mpf, row)))) for v in row]
+                        for row in (own, others))  # fmt: skip
+        return [float(p - q) for p, q in zip(log_p, log_q, strict=True)]
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 800.0])
+@pytest.mark.parametrize("shift", [0.0, 1e-3, -3e3, 5e5])
+@pytest.mark.parametrize("away", [1e-13, 1e-8, 1e-3, 0.4, 5.0])
+def test_log_ratios_have_their_digits_however_near_and_whatever_is_added(scale: float, shift: float, away: float) -> None:
+    """Half of the rows have an answer of which the other policy thinks quite otherwise."""
+    rng = np.random.default_rng(7)
+    for i in range(40):
+        own = rng.uniform(-scale, scale, size=3)
+        others = own + away * rng.normal(size=3) + shift
+        others[i % 3] += (-100.0, 0.0, 1.0, 0.0)[i % 4]
+        found = Policy.tabular([own], np.zeros((1, 3))).log_ratios(Policy.tabular([others], np.zeros((1, 3))))[0]
+        np.testing.assert_allclose(found[0, 0], true_log_ratios(list(own), list(others)), rtol=1e-11, atol=1e-290)
+
+
+def test_log_ratios_where_one_policy_rules_an_answer_out() -> None:
+    some, every = (Policy.from_probabilities([row], [[0.5] * 3]) for row in ([0.5, 0.5, 0.0], [0.3, 0.3, 0.4]))
+    up, down = np.log(0.5 / 0.3), np.log(0.3 / 0.5)
+    np.testing.assert_allclose(some.log_ratios(every)[0], [[[up, up, -INF]]], rtol=1e-14)
+    np.testing.assert_allclose(every.log_ratios(some)[0], [[[down, down, INF]]], rtol=1e-14)
+    np.testing.assert_array_equal(some.log_ratios(some)[0], [[[0.0, 0.0, NAN]]])
+    np.testing.assert_allclose(some.gaps(every)[0], [[[-0.2, -0.2, 0.4]]], rtol=1e-14)
+
+
 # ---------------------------------------------------------------------- logits and probabilities
 
 

@@ -378,9 +378,10 @@ class Policy(Immutable, Tabulated):
     def log_ratios(self, other: Policy) -> tuple[Floats, Floats, Floats]:
         r"""Return log(pi/other) of every answer, of stop and of resample; NaN where both rule an action out.
 
-        Where the two are near, the difference of two logarithms would have no digits left: with d the difference of their logits,
-        less any number for sampling, it is :math:`d + \log(1 + \sum \pi (e^{-d} - 1))`, and
-        :math:`\log(1 + \pi(res) (e^d - 1))` for stopping. Derived here.
+        Where the two are near, the difference of two logarithms would have no digits left. With d the difference of their logits,
+        for sampling less that of the likeliest answer, the ratio of the likeliest is :math:`\log(1 + \sum \pi (e^{-d} - 1))`, to
+        which others add their d, and that of stopping is :math:`\log(1 + \pi(res) (e^d - 1))`. A number that is added to all
+        sampling logits of a policy costs no digits. Derived here.
 
         >>> here, near = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(theta=[1e-12, 0.0, 0.0])
         >>> (1e12 * here.log_ratios(near)[0]).round(9).tolist()
@@ -389,14 +390,15 @@ class Policy(Immutable, Tabulated):
         pairs = ((self.log_sample, other.log_sample), (self.log_stop, other.log_stop), (self.log_resample, other.log_resample))
         with np.errstate(invalid="ignore", over="ignore"):
             answer, stop, resample = (log_p - log_q for log_p, log_q in pairs)
-            up = self.sample_logits - other.sample_logits
-            up = up - np.where(self.likeliest, up, 0.0).sum(axis=-1, keepdims=True)
+            up = _difference_of_gaps(self.sample_logits, other.sample_logits, self.likeliest)
+            first = np.where(self.likeliest, answer, 0.0).sum(axis=-1, keepdims=True)
+            (log_p, log_q), p = pairs[0], self.sample_prob
+            others = np.where(np.abs(up) < _NEAR, p * np.expm1(-up), np.exp(log_q + first) - p)  # p exp(-up), less p
+            size, total = (table.sum(axis=-1, keepdims=True) for table in (np.abs(others), others))
+            first = np.where(size < _NEAR, np.log1p(total), first)
+            smaller = np.maximum(np.abs(up), np.abs(first)) < np.maximum(np.abs(log_p), np.abs(log_q))
+            answer = np.where(self.likeliest, first, np.where(smaller, up + first, answer))
             by = self.stop_logits - other.stop_logits
-            inside = np.where(self.sample_logits == -np.inf, 0.0, up)
-            near = np.abs(inside).max(axis=-1, keepdims=True) < _NEAR
-            if near.any():
-                beyond = (self.sample_prob * np.expm1(-np.where(near, inside, 0.0))).sum(axis=-1, keepdims=True)
-                answer = np.where(near, up + np.log1p(beyond), answer)
             near = np.abs(by) < _NEAR
             if near.any():
                 small = np.where(near, by, 0.0)
@@ -499,6 +501,21 @@ class Policy(Immutable, Tabulated):
         turns = "stationary" if k == 1 else f"indexed by {counted(k, 'turn')}"
         runs = f", runs {self.runs}" if self.runs else ""
         return f"Policy({kind}, {turns}, {counted(x, 'prompt')} x {counted(y, 'answer')}{runs})"
+
+
+def _difference_of_gaps(one: Floats, other: Floats, at: Bools) -> Floats:
+    """Return one - one[at] - (other - other[at]) along the last axis, to all digits; NaN where both are minus infinity.
+
+    The differences within a row are the large ones: what rounding takes from them is added again (D. Knuth, TAOCP 2, 4.2.2).
+    """
+    total = left = np.zeros(())
+    for sign, table in ((1.0, one), (-1.0, other)):
+        top = np.where(at, table, 0.0).sum(axis=-1, keepdims=True)
+        gap = table - top
+        back = gap - table
+        lost = (table - (gap - back)) - (top + back)
+        total, left = total + sign * gap, left + sign * np.where(np.isfinite(gap), lost, 0.0)
+    return np.asarray(total + left)
 
 
 def _rounding(value: Any) -> float:

@@ -35,6 +35,7 @@ from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
 from dstheory.objectives.rounding import unlike
+from dstheory.objectives.settings import log_ratio_of_responses
 from dstheory.objectives.weights import log_ratios
 
 _MOST_COUNTS = 10_000_000
@@ -144,11 +145,13 @@ class DPO(Objective):
         """Return the mass, of how often an action comes up beyond what is usual in a prompt's responses; None for large tables.
 
         What the two responses of a pair share drops out of their difference. Coefficients of a prompt add up to 0, so that any
-        number may be taken from how often an action comes up: beyond the median, weighted by size, terms are smallest.
+        number may be taken from how often an action comes up: beyond the median, weighted by size, terms are smallest. A policy
+        that is the same at every turn has all of the mass at the first: an action that both responses of a pair have, at
+        different turns, drops out as well.
         """
         mdp = solution.mdp
         shape = (mdp.max_turns or 1, mdp.shape[1])
-        turn, _, answer = t.index(by_turn=solution.capped)
+        turn, _, answer = t.index(by_turn=solution.policy.shape[0] > 1)
         kind = np.where(t.decided, np.where(t.stop, 1, 2), 0)
         steps, length, found = _by_prompt(t.step_prompt), response_lengths(solution, t), np.zeros((3, shape[0], *mdp.shape))
         for x, mine in _by_prompt(t.prompt).items():
@@ -194,18 +197,14 @@ class DPO(Objective):
 
     def marks(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return correctness and the log-ratio of each response, per token where the loss takes it so, (n,) each."""
-        own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.reference))
-        at, here = t.index(by_turn=max(solution.policy.shape[0], self.reference.shape[0]) > 1), solution.policy
-        answer, stop, resample = (table[at] for table in here.log_ratios(self.reference))  # a difference may have no digits
-        ratio = t.sum(answer + np.where(t.decided, np.where(t.stop, stop, resample), 0.0))
-        bad = np.flatnonzero(~(np.isfinite(own) & np.isfinite(theirs)))
+        ratio = log_ratio_of_responses(t, solution.policy, self.reference, called="reference")
+        bad = np.flatnonzero(ratio == -np.inf)
         if len(bad):
             i = int(bad[0])
-            who = "reference" if theirs[i] == -np.inf else "policy"
             raise InfiniteDivergenceError(
                 f"a response of {solution.mdp.prompt_name(int(t.prompt[i]))} with answers "
-                f"{t.answer[t.offsets[i] : t.offsets[i + 1]].tolist()} has probability 0 under the {who}: "
-                f"its log-ratio is infinite; give the {who} some mass there"
+                f"{t.answer[t.offsets[i] : t.offsets[i + 1]].tolist()} has probability 0 under the policy: "
+                "its log-ratio is infinite; give the policy some mass there"
             )
         up = ratio / response_lengths(solution, t) if self.of_pairs.per_token else ratio
         return reward_of(solution, "correct").reward.total(solution, t), up

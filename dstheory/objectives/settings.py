@@ -126,19 +126,31 @@ def _unlike_values(table: Floats, number: int) -> Floats:
     return unlike(values, number)[which].reshape(table.shape)
 
 
-def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Floats:
-    """Return log(above/below) of each response, (n,).
+def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy, *, called: str = "behaviour policy") -> Floats:
+    """Return log(above/below) of each response, (n,), a sum over its turns: a difference of two such sums may have no digits.
+
+    Args:
+        t: the responses.
+        above, below: the two policies; minus infinity is returned where the first gives a response probability 0.
+        called: how an error calls the second policy.
 
     Raises:
         InfiniteDivergenceError: the second policy gives a response probability 0.
+        ChainError: a response is longer than a policy that is indexed by turn.
     """
-    own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (above, below))
-    bad = np.flatnonzero(theirs == -np.inf)
+    turn = np.maximum(*(t.policy_index(policy)[0] for policy in (above, below)))
+    answer, stop, resample = (table[turn, t.step_prompt, t.answer] for table in above.log_ratios(below))
+    with np.errstate(invalid="ignore"):
+        ratio = t.sum(answer + np.where(t.decided, np.where(t.stop, stop, resample), 0.0))
+    bad = np.flatnonzero(~(ratio < np.inf))
     if len(bad):
+        i = int(bad[0])
+        answers = t.answer[t.offsets[i] : t.offsets[i + 1]].tolist()
         raise InfiniteDivergenceError(
-            f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
+            f"trajectory {i}, of prompt {int(t.prompt[i])} with the answers {answers}, has probability 0 under the {called}: "
+            "it has no ratio; give it some mass there"
         )
-    return np.asarray(own - theirs)
+    return ratio
 
 
 def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseReward) -> list[Term]:

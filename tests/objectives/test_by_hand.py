@@ -38,6 +38,7 @@ from dstheory.objectives.expectation import exponential
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import Positive
 from dstheory.objectives.responses import response_lengths
+from dstheory.objectives.settings import log_ratio_of_responses
 from dstheory.objectives.weights import token_probabilities
 
 LOPSIDED = TwoStageMDP(
@@ -111,6 +112,31 @@ def test_a_response_without_a_ratio_names_the_policy_that_rules_it_out() -> None
         DPO(never).marks(s, response)
     with pytest.raises(InfiniteDivergenceError, match="probability 0 under the policy"):
         DPO(HERE).marks(solve(LOPSIDED, never), response)
+
+
+def test_log_ratios_of_a_policy_that_rules_out_what_its_reference_does_not() -> None:
+    """Its other answers are likelier than the reference's, and every turn more is one more such log-ratio."""
+    policy = Policy.from_probabilities([[0.5, 0.5, 0.0]], [[0.4, 0.7, 0.5]])
+    reference = Policy.from_probabilities([[0.3, 0.3, 0.4]], [[0.4, 0.7, 0.5]])
+    s = solve(LOPSIDED, policy)
+    for steps in ([(0, "stop")], [(1, "resample"), (0, "submit")]):
+        response = Trajectories.record([(0, steps)], max_turns=2)
+        up = len(steps) * np.log(0.5 / 0.3)
+        np.testing.assert_allclose(DPO(reference).marks(s, response)[1], [up], rtol=1e-14)
+        c_s, _ = K1Reward(reference, beta=1.0).coefficients(s, response)
+        np.testing.assert_allclose(c_s, [-up] * len(steps), rtol=1e-14)
+        np.testing.assert_allclose(log_ratio_of_responses(response, policy, reference), [up], rtol=1e-14)
+
+
+def test_log_ratios_of_responses_under_policies_that_are_nearly_the_same_have_their_digits() -> None:
+    """As a sum over turns; as a difference of two sums of logarithms there would be three."""
+    logits, stops = np.array([[0.3, -0.4, 0.9]]), np.array([[0.2, 0.1, -0.5]])
+    tilt = 1e-13
+    here, near = Policy.tabular(logits, stops), Policy.tabular(logits, stops + tilt)
+    response = Trajectories.record([(0, [(1, "resample"), (2, "submit")])], max_turns=2)
+    moved = float((near.stop_logits - here.stop_logits)[0, 0, 1])
+    found = log_ratio_of_responses(response, here, near)
+    np.testing.assert_allclose(found, [moved * float(here.stop_prob[0, 0, 1])], rtol=1e-12)
 
 
 def test_the_probability_of_a_token_of_each_decision() -> None:

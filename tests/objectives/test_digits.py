@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -16,7 +17,7 @@ from dstheory.errors import ChainError
 from dstheory.objectives import GRPO, RLOO, K1Loss, Reinforce, ReverseKLDirect
 from dstheory.objectives.digits import _log_chance, refuse_lost_digits
 from dstheory.objectives.expectation.exponential import reciprocal
-from dstheory.objectives.rounding import directed, directions, kept, rounded
+from dstheory.objectives.rounding import directed, directions, kept, rounded, unlike
 
 needs_directions = pytest.mark.skipif(not directions(), reason="the C library sets no directions of rounding")
 M0 = TwoStageMDP.minimal(gamma=1.0)
@@ -51,6 +52,25 @@ def test_nothing_is_kept_of_other_directions() -> None:
     assert (twice(1.0), twice(1.0)) == (2.0, 2.0)
     assert len(calls) == 3
     assert reciprocal(2.0, 64.0)[0] is reciprocal(2.0, 64.0)[0]
+
+
+@needs_directions
+@pytest.mark.parametrize("size", [2, 3, 9, 40])
+@pytest.mark.parametrize("entry", [1.0, 1.9999999, 0.3, -7e-250])
+def test_no_two_terms_that_cancel_change_alike_in_both_directions(size: int, entry: float) -> None:
+    """Of one table, and of one place in tables that are added up: a change alike would hide what was lost of their difference."""
+    changed = []
+    for direction in directions():
+        with rounded(direction):
+            changed.append([unlike(np.full(size, entry), number) for number in range(4)])
+    down, up = np.array(changed)
+    assert np.abs(down / entry - 1.0).max() < 2e-15 > np.abs(up / entry - 1.0).max()
+    for i, j in itertools.combinations(range(size), 2):
+        assert ((down[:, i] != down[:, j]) | (up[:, i] != up[:, j])).all()
+    for i, j in itertools.combinations(range(4), 2):
+        assert ((down[i] != down[j]) | (up[i] != up[j])).all()
+    table = np.full(size, entry)
+    assert unlike(table) is table
 
 
 @needs_directions

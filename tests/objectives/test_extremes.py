@@ -413,10 +413,11 @@ def test_right_or_refused(label: str) -> None:
 # answers that a teacher all but rules out, alike; turns that hardly any response of a group reaches;
 # responses whose importance is no number, times ratios that are none either; answers whose advantages hardly differ from what the
 # next turn is worth; chains without a cap whose resamples underflow, and are told apart by response; pairs whose losses of both
-# and of one are nearly the opposite; turns to come of which credits balance and lengths are alike; first turns, unlike the
-# others, with which hardly any response ends; logits that are alike, over 1.3; rewards whose chance is no number, though its root
-# is; batches of few prompts whose lengths are so large that what weighs them underflows; a sampler that is nearly the policy, and
-# a last turn whose answers are paid alike; returns of which nearly all differ by less than a tenth, or by a discount near 1.
+# and of one are nearly the opposite; pairs of the same answers in another order; turns to come of which credits balance and
+# lengths are alike; first turns, unlike the others, with which hardly any response ends; logits that are alike, over 1.3;
+# rewards whose chance is no number, though its root is; batches of few prompts whose lengths are so large that what weighs them
+# underflows; a sampler that is nearly the policy, and a last turn whose answers are paid alike; returns of which nearly all
+# differ by less than a tenth, or by a discount near 1.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -475,6 +476,7 @@ def test_right_or_refused(label: str) -> None:
         ("dpo, apo_down", 110),
         ("dpo, apo_down", 154),
         ("dpo, apo_down", 250),
+        ("dpo, hinge", 1425),
         ("dapo-batch-2", 1135),
         ("dapo-batch-2", 1196),
         ("grpo, hot", 1142),
@@ -518,7 +520,8 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
 # Rows that underflow before a rare chance divides them; returns that differ so rarely that their penalties' rounding hides it;
 # ratios that are alike but for their last digits, and rounded alike in all directions; logits that are nearly alike, over 1.3;
 # rewards of a batch whose deviation is no number, rare as the one that differs is; credits beside a success whose chance is no
-# number, times ratios that make them count.
+# number, times ratios that make them count; squares of margins that are nearly 1/2, of two terms that cancel but for the
+# thirteenth digit.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -530,10 +533,11 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("dapo, warm", 1316),
         ("dapo, warm", 1410),
         ("grpo, deviation of the batch", 774),
+        ("dpo, ipo", 1578),
     ],
 )
 def test_not_wrong(label: str, seed: int) -> None:
-    assert look(LABELS[label], extreme_case(seed)).kind == "needlessly refused"
+    assert look(LABELS[label], extreme_case(seed, small=label in OVER_RESPONSES)).kind == "needlessly refused"
 
 
 def test_terms_of_which_little_is_left_are_seen_where_all_are_rounded_alike(monkeypatch: pytest.MonkeyPatch) -> None:
