@@ -97,6 +97,19 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _versions_over(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the versions of the newest run, and which other ones earlier runs had."""
+    newest = runs[-1]["versions"]
+    others: dict[str, list[int]] = {}
+    for i, run in enumerate(runs[:-1], 1):
+        for name in {**newest, **run["versions"]}:
+            if (version := run["versions"].get(name, "none")) != newest.get(name, "none"):
+                others.setdefault(f"{name} {version}", []).append(i)
+    known = ", ".join(f"{name} {version}" for name, version in newest.items())
+    but = "".join(f"; {what} in run{'s' * (len(those) > 1)} {', '.join(map(str, those))}" for what, those in others.items())
+    return f"Versions: {known}{but}."
+
+
 def write_pages() -> None:
     """Write the page of all runs, a row per target and a column per run, and the newest figures into the page on speed."""
     runs = _runs()
@@ -105,11 +118,10 @@ def write_pages() -> None:
         for report in run["reports"]:
             for name, shown, asked in _measured(report):
                 cells.setdefault((report["key"], name, asked), {})[i] = shown
-    lines = [_HEAD, "| run | processor | time | load | versions |", "|---|---|---|---|---|"]
+    lines = [_HEAD, _versions_over(runs), "", "| run | processor | time | load |", "|---|---|---|---|"]
     for i, run in enumerate(runs, 1):
-        versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
         load = " to ".join(f"{load:g}" for load in run["load"])
-        lines.append(f"| {i}: {run['when']} | {run['machine']} | {run['clock']} | {load} | {versions} |")
+        lines.append(f"| {i}: {run['when']} | {run['machine']} | {run['clock']} | {load} |")
     columns = " | ".join(map(str, range(1, len(runs) + 1)))
     lines += ["", f"| | measured | asked | {columns} |", f"|---|---|---:|{'---:|' * len(runs)}"]
     for (workload, name, asked), found in cells.items():

@@ -218,7 +218,7 @@ def of_runs(function: Callable[[Solution], T], solution: Solution) -> T | list[T
         for i, one in enumerate(policy.each_run()):
             try:
                 found.append(function(solve(solution.mdp, one)))
-            except (ImproperChainError, InfiniteDivergenceError):
+            except (ImproperChainError, InfiniteDivergenceError, OneRunError):
                 raise
             except ValueError as refused:
                 raise ChainError(f"run {tuple(map(int, np.unravel_index(i, policy.runs)))}: {refused}") from refused

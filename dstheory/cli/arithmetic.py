@@ -145,14 +145,15 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         run, resumed = _trained(path, settings, overwrite, as_json)
     seconds = time.monotonic() - began
     summary = _figures(run.policy, settings)
-    if figures and summary:
+    figures = figures if summary else []
+    if figures:
         keys = ("p", "a", "b", "accuracy")
         _draw(figures, {part: {k: row[k] for k in keys} for part, row in summary.items()}, settings.method)
     if as_json:
         print_json(
             {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
              "problems": run.done * settings.problems, "episodes": run.episodes, "tokens": run.tokens, "seconds": seconds,
-             "results": summary}
+             "results": summary, "figures": [str(path) for path in figures]}
         )  # fmt: skip
         return
     rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
@@ -164,6 +165,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
     say(f"checkpoint: {path} ({seconds:.1f} s)")
+    _say_figures(figures)
 
 
 def _figure_files(beside: Path, name: str) -> list[Path]:
@@ -183,8 +185,12 @@ def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str)
         for source, target in zip(drawn, files, strict=True):
             with atomic_path(target, overwrite=True) as temporary:
                 shutil.copyfile(source, temporary)
-    for target in files:
-        echo(f"figure: {target}", err=True)
+
+
+def _say_figures(files: Sequence[Path]) -> None:
+    """Say where the figure is, in each of its formats."""
+    for path in files:
+        say(f"figure in {path}")
 
 
 def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
@@ -289,7 +295,9 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
         accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
         _draw(figures, accuracies, "final accuracy by size of the problem")
     if as_json:
-        print_json({"models": models, "seed": seed, "out": None if out is None else str(out)})
+        print_json(
+            {"models": models, "seed": seed, "out": None if out is None else str(out), "figures": [str(path) for path in figures]}
+        )
         return
     for model, rows in models.items():
         columns = list(rows[0])
@@ -301,6 +309,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
         print_table(model, columns, table, caption=caption)
     if out is not None:
         say(f"rollouts: {out} ({counted(sum(map(len, logs)), 'episode')}); dstheory anatomy {out}")
+    _say_figures(figures)
 
 
 def _known(value: dict[str, Any]) -> float:

@@ -13,7 +13,7 @@ import click
 from dstheory.cli.config import config_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import figure_options, write_figure
-from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, reference_words, say_left_out, tried
+from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, reference_words, referred, say_left_out, tried
 from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import model_options, module_option, objective_options, objectives_option, seed_option
 from dstheory.cli.problem import Problem, objective_from, problem_from
@@ -113,7 +113,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         + "balanced: the coefficients of log-probabilities are equal, c_s = c_d, on the same trajectory and turn, perhaps up to "
         "one discount factor (up to gamma); that depends on how the gradient is written. |g|: norms of the gradient; depend on "
         "the parametrisation. e: Fisher energies, squared lengths in the metric of the policy; depend on neither. share d: the "
-        f"decision's part of both stages. KL terms refer to {reference_words(problem, options)}.",
+        f"decision's part of both stages.{referred(built, problem, options)}",
     )
     for line in said:
         say(line)
@@ -153,8 +153,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         + "balanced: coefficients c_s = c_d. share d: the decision's share of the gradient's norms, of its Fisher energies "
         f"(squared lengths in the metric of the policy), and of these with answers {options['longer']:g} times as long. angle: "
         "to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
-        f"Each objective at its own defaults, on policy; penalties refer to {reference_words(problem, options)}, demonstrations "
-        "and the teacher are the expert's."
+        f"Each objective at its own defaults, on policy.{referred(built, problem, options)}"
     )
     if options["as_json"]:
         _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said, out, longer=options["longer"])

@@ -61,6 +61,20 @@ def reference_words(problem: Problem, options: dict[str, Any]) -> str:
     return "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
 
 
+def referred(built: Sequence[tuple[str, Objective]], problem: Problem, options: dict[str, Any]) -> str:
+    """Say what KL terms refer to, and whose demonstrations and teacher are, of those that some objective has."""
+    import numpy as np
+
+    terms = [term for _, objective in built for term in _terms(objective)]
+    kls = [t for t in terms if t.name != "distill" and getattr(t, "reference", None) and np.any(getattr(t, "beta", 1.0))]
+    words = {
+        f" KL terms refer to {reference_words(problem, options)}.": kls,
+        " Demonstrations are the expert's.": any(hasattr(term, "demonstrations") for term in terms),
+        " The teacher is the expert.": any(term.name == "distill" for term in terms),
+    }
+    return "".join(sentence for sentence, said in words.items() if said)
+
+
 def notes(
     built: Sequence[tuple[str, Objective]],
     problem: Problem,

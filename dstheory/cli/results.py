@@ -312,11 +312,14 @@ Train = _record(
         "updates resumed_after problems episodes tokens": int,
         "seconds": float,
         "results": Mapping[str, PooledRates],
+        "figures": Sequence[str],
     },
 )
 Both = _record("Both", {"exact": float | None, "rollouts": str})
 OfSize = _record("OfSize", {"size": str, "tokens": int, "p a b accuracy": Both, "predicted attempts": str})
-Evaluate = _record("Evaluate", {"models": Mapping[str, Sequence[OfSize]], "seed": int, "out": str | None})
+Evaluate = _record(
+    "Evaluate", {"models": Mapping[str, Sequence[OfSize]], "seed": int, "out": str | None, "figures": Sequence[str]}
+)
 Episode = _record("Episode", {"problem": str, "seed": int, "lines": Sequence[str]})
 SchemaNames = _record("SchemaNames", {"commands": Sequence[str]})
 

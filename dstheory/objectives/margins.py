@@ -42,7 +42,7 @@ import numpy as np
 
 from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 
 __all__ = ["LOSSES", "Curve", "PairLoss", "pair_loss"]
 
@@ -233,6 +233,8 @@ def pair_loss(name: str, *, beta: float, smoothing: float = 0.0, tau: float = 0.
     """
     if name not in LOSSES:
         raise ChainError(f"loss is {name!r}: must be one of {', '.join(LOSSES)}")
+    if np.ndim(beta):
+        raise OneRunError("beta has runs, but the slope of the preference model is one number: pick one run")
     if not (np.isfinite(beta) and beta > 0):
         raise ChainError(f"beta is {beta}: must be finite and > 0, the slope of the preference model")
     if smoothing and name not in ("sigmoid", "robust", "exo_pair"):

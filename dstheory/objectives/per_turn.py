@@ -21,7 +21,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.mass import CoefficientMass, contrast_mass
 from dstheory.objectives.parts import ConstantLength, PerResponse
@@ -130,7 +130,9 @@ def per_turn_mass(objective: Any, solution: Solution) -> CoefficientMass:
 def _paid_at_the_end(objective: Any, solution: Solution) -> ResponseReward:
     outcome: ResponseReward = objective.outcome_of(solution)
     if outcome.values is None and outcome.levels is None:
-        raise ChainError("baseline_per='turn' needs rewards of at most 16 values, paid at the end, without discount or noise")
+        raise (OneRunError if solution.mdp.runs else ChainError)(
+            "baseline_per='turn' needs rewards of at most 16 values, paid at the end, without discount or noise"
+        )
     return outcome
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, numbers_only
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.grouping import Grouping
@@ -179,6 +179,8 @@ class _SCoRe(Objective):
 
     def __post_init__(self) -> None:
         numbers_only(self)
+        if np.ndim(self.alpha):
+            raise OneRunError("alpha has runs, but that of an attempt is one number: pick one run")
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
             raise ChainError(f"alpha is {self.alpha}: must be finite and >= 0, how much progress is paid; 0 pays attempts alone")
 

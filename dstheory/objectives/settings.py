@@ -169,7 +169,9 @@ def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseRew
             found.append(Term(EffectiveCredit(f.t, np.zeros_like(slope), slope), term.weight, only(table, whole)))
             continue
         if outcome.values is None:
-            raise ChainError("mask_truncated: rewards of many values have no closed form; use outcome='correct' or gamma=1")
+            raise (OneRunError if under.mdp.runs else ChainError)(
+                "mask_truncated: rewards of many values have no closed form; use outcome='correct' or gamma=1"
+            )
         otherwise = np.zeros_like(f.slope) if f.otherwise is None else f.otherwise
         for right, slope in ((True, f.constant + f.slope), (False, f.constant + otherwise)):
             table = only(outcome.reward, whole, otherwise=not right)

@@ -53,13 +53,17 @@ def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, drawn, tmp_pat
     asked = ("--figure-format", "svg", "--width", "column")
     tiny = ("--updates", 1, "--problems", 2, "--group", 2, "--sizes", "4x4,4x5", "--checkpoint")
     assert dstheory("arithmetic", "train", *tiny, "plain.npz").code == 0
-    assert dstheory("arithmetic", "train", *tiny, "c.npz", *asked).code == 0
+    ran = dstheory("arithmetic", "train", *tiny, "c.npz", *asked)
+    assert (ran.out.splitlines()[-1], ran.err) == ("figure in c.svg", "")
     few = ("--sizes", "4x4,4x9", "--per-size", 2, "--episodes", 2)
-    assert dstheory("arithmetic", "evaluate", "c.npz", "plain.npz", *few, *asked).code == 0
+    ran = dstheory("arithmetic", "evaluate", "c.npz", "plain.npz", *few, *asked)
+    assert (ran.out.splitlines()[-1], ran.err) == ("figure in evaluation.svg", "")
     assert sorted(path.name for path in tmp_path.glob("*.[ps][nvd][gf]")) == ["c.svg", "evaluation.svg"]
     trained, evaluated = ((tmp_path / name).read_text() for name in ("c.svg", "evaluation.svg"))
     assert all(f"<!-- {text} -->" in trained for text in ("sizes trained on", "other sizes", "probability"))
     assert all(f"<!-- {text} -->" in evaluated for text in ("c", "plain", "4x4", "4x9"))
+    said = dstheory("arithmetic", "evaluate", "c.npz", *few, *asked, "--overwrite", "--json")
+    assert said.result["figures"] == ["evaluation.svg"]
 
 
 def test_figures_of_others_are_not_replaced(dstheory, drawn, tmp_path, monkeypatch) -> None:

@@ -150,3 +150,16 @@ def test_sweeps_have_no_kl_unless_asked_either() -> None:
 
     assert accuracy() == accuracy(beta=0.0)
     assert accuracy() != accuracy(beta=0.5)
+
+
+def test_only_policies_that_some_objective_has_are_named(dstheory) -> None:
+    """A table of REINFORCE alone named a teacher, demonstrations and what KL terms refer to."""
+    said = {
+        "kl-direct": "KL terms refer to the start",
+        "sft": "Demonstrations are the expert's.",
+        "distill": "The teacher is the",
+    }
+    for more in ((), ("--all", "--no-figure")):
+        for objective in ("reinforce", "grpo", *said):
+            out = " ".join(dstheory("attribute", "--objective", objective, *more).out.split())
+            assert [name for name, words in said.items() if words in out] == [objective] * (objective in said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from dstheory.dynamics import (
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps import plan as plans
 from dstheory.dynamics.sweeps.plan import STATUS
-from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
-from dstheory.objectives import RLOO, ExpertChain, Reinforce, build
+from dstheory.errors import ChainError, DSTheoryError, ImproperChainError, OneRunError
+from dstheory.objectives import REGISTRY, RLOO, ExpertChain, Reinforce, build
 
 # Batches of settings and single ones differ in the order of sums at most: a few units in the last place of numbers near 1, and
 # what logarithms and long training make of these.
@@ -322,13 +323,66 @@ def test_an_objective_of_one_run_at_a_time_is_trained_setting_by_setting(monkeyp
 
     def single(self: Reinforce, solution: Any) -> Any:
         if solution.policy.runs or solution.mdp.runs:
-            raise ChainError(f"responses are those of one run, but the policy has runs {solution.policy.runs}: pick one")
+            raise OneRunError(f"responses are those of one run, but the policy has runs {solution.policy.runs}: pick one")
         return real(self, solution)
 
     monkeypatch.setattr(Reinforce, "mass", single)
     one_by_one = sweep(grid, **more)
     for name in batched.data_vars:
         np.testing.assert_allclose(one_by_one[name], batched[name], rtol=1e-9, err_msg=name)
+
+
+OF_ONE_RUN = [
+    ("dpo", {"beta": [0.01, 0.3], "p": [0.4, 0.7]}, {}),
+    ("score-per-attempt", {"alpha": [0.0, 1.5], "gamma": [0.9, 1.0]}, {}),
+    ("dpo + k3-loss", {"answer_length": [3.0, 40.0], "decision_length": [1.0, 2.0]}, {"runs": 2}),  # of chain and policy
+    ("cispo", {"reward_resample_wrong": [-0.4, 0.8, 0.9]}, {"max_turns": 1}),  # each pays two values, together they pay four
+    ("dapo", {"reward_stop_wrong": [-0.125 * i for i in range(20)]}, {"gamma": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("objective", "grid", "more"), OF_ONE_RUN)
+def test_what_is_refused_side_by_side_is_computed_alone(objective: str, grid: Any, more: dict[str, Any]) -> None:
+    more = {"of": "simulate", "objectives": [objective], "steps": 2, **more}
+    data = sweep(grid, **more)
+    assert not data.status.values.any()
+    last = {name: values[-1] for name, values in grid.items()}
+    alone = sweep({name: [value] for name, value in last.items()}, **more)
+    for name in alone.data_vars:
+        np.testing.assert_allclose(data.sel(last)[name].values.ravel(), alone[name].values.ravel(), rtol=1e-12, err_msg=name)
+
+
+def test_a_fault_of_settings_side_by_side_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were computed one by one instead, slowly and without a word, whatever the fault."""
+    real = Reinforce.mass
+
+    def faulty(self: Reinforce, solution: Any) -> Any:
+        if solution.policy.runs:
+            raise ValueError("operands could not be broadcast together")
+        return real(self, solution)
+
+    monkeypatch.setattr(Reinforce, "mass", faulty)
+    with pytest.raises(ValueError, match="operands could not be broadcast together"):
+        sweep({"p": [0.2, 0.3]}, of="simulate", objectives=["reinforce"], steps=1)
+
+
+def test_an_objective_of_ones_own_need_not_know_of_settings_side_by_side() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Branching(Reinforce):
+        beta: float = 0.1
+        name = "branching"
+
+        def mass(self, solution: Any) -> Any:
+            return super().mass(solution).scaled(2.0 if self.beta > 0.2 else 1.0)
+
+    REGISTRY["branching"] = Branching
+    try:
+        data = sweep({"beta": [0.1, 0.3]}, of="simulate", objectives=["branching"], steps=1, lr=0.1)
+    finally:
+        del REGISTRY["branching"]
+    for lr, found in zip((0.1, 0.2), data.p_after.values.ravel(), strict=True):
+        twice = sweep({"lr": [lr]}, of="simulate", objectives=["reinforce"], steps=1)
+        np.testing.assert_allclose(found, twice.p_after.values.ravel(), rtol=1e-12)
 
 
 def test_settings_of_an_objective_of_one_run_are_tried_once_each(monkeypatch: pytest.MonkeyPatch) -> None:

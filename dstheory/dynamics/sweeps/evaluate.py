@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.about import parse
 from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.chain.exact import Solution, solve, split_solutions
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
-from dstheory.dynamics.conditions import scattered
+from dstheory.dynamics.conditions import CONDITIONS, scattered
 from dstheory.dynamics.minimal import COMPILED
 from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
@@ -35,7 +36,7 @@ from dstheory.errors import (
     UnknownNameError,
 )
 from dstheory.objectives.base import Objective
-from dstheory.objectives.registry import load_module
+from dstheory.objectives.registry import load_module, lookup
 
 Numbers = dict[str, Floats]
 
@@ -149,12 +150,20 @@ def _trained(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[
         return _side_by_side(plan, settings, (count,))
     except (ImproperChainError, InfiniteDivergenceError):
         raise  # the caller finds out whose it is
-    except ValueError:
+    except ValueError as error:
+        if not (isinstance(error, OneRunError) or _of_a_user(str(settings["objective"]))):
+            raise
         parts = [_side_by_side(plan, _alone(settings, i), ()) for i in range(count)]
     status = np.array([part for part, _ in parts], dtype=np.int8)
     if status.any():
         return status, {}
     return status, {name: np.stack([numbers[name] for _, numbers in parts]) for name in parts[0][1]}
+
+
+def _of_a_user(expression: str) -> bool:
+    """Return whether an objective is a class from elsewhere, which need not know of settings side by side, nor say so."""
+    names = [] if expression in CONDITIONS else [name for _, name in parse(expression)]
+    return any(not lookup(name).__module__.startswith("dstheory.") for name in names)
 
 
 def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject, whole_number
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.expectation.counts import LARGEST_GROUP
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, Tilted, moments, tilted
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
@@ -62,14 +62,14 @@ class Grouping:
             )
 
 
-def check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
+def check_mixed(grouping: Grouping, outcome: ResponseReward, solution: Solution) -> None:
     """Raise ChainError for groups that must be mixed by rewards of which nobody can say how likely that is."""
     if grouping.mixed and outcome.uncounted:
         raise ChainError(
             "mask_truncated='both' with groups that are drawn again or left out is not computed: use 'numerator', or keep them"
         )
     if grouping.mixed and outcome.values is None and outcome.levels is None:
-        raise ChainError(
+        raise (OneRunError if solution.mdp.runs else ChainError)(
             "rewards take more than 16 values, or are not known at the end: the probability that a group is mixed has no closed "
             "form; use dynamic_sampling=False, outcome='correct', or sampled_gradient"
         )
@@ -97,7 +97,9 @@ def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, groupi
     """
     if outcome.uncounted and t.any():
         if outcome.values is None:
-            raise ChainError("mask_truncated='both' with rewards of many values is not computed: use 'numerator'")
+            raise (OneRunError if solution.mdp.runs else ChainError)(
+                "mask_truncated='both' with rewards of many values is not computed: use 'numerator'"
+            )
         right = chance_of(solution, outcome.reward, t, True)
         wrong = chance_of(solution, only(outcome.reward, np.ones((1, 1, 1)), otherwise=True), t, True)
         plain = right + wrong

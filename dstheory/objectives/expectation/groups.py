@@ -140,7 +140,7 @@ def effective_credit(
     elif credit.linear and part is everything:
         constant, slope = _affine(credit, int(grouping.group_size), group)
     else:
-        raise _no_closed_form(credit)
+        raise _no_closed_form(credit, solution)
     return EffectiveCredit(t, w * constant, w * slope)
 
 
@@ -148,7 +148,7 @@ def _nodes(
     normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward, known: Tilted | None
 ) -> tuple[Floats, Floats, bool]:
     """Return the nodes of a denominator, with the scale and the share of groups that are kept in their weights."""
-    check_mixed(grouping, outcome)
+    check_mixed(grouping, outcome, solution)
     t, w, tilts = denominator(normaliser, grouping, solution, outcome)
     w = w if grouping.scale == 1.0 else w * grouping.scale
     if grouping.mixed:
@@ -350,7 +350,7 @@ def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
 def _limit(credit: Credit, solution: Solution, reward: RewardTable, mean: Floats, part: Part) -> tuple[Floats, Floats]:
     """Return the constant and the slope in groups without end, of rewards of many values."""
     if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
-        raise _no_closed_form(credit)
+        raise _no_closed_form(credit, solution)
     variance = reward.variance(solution)
     if isinstance(credit, GroupMean) and not credit.linear and credit.epsilon < 1e-100:
         _check_variance(solution, reward, variance)
@@ -361,8 +361,9 @@ def _limit(credit: Credit, solution: Solution, reward: RewardTable, mean: Floats
     return credit.limit(zero, mean, deviation), slope
 
 
-def _no_closed_form(credit: Credit) -> ChainError:
-    return ChainError(
+def _no_closed_form(credit: Credit, solution: Solution) -> ChainError:
+    """Return the error; of several runs each may pay two values, which together are more."""
+    return (OneRunError if solution.mdp.runs else ChainError)(
         f"rewards take more than two values, and the credit {credit.words} of a finite group is no affine function of them: "
         "use outcome='correct', group_size=inf, a chain that pays at most 16 values, at the end only and without discount (for "
         "turns, under a cap on them), or sampled_gradient"

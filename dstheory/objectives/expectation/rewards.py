@@ -187,7 +187,7 @@ def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple
     tables = []
     for reward in rewards:
         if reward.values is None and reward.levels is None:
-            raise ChainError(
+            raise (OneRunError if solution.mdp.runs else ChainError)(
                 "rewards whose credits are combined here need at most 16 values each, known at the end without discount or "
                 "noise: use combine='before'"
             )
@@ -198,7 +198,9 @@ def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple
     values, number = np.unique(stacked[:, occurs].reshape(-1, len(tables)), axis=0, return_inverse=True)
     values = values[[0, 0]] if len(values) == 1 else values  # a credit is asked for both of two
     if len(values) > _MOST_LEVELS:
-        raise ChainError(f"the rewards take {len(values)} values together: at most {_MOST_LEVELS} are combined after normalising")
+        raise (OneRunError if solution.mdp.runs else ChainError)(
+            f"the rewards take {len(values)} values together: at most {_MOST_LEVELS} are combined after normalising"
+        )
     table, one = np.zeros(stacked.shape[:-1]), np.ones(())
     table[:, occurs] = number.reshape(-1, int(occurs.sum()))
     found = ResponseReward(
