@@ -64,6 +64,7 @@ def check(
             deadline=time.process_time() + time_limit,
             seed=seed,
             examples=examples,
+            file=claim._file or "",
             recorded_witness=claim.recorded_witness,
         )
         steps = claim.steps()

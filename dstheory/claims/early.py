@@ -7,7 +7,8 @@ p are those of another expression. What reaches the engine shows no trace of it.
 So a file of claims is watched while it runs. Each call of SymPy or of this package, by the file or by what it imports, is noted
 with the symbols in its arguments, unless its result with an expression in a symbol's place is always that of the expression
 itself. Those calls are listed here; what nobody thought of is noted. A claim that defines a symbol of a note is not well posed,
-unless the call is known to be about other symbols, none of which the definition contains.
+unless the call is known to be about other symbols, none of which the definition contains. Where a file goes on in a process or
+a thread of which nothing is heard, or ends the watch, that is noted as what may be about any symbol.
 
 What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
 with a name in Python says the same.
@@ -15,6 +16,8 @@ with a name in Python says the same.
 
 from __future__ import annotations
 
+import _thread
+import os
 import re
 import sys
 import threading
@@ -49,6 +52,10 @@ _FUNCTIONS = {
 
 _DEFAULTS = {"count_ops", "_iszero"}
 """Functions that SymPy hands to itself, to measure an expression and to test a pivot: they hold no symbols."""
+
+_WATCHED = {sys.setprofile: "sys.setprofile", _thread.start_new_thread: "_thread.start_new_thread"}
+_UNSEEN = _WATCHED | ({os.fork: "os.fork"} if hasattr(os, "fork") else {})
+"""What begins something of which nothing is heard, unless it is `watched` or Python's ``threading`` that calls the first two."""
 
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
@@ -122,6 +129,12 @@ def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str
         )
     for note in _notes.get(module or "", ()):
         for name in sorted(meanings):
+            if note.operation in _UNSEEN.values():
+                raise ClaimError(
+                    f"claim {claim} defines {name}, but {note.file}, line {note.line}, calls {note.operation}, and what SymPy "
+                    f"does with {name} from there on is not seen; leave the call out, or write {name} = ... in Python in place "
+                    "of the definition"
+                )
             if name in note.about or (note.names & {name, _ANY} and note.about & {*meanings[name], _ANY}):
                 raise ClaimError(
                     f"claim {claim} defines {name}, but {note.file}, line {note.line}, applies {note.operation} to it, as if "
@@ -130,9 +143,13 @@ def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str
                 )
 
 
-def _called(frame: FrameType, event: str, _: Any) -> None:
+def _called(frame: FrameType, event: str, function: Any) -> None:
     """Hear of every call, and note those by code of the user into SymPy or this package that are not harmless."""
     module = _running[-1]
+    if event == "c_call" and module and function in _UNSEEN:
+        own = frame.f_globals.get("__name__") in (__name__, "threading") and threading.getprofile() is _called
+        if not own or function not in _WATCHED:
+            _note(module, _UNSEEN[function], frozenset({_ANY}), frozenset({_ANY}), frame)
     if event != "call" or not module or not _is_inside(frame):
         return
     caller = frame.f_back
@@ -148,8 +165,11 @@ def _called(frame: FrameType, event: str, _: Any) -> None:
     if harmless:
         return
     names, about = _arguments(frame, operation)
-    if not names | about:
-        return
+    if names | about:
+        _note(module, operation, names, about, caller)
+
+
+def _note(module: str, operation: str, names: frozenset[str], about: frozenset[str], caller: FrameType) -> None:
     while caller.f_back is not None and (caller.f_code.co_filename.startswith("<") or _is_inside(caller) is not False):
         caller = caller.f_back  # it is a text that SymPy reads for the user
     file = caller.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]

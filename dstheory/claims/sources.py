@@ -106,13 +106,9 @@ def load_claims(path: Path) -> dict[str, Claim]:
 def _claims_in(value: Any) -> list[Claim]:
     from dstheory.claims.claim import Claim
 
-    if isinstance(value, Claim):
-        return [value]
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [item for item in value if isinstance(item, Claim)]
-    return []
+    return [item for item in (value if isinstance(value, list | tuple) else [value]) if isinstance(item, Claim)]
 
 
 def _describe(error: BaseException, path: Path) -> str:

@@ -120,7 +120,7 @@ class _Worker:
         self._bound_to = ""
 
     def ask(self, request: Request) -> Answer:
-        """Send a request and wait for its answer; what one file imported from beside it, the next imports anew."""
+        """Send a request and wait for its answer; a file that leaves its mark on the process is the last that it takes."""
         if self._process is None or self._process.poll() is not None or self._bound_to not in ("", request["path"]):
             self.stop()
             self._process = subprocess.Popen(
@@ -141,7 +141,7 @@ class _Worker:
             line = b""
         if line.endswith(b"\n"):
             answer: Answer = json.loads(line)
-            self._bound_to = request["path"] if answer.pop("neighbours", False) else ""
+            self._bound_to = request["path"] if answer.pop("bound", False) else ""
             if "stopped" in answer:
                 self.stop()
             return answer
@@ -176,7 +176,8 @@ def serve(parent: int, *, watched: bool = False) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     from dstheory.claims.cache import Watch
-    from dstheory.claims.sources import load_claims
+    from dstheory.claims.intact import Intact
+    from dstheory.claims.sources import bundled_files, load_claims
 
     watch = Watch() if watched else None
     with contextlib.suppress(ImportError):
@@ -185,11 +186,15 @@ def serve(parent: int, *, watched: bool = False) -> None:
     gc.freeze()
     gc.set_threshold(*_BEFORE_COLLECTION)
     loaded: dict[str, Any] = {}
+    intact: Intact | None = None
     for line in sys.stdin:
         request = json.loads(line)
         output.expect(request["idle_limit"])
         try:
             path = request["path"]
+            if intact is None and Path(path) not in bundled_files():
+
+                intact = Intact()
             if path not in loaded:
                 _limit(_LOAD_LIMIT)
                 loaded[path] = load_claims(Path(path))
@@ -201,7 +206,11 @@ def serve(parent: int, *, watched: bool = False) -> None:
                     answer["rests"] = watch.rests_on(Path(path))
         except Exception as error:
             answer = {"error": str(error)}
-        output.write({**answer, "neighbours": _has_neighbours(Path(request["path"]))})
+        changed = intact and intact.changed()
+        if changed:
+            answer = {"error": f"{Path(path).name} puts something else in the place of {changed}, by which claims are checked; "
+                      "leave it out, or put back what was there"}  # fmt: skip
+        output.write({**answer, "bound": bool(changed or (intact and intact.guests()))})
 
 
 class _Output:
@@ -237,18 +246,6 @@ class _Output:
                     if self._idle_limit is not None:
                         print(json.dumps({"stopped": "it waited without computing"}), file=self._stream, flush=True)
                         os._exit(1)
-
-
-def _has_neighbours(path: Path) -> bool:
-    """Whether modules from beside the file are loaded; never for the package's own files, which know nothing of each other."""
-    from dstheory.claims.sources import bundled_files
-
-    def beside(module: Any) -> bool:
-        file = Path(getattr(module, "__file__", None) or "/")
-        return (file.parent if file.name == "__init__.py" else file).parent == path.parent
-
-    tops = [module for name, module in list(sys.modules.items()) if "." not in name and not name.startswith("_dstheory_claims_")]
-    return path not in bundled_files() and any(map(beside, tops))
 
 
 def _checked(claims: Mapping[str, Any], request: Request) -> Answer:

@@ -234,7 +234,6 @@ class Ratio(NamedTuple):
     denominator: Any
 
 
-@lru_cache(maxsize=4096)
 def as_ratio(expression: sp.Expr) -> Ratio:
     """Write an expression that is rational in its symbols as a ratio of coprime polynomials.
 
@@ -248,6 +247,11 @@ def as_ratio(expression: sp.Expr) -> Ratio:
     >>> as_ratio(1 / (1 - x) - x * y).denominator
     x - 1
     """
+    return _ratio(expression)  # a file of claims is watched by its calls, and those of what is cached in C cannot be seen
+
+
+@lru_cache(maxsize=4096)
+def _ratio(expression: sp.Expr) -> Ratio:
     field = FractionField(sorted(expression.free_symbols, key=lambda symbol: symbol.name) or [sp.Symbol("x")])
     try:
         numerator, denominator = field.lowest_terms(field.evaluate(expression))

@@ -38,6 +38,8 @@ class ClaimContext:
     deadline: float = field(default_factory=lambda: time.process_time() + 15.0)
     seed: int = 0
     examples: int = 100
+    file: str = ""
+    """The module of the file that the claim is in, if it is watched."""
     recorded_witness: Mapping[str, Fraction] | None = None
     has_point: dict[Any, bool] = field(default_factory=dict)
     """Premises and box -> whether they have a point: asked once for all steps that share them."""

@@ -10,7 +10,7 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -20,6 +20,7 @@ import numpy as np
 import sympy
 from sympy.logic.boolalg import And, BooleanAtom
 
+from dstheory.claims import early
 from dstheory.claims.evaluation import connected, enclose_value, to_interval
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME
@@ -29,6 +30,7 @@ from dstheory.claims.witnesses import Witness, is_witness
 from dstheory.errors import ClaimError, DomainError, NotSettledError, UndefinedError
 
 Box = tuple[tuple[Fraction, Fraction], ...]
+_MOST_CORNERS = 1024
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,10 @@ class Enclosure(FormulaStep):
             sides = {name: to_interval(*bounds) for name, bounds in zip(names, piece, strict=True)}
             if any(_holds(premise, sides) is False for premise in here.assumptions) or _holds(formula, sides) is True:
                 continue
-            middle = {name: (low + high) / 2 for name, (low, high) in zip(names, piece, strict=True)}
-            if is_witness(middle, formula, here.assumptions, here.domain):
-                return here.refuted(formula, Witness(middle, smallest=False), "enclosure")
+            points = itertools.chain([[(low + high) / 2 for low, high in piece]], _corners(start) if done == 1 else ())
+            for point in (dict(zip(names, point, strict=True)) for point in points):
+                if is_witness(point, formula, here.assumptions, here.domain):
+                    return here.refuted(formula, Witness(point, smallest=False), "enclosure")
             for half in _halves(piece):
                 heapq.heappush(queue, (-max(high - low for low, high in half), next(tie), half))
         return Finding(Status.ENCLOSED, "enclosure", f"{done} boxes")
@@ -133,6 +136,11 @@ class Enclosure(FormulaStep):
 
 
 enclose = Enclosure
+
+
+def _corners(box: Box) -> Iterable[tuple[Fraction, ...]]:
+    """Where a strict inequality fails that holds inside, which no middle of a piece is; not all of a box of many symbols."""
+    return itertools.islice(itertools.product(*box), _MOST_CORNERS)
 
 
 def _halves(box: Box) -> list[Box]:
@@ -228,7 +236,8 @@ class Search(Step):
         )
         test = hypothesis.seed(context.seed)(profile(hypothesis.given(**self.strategies)(body)))
         with contextlib.suppress(_Falsified):
-            test()
+            with early.watched(context.file):  # a proof may find what the predicate has kept
+                test()
             if count == 0:
                 raise ClaimError("the search tried no example; widen its strategies")
             return Finding(Status.SEARCHED, "search", f"no counterexample in {count} examples, seed {context.seed}")
