@@ -1,13 +1,16 @@
 """Configurations in Python: the call of a trainer's configuration class, and what the file does to it afterwards.
 
-Nothing is run. Arguments of the call and what is later assigned to its attributes are read where they are literals; of all
-else that is done to it, as by a function that it is handed to, it is said that it is not read.
+Nothing is run. Arguments of the call and what is later assigned to its attributes are read where they are literals, or names that
+stand for one literal in the whole file; of all else that is done to it, as by a function that it is handed to, it is said that
+it is not read.
 """
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Collection, Iterator
+from copy import deepcopy
 
 from dstheory.errors import FileFormatError
 from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, together
@@ -56,6 +59,8 @@ class _Script:
         names: what the configuration is called in the file.
         trainers: what the trainers are called that get it, and, with ``()``, the functions that return one.
         makers: names of functions that return it.
+        binds: how often each name is bound, anywhere.
+        plain: whether nothing can bind names unseen.
         bound: in which functions each name stands for it, None outside of all.
     """
 
@@ -66,6 +71,10 @@ class _Script:
                       for child in (value if isinstance(value, list) else [value]) if isinstance(child, ast.AST)}  # fmt: skip
         self.call, self.called = self._configuration_call(classes)
         self.assigned = sorted(self._assigned(), key=lambda pair: pair[2].lineno)
+        self.binds = Counter(name for node in self.nodes for name in _bound_by(node))
+        self.plain = not any(isinstance(node, ast.alias) and node.name == "*" for node in self.nodes) and not any(
+            isinstance(node, ast.Call) and _called(node) in ("exec", "globals") for node in self.nodes
+        )
         self.names: set[str] = set()
         self.trainers: set[str] = set()
         self.makers: set[str] = set()
@@ -88,9 +97,26 @@ class _Script:
         if value is None:
             return KeyValue(key, _short(at), at.lineno), False, sure
         try:
-            return KeyValue(key, ast.literal_eval(value), value.lineno), True, sure
+            return KeyValue(key, ast.literal_eval(self._written_out(value)), value.lineno), True, sure
         except (ValueError, RecursionError, MemoryError):
             return KeyValue(key, _short(value), value.lineno), False, sure
+
+    def _written_out(self, value: ast.expr) -> ast.expr:
+        """Return a value with its names replaced by the literals that they stand for wherever the file uses them."""
+        names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)} if self.plain else set()
+        literals: dict[str, ast.expr] = {}
+        for target, literal, statement in self.assigned:
+            if isinstance(target, ast.Name) and target.id in names and isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                numbers = isinstance(literal, (ast.Constant, ast.UnaryOp))  # a list could be changed in its place
+                reached = self._branches(statement) <= self._branches(value) and statement.lineno < value.lineno
+                if literal is not None and numbers and reached and self.binds[target.id] == 1:
+                    literals[target.id] = literal
+
+        class Written(ast.NodeTransformer):
+            def visit_Name(self, node: ast.Name) -> ast.expr:
+                return literals.get(node.id, node)
+
+        return Written().visit(deepcopy(value)) if literals else value
 
     def said(self) -> Iterator[tuple[str, ast.expr | None, _Place]]:
         """Yield key, value and place of all that sets one: a value of None where only Python knows it."""
@@ -290,6 +316,19 @@ def _pairs(target: ast.expr, value: ast.expr | None, at: ast.stmt) -> Iterator[t
     starred = any(isinstance(part, ast.Starred) for part in (*target.elts, *(part for part in parts if part is not None)))
     for part, its in zip(target.elts, parts, strict=True):
         yield from _pairs(part.value if isinstance(part, ast.Starred) else part, None if starred else its, at)
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    """Return the names that a node binds, or lets a function bind."""
+    if isinstance(node, ast.Name):
+        return [] if isinstance(node.ctx, ast.Load) else [node.id]
+    if isinstance(node, ast.keyword):  # f(name=...) binds nothing
+        return []
+    if isinstance(node, (ast.Global, ast.Nonlocal)):
+        return node.names
+    if isinstance(node, ast.alias):
+        return [(node.asname or node.name).partition(".")[0]]
+    return [name for field in ("name", "arg", "rest") if isinstance(name := getattr(node, field, None), str)]
 
 
 def _called(call: ast.Call) -> str:

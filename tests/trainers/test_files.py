@@ -103,8 +103,8 @@ def test_shell(tmp_path: Path) -> None:
 def test_python_is_read_and_not_run(tmp_path: Path) -> None:
     text = "import os\nB = 1\nc = GRPOConfig(\n    beta=0.1, epsilon=B,\n    loss_type=os.system('touch executed'))\n"
     source = read(tmp_path, "a.py", text)
-    assert found(source) == [("beta", 0.1, 4)]
-    assert [(e.key, e.line) for e in source.unread] == [("epsilon", 4), ("loss_type", 5)]
+    assert found(source) == [("beta", 0.1, 4), ("epsilon", 1, 4)]
+    assert [(e.key, e.line) for e in source.unread] == [("loss_type", 5)]
     assert source.text == "GRPOConfig"
 
 

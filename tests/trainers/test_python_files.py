@@ -59,6 +59,27 @@ FILES: dict[str, tuple[list[tuple[str, object, int | None]], list[tuple[str, str
     "c = GRPOConfig('out', 0.1, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "0.1")]),
     "c = GRPOConfig(*a, beta=0.1)\n": ([("beta", 0.1, None)], [("**", "*a")]),
     C + "t = GRPOTrainer(m, args=c, beta=0.2)\n": ([], [("beta", "beta=0.2")]),
+    # names that stand for one literal
+    "B = -1e-3\nW: float = 2.0\nc = GRPOConfig(beta=B, reward_weights=[1.0, W])\n": (
+        [("beta", -1e-3, None), ("reward_weights", [1.0, 2.0], None)], [],
+    ),
+    "def main():\n    B = 0.2\n    c = GRPOConfig(beta=B)\n": ([("beta", 0.2, None)], []),
+    "B = 0.1\ndef main():\n    c = GRPOConfig()\n    c.beta = B\n": ([("beta", 0.1, None)], []),
+    "beta = 0.3\nc = GRPOConfig(beta=beta)\n": ([("beta", 0.3, None)], []),
+    # and names that may stand for another
+    "B = 0.1\nif x:\n    B = 0.2\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "if x:\n    B = 0.1\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\nB += 1\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\nfor B in x:\n    pass\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\ndef f(B):\n    c = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\ndef f():\n    global B\n    B = 0.2\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\nfrom a import *\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\nfrom a import x as B\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "B = 0.1\nglobals()['B'] = 2\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "def f():\n    B = 0.1\nc = GRPOConfig(beta=B)\n": ([], [("beta", "B")]),
+    "c = GRPOConfig(beta=B)\nB = 0.1\n": ([], [("beta", "B")]),
+    "B, D = 0.1, 2\nc = GRPOConfig(beta=B, delta=2 * D)\n": ([("beta", 0.1, None)], [("delta", "2 * D")]),
+    "W = [1, 2]\nW.append(3)\nc = GRPOConfig(reward_weights=W)\n": ([], [("reward_weights", "W")]),
     # none of these changes it
     C + "print(c, c.beta, c.to_dict())\nt = GRPOTrainer(args=c)\nt.train()\nset_seed(c.seed)\n": (
         [("beta", 0.1, None)], [],
