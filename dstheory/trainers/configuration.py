@@ -205,9 +205,10 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
                 f"{source.name} starts {found[0]}, of {whose}, which is not covered and has defaults of its own; covered are "
                 f"{', '.join(t.id for t in trainers)}"
             )
-    scores = {t.id: _fit(t, entries) for t in trainers}
-    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
     started = [(t, p) for t in trainers for p in t.programs if starts_program(p, words)]
+    starts = {t.id for t, _ in started}
+    scores = {t.id: _fit(t, [_named(entry, t) for entry in entries] if t.id in starts else entries) for t in trainers}
+    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
     named = [(t, p) for t, p in started if t in fitting]
     for t, p in started:
         if "." in p and not p.endswith(".py") and not named:  # a module of that library, and of no other
@@ -315,10 +316,36 @@ def _where(source: Source, entry: KeyValue | None) -> str:
 
 
 def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
-    entries: dict[str, KeyValue] = {}
     warnings = [other] if (other := _other_version(source.whole, trainer)) else []
+    trainer = _patched(trainer, source.whole, warnings)
+    entries, unknown, beside = _sorted([*source.entries, *given], source, trainer, warnings)
+    values = {name: entries[name].value if name in entries else key.default for name, key in trainer.keys.items()}
+    for name, entry in entries.items():
+        if wrong := _wrong(trainer.keys[name], entry.value):
+            raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {wrong} ({trainer.name})")
+    held = {name: _held(name, values, trainer.keys) for name in values}
+    made, lacks = _made(source, trainer, held, entries, warnings)
+    unread = [entry for entry in (_named(entry, trainer) for entry in source.unread) if _not_read(entry, trainer)]
+    warnings += [_not_read(entry, trainer) for entry in unread]
+    warnings += [
+        f"{name} is {shown(entry.value)} in {entry.place}, unless line {entry.unless} makes it another, which stands in "
+        f"a branch or does what is not read: give {name}=VALUE after the file"
+        for name, entry in entries.items() if entry.unless is not None
+    ]  # fmt: skip
+    settings = tuple(
+        Setting(name, value, entries[name].line if name in entries else None, name in entries,
+                entries[name].file if name in entries else "") for name, value in held.items()
+    )  # fmt: skip
+    versions = tuple(rule.version for rule in trainer.rules if rule.version and _applies(rule, held, entries))
+    training = _shown(replace(Training(), **made), prompts, lacks)
+    return Configuration(source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
+                         tuple(unread), versions)  # fmt: skip
+
+
+def _patched(trainer: Trainer, text: str, warnings: list[str]) -> Trainer:
+    """Return a trainer with the defaults of packages that a Python file imports; add to the warnings."""
     for patch in trainer.patches:
-        if re.search(rf"^\s*(from|import)\s+{patch.imports}\b", source.whole, flags=re.MULTILINE):
+        if re.search(rf"^\s*(from|import)\s+{patch.imports}\b", text, flags=re.MULTILINE):
             changed = {name: replace(trainer.keys[name], default=value) for name, value in patch.defaults.items()}
             trainer = replace(trainer, keys={**trainer.keys, **changed})
             own = ", ".join(f"{name} {shown(value)}" for name, value in patch.defaults.items())
@@ -326,8 +353,20 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
                 f"{patch.imports} ({patch.version}) is imported, which has other defaults, and these hold here: {own}; "
                 f"{patch.warn}"
             )
-    unknown, beside = [], 0
-    for entry in (_switched(entry, trainer) for entry in (*source.entries, *given)):
+    return trainer
+
+
+def _sorted(
+    said: Sequence[KeyValue], source: Source, trainer: Trainer, warnings: list[str]
+) -> tuple[dict[str, KeyValue], list[KeyValue], int]:
+    """Return the keys that enter the objective, those that nobody knows, and how many others there are; add to the warnings."""
+    entries: dict[str, KeyValue] = {}
+    unknown, beside = list[KeyValue](), 0
+    became: dict[str, str] = {}
+    for one in said:
+        entry = _named(_switched(one, trainer), trainer)
+        if one.key not in (entry.key, f"no_{entry.key}"):
+            became[one.key] = entry.key
         if entry.key in trainer.keys:
             before = entries.get(entry.key)
             again = before is not None and before.line is not None and entry.line is not None and before.file == entry.file
@@ -344,43 +383,85 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
                     f"{entry.place}: {entry.key} names {', '.join(map(shown, elsewhere))}, whose settings are not read: give "
                     "what is set there as KEY=VALUE, or explain that file, with what this one adds as KEY=VALUE"
                 )
+        elif meant := _nearly(entry.key, trainer):
+            raise DSTheoryError(
+                f"{_where(source, entry)}: {printable(entry.key)} is no key of {trainer.library} {trainer.version}, whose keys "
+                f"have sections since {trainer.flat}: write the key that it became, such as {meant}"
+            )
         elif entry.line is None:  # from the command line, where a slip must not pass for a setting
             hint = f": did you mean {' or '.join(near)}?" if (near := get_close_matches(entry.key, trainer.keys, n=2)) else ""
             raise UnknownNameError(f"{trainer.name} has no key {printable(entry.key)}{hint}")
         else:
             unknown.append(entry)
-            if near := get_close_matches(entry.key, trainer.keys, n=1, cutoff=0.75):
+            if entry.value is not None and _above(entry.key, trainer):
+                warnings.append(_not_below(entry))
+            elif near := get_close_matches(entry.key, trainer.keys, n=1, cutoff=0.75):
                 warnings.append(f"{entry.place}: {printable(entry.key)} is no key of {trainer.name}: did you mean {near[0]}?")
-    values = {name: entries[name].value if name in entries else key.default for name, key in trainer.keys.items()}
-    for name, entry in entries.items():
-        wrong = _wrong(trainer.keys[name], entry.value)
-        if wrong:
-            raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {wrong} ({trainer.name})")
-    held = {name: _held(name, values, trainer.keys) for name in values}
-    made, lacks = _made(source, trainer, held, entries, warnings)
-    versions = tuple(rule.version for rule in trainer.rules if rule.version and _applies(rule, held, entries))
-    for unread in source.unread:
-        if unread.key == ANY_KEY:
-            warnings.append(
-                f"{unread.place}: {printable(unread.value)} is not evaluated, and may set any key: give KEY=VALUE "
-                "after the file"
-            )
-        elif unread.key in trainer.further:
-            warnings.append(
-                f"{unread.place}: {unread.key} is {shown(unread.value)}, which is not evaluated, so that the settings of that "
-                "file are not read: give what is set there as KEY=VALUE"
-            )
-        elif unread.key in trainer.keys:
-            warnings.append(
-                f"{unread.place}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
-                f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
-            )
-    warnings += [
-        f"{name} is {shown(entry.value)} in {entry.place}, unless the branch is taken to which line {entry.unless} belongs: "
-        f"give {name}=VALUE after the file"
-        for name, entry in entries.items() if entry.unless is not None
-    ]  # fmt: skip
-    training = replace(Training(), **made)
+    if became := {old: new for old, new in became.items() if new in trainer.keys}:
+        warnings.append(
+            f"keys without sections, as before {trainer.library} {trainer.flat}, are read as those that have their words: "
+            f"{', '.join(f'{printable(old)} as {new}' for old, new in became.items())}; what the file leaves out is as in "
+            f"{trainer.version}: give what was otherwise as KEY=VALUE"
+        )
+    return entries, unknown, beside
+
+
+def _named(entry: KeyValue, trainer: Trainer) -> KeyValue:
+    """Return an entry of a key without sections under the key that has all of its words, and the fewest beside them."""
+    if not trainer.flat or "." in entry.key or entry.key in trainer.keys or trainer.is_beside(entry.key):
+        return entry
+    section, _, rest = entry.key.partition("_")
+    if trainer.is_beside(f"{section}.{rest}"):
+        return replace(entry, key=f"{section}.{rest}")
+    words = set(entry.key.split("_"))
+    wider = sorted((len(has), name) for name, has in _words_of(trainer).items() if words <= has)
+    plain = wider and (len(wider) == 1 or wider[0][0] < wider[1][0])
+    return replace(entry, key=wider[0][1]) if plain else entry
+
+
+def _nearly(key: str, trainer: Trainer) -> str:
+    """Return the key that shares two words or more with one without sections, "" where none does."""
+    words = set(key.split("_")) if trainer.flat and "." not in key else set()
+    shared = {name: len(words & has) for name, has in _words_of(trainer).items() if name in trainer.keys}
+    best = max(shared, key=shared.__getitem__)
+    return best if shared[best] > 1 else ""
+
+
+def _words_of(trainer: Trainer) -> dict[str, set[str]]:
+    return {name: set(re.split(r"[._]", name)) for name in (*trainer.keys, *trainer.beside)}
+
+
+def _above(key: str, trainer: Trainer) -> bool:
+    """Return whether keys that enter the objective stand below a key."""
+    return any(name.startswith(f"{key}.") for name in trainer.keys)
+
+
+def _not_below(entry: KeyValue) -> str:
+    return (
+        f"{entry.place}: {printable(entry.key)} is {shown(entry.value)}, and what that makes of the keys below it is not read: "
+        "give them as KEY=VALUE after the file"
+    )
+
+
+def _not_read(entry: KeyValue, trainer: Trainer) -> str:
+    """Say that what a key is set to is not known, "" where the key does not matter."""
+    if entry.key == ANY_KEY:
+        return f"{entry.place}: {printable(entry.value)} is not evaluated, and may set any key: give KEY=VALUE after the file"
+    if entry.key in trainer.further:
+        return (
+            f"{entry.place}: {entry.key} is {shown(entry.value)}, which is not evaluated, so that the settings of that "
+            "file are not read: give what is set there as KEY=VALUE"
+        )
+    if entry.key in trainer.keys:
+        return (
+            f"{entry.place}: {entry.key} is {shown(entry.value)}, which is not evaluated: the default "
+            f"{shown(trainer.keys[entry.key].default)} is shown; give {entry.key}=VALUE after the file"
+        )
+    return _not_below(entry) if _above(entry.key, trainer) else ""
+
+
+def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Training:
+    """Return a training as it can be computed; add to what is not modelled."""
     if training.whitening == "again" and training.normaliser == "response-tokens":
         training = replace(training, credit="other")
         lacks.append(Lack("second whitening", True, "its shift acts where tokens are averaged within responses"))
@@ -397,14 +478,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
         lacks.append(Lack("prompts of a standard deviation", training.std_prompts, what))
     if training.credit == "batch-mean" and training.prompts != inf:
         lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))
-    settings = tuple(
-        Setting(name, value, entries[name].line if name in entries else None, name in entries,
-                entries[name].file if name in entries else "") for name, value in held.items()
-    )
-    return Configuration(
-        source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
-        tuple(entry for entry in source.unread if entry.key in {*trainer.keys, *trainer.further, ANY_KEY}), versions,
-    )  # fmt: skip
+    return training
 
 
 def _held(name: str, values: Mapping[str, Any], keys: Mapping[str, Key]) -> Any:

@@ -357,12 +357,14 @@ def test_smoothing_that_a_loss_of_pairs_does_not_use_is_told() -> None:
 
 
 def test_a_script_of_another_version_is_not_taken_for_another_library(tmp_path: Path) -> None:
-    """OpenRLHF's flags had other names before, some of which are slime's now."""
+    """OpenRLHF's flags had other names before, some of which are slime's now: those with plain names of today are read."""
     text = "python3 -m openrlhf.cli.train_ppo_ray --advantage_estimator group_norm --n_samples_per_prompt 8 --use_kl_loss\n"
+    for trainer in (None, "openrlhf:ppo"):
+        found = configuration_of(write(tmp_path, text, "run.sh"), trainer=trainer)
+        assert (found.trainer.id, found.training.group_size, found.training.beta, found.unknown) == ("openrlhf:ppo", 8, 0.01, ())
+    text = "python3 -m openrlhf.cli.train_ppo_ray --group 8 --kl_penalty\n"
     with pytest.raises(DSTheoryError, match=r"its keys are not those of OpenRLHF 0\.11\.2, .* is it of another version\?"):
         configuration_of(write(tmp_path, text, "run.sh"))
-    found = configuration_of(write(tmp_path, text, "run.sh"), trainer="openrlhf:ppo")
-    assert [entry.key for entry in found.unknown] == ["advantage_estimator", "n_samples_per_prompt", "use_kl_loss"]
 
 
 def test_a_slip_on_the_command_line_is_no_setting_and_one_in_a_file_is_told(tmp_path: Path) -> None:

@@ -64,6 +64,42 @@ def test_defaults_that_another_package_changes_hold_where_it_is_imported(tmp_pat
     assert (found.training.beta, found.value("loss_type"), found.warnings) == (0.0, "dapo", ())
 
 
+OPENRLHF = "algo.advantage.estimator group_norm,algo.kl.use_loss,algo.kl.estimator k3,algo.kl.init_coef 1e-3"
+OPENRLHF += ",actor.eps_clip_low_high 0.2 0.28,rollout.batch_size 128,rollout.n_samples_per_prompt 8,train.batch_size 256"
+OPENRLHF += ",train.max_epochs 2,actor.num_nodes 1"
+BEFORE = "advantage_estimator group_norm,use_kl_loss,kl_estimator k3,init_kl_coef 1e-3,eps_clip_low_high 0.2 0.28"
+BEFORE += ",rollout_batch_size 128,n_samples_per_prompt 8,train_batch_size 256,max_epochs 2,actor_num_nodes 1"
+
+
+def test_keys_of_openrlhf_before_they_had_sections_are_read_or_refused(tmp_path: Path) -> None:
+    """They were said to be of another version, and with --trainer all defaults were shown."""
+    run = "python3 -m openrlhf.cli.train_ppo_ray --"
+    before = run + BEFORE.replace(",", " --")
+    found = configuration_of(write(tmp_path, "old.sh", before + " --eval_n_samples_per_prompt 4 --pretrain x\n"))
+    assert found.training == configuration_of(write(tmp_path, "new.sh", run + OPENRLHF.replace(",", " --") + "\n")).training
+    assert (found.training.group_size, found.training.updates, found.training.clip_high) == (8, 8.0, 0.28)
+    (told,) = [line for line in found.warnings if line.startswith("keys without sections, as before OpenRLHF 0.11, are read as")]
+    assert "init_kl_coef as algo.kl.init_coef" in told
+    assert "actor_num_nodes" not in told
+    assert [entry.key for entry in found.unknown] == ["pretrain"]
+    for unclear, near in (("entropy_loss_coef", "actor.entropy_coef"), ("use_kl_estimator_k3", "algo.kl.")):
+        with pytest.raises(DSTheoryError, match=rf"old\.sh, line 1: {unclear} is no key of .*, such as {near}"):
+            configuration_of(write(tmp_path, "old.sh", f"{before} --{unclear} 0.1\n"))
+    found = configuration_of(write(tmp_path, "old.sh", before.replace("1e-3", "$KL") + "\n"))
+    assert [entry.key for entry in found.unread] == ["algo.kl.init_coef"]
+
+
+def test_what_is_done_to_a_whole_section_is_said(tmp_path: Path) -> None:
+    """Hydra deletes it, takes it from another file, or gets it as a mapping: the keys below it were shown as if they held."""
+    run = "python -m verl.trainer.main_ppo algorithm.adv_estimator=grpo actor_rollout_ref.rollout.n=8 "
+    for word in ("~algorithm.kl_ctrl", "algorithm=mine", "'+actor_rollout_ref.rollout={n:5}'", "algorithm.filter_groups=$X"):
+        found = configuration_of(write(tmp_path, "a.sh", f"{run}{word}\n"))
+        (told,) = [line for line in found.warnings if "keys below it" in line]
+        assert told.startswith("line 1: ")
+    found = configuration_of(write(tmp_path, "a.sh", f"{run}~actor_rollout_ref.rollout.n\n"))
+    assert [entry.value for entry in found.unread] == ["~actor_rollout_ref.rollout.n"]
+
+
 @pytest.mark.parametrize("module", ["openrlhf.cli.train_rm", "openrlhf.cli.train_kto"])
 def test_another_program_of_a_library_is_not_read_as_one_that_is_known(tmp_path: Path, module: str) -> None:
     """Its arguments have the names of PPO's."""

@@ -109,6 +109,7 @@ class Trainer:
         shipped: such files that come with the library and hold its defaults, without their ends.
         patches: what other packages change.
         strange: first parts of keys that only other trainers of the library have.
+        flat: the version before which keys had no sections, "" where there is none.
     """
 
     id: str
@@ -125,6 +126,7 @@ class Trainer:
     shipped: tuple[str, ...] = ()
     patches: tuple[Patch, ...] = ()
     strange: tuple[str, ...] = ()
+    flat: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,6 +162,7 @@ def _trainer(name: str, one: Mapping[str, Any], table: Mapping[str, Any], where:
         one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), tuple(rules),
         tuple(table.get("further", [])), tuple(table.get("shipped", [])),
         tuple(_made(Patch, spec, f"{where}: a patch") for spec in one.get("patches", [])), tuple(table.get("strange", [])),
+        table.get("flat", ""),
     )  # fmt: skip
 
 
