@@ -54,7 +54,9 @@ _WORDS = (  # that change no number, whatever their order: a sentence of these a
     r"|roughly|only|just|simply|indeed|left|\$?(?-i:[a-z])\$?(?= (?:is|equals)\b))\b)"
 )
 _HEAD = re.compile(rf"(?:{_WORDS}|#+\s|A:\s|[-*]\s+(?=[A-Za-z])|=>|[\s*:,=\u2192\u21d2\u2234])*+", re.IGNORECASE)
-_TAIL = re.compile(rf"(?:,?\s+(?:because|since)\b.*|,\s+as\b.*|(?:\s+{_WORDS})+|)[\s*]*\.?[\s*]*\Z", re.IGNORECASE | re.DOTALL)
+_TAIL = re.compile(
+    rf"(?:,?\s+(?:because|since)\b.*|,\s+as\b.*|(?:\s+{_WORDS}){{1,8}}|)[\s*]*\.?[\s*]*\Z", re.IGNORECASE | re.DOTALL
+)
 _SAYS = re.compile(r"\bans(?:wer)?\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
 _LETTER = re.compile(  # alone, before its reason, or before its text, in which no other letter stands
