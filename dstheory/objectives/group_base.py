@@ -358,7 +358,8 @@ class GroupObjective(ResponseObjective):
             paid, from_mean = outcome.reward, outcome.values is None and type(credit) in (GroupMean, LeaveOneOut)
             if from_mean and self.mask_truncated == "none":
                 paid, _ = outcome.reward.beyond_usual(under)
-            rare = None if weight is not None else credits_of_rare(credit, normaliser, grouping, under, outcome)
+            plain = weight is None and self.mask_truncated == "none"
+            rare = credits_of_rare(credit, normaliser, grouping, under, outcome) if plain else None
             if rare is None:
                 each = effective_credit(credit, normaliser, grouping, under, outcome, part, paid=paid)
                 terms = [Term(each, weight, None if paid is outcome.reward else paid)]

@@ -56,6 +56,7 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
+from dstheory.objectives.expectation.rare import raised
 from dstheory.objectives.registry import REGISTRY
 
 TOLERANCE = 1e-9
@@ -497,6 +498,8 @@ def test_right_or_refused(label: str) -> None:
         ("dapo-batch, endless groups of few prompts", 253),
         ("grpo, engine, many", 144),
         ("grpo, engine, many", 286),
+        ("grpo, engine, many", 1135),
+        ("dapo-batch, endless, left", 1688),
         ("dapo-batch, deviation of a small batch", 1336),
         ("dapo-batch, deviation of a small batch", 2069),
         ("dapo-batch, rewards by turns, off policy", 1943),
@@ -552,6 +555,32 @@ def test_answers_too_rare_are_named_where_rounding_does_not_show_them(monkeypatc
     with pytest.raises(ChainError, match="chance of an answer and stop at turn 0, prompt 1, answer 2"):
         case = extreme_case(1637)
         LABELS["grpo-1"](case).gradient(solve(case.mdp, case.policy))
+
+
+@pytest.mark.parametrize("label", ["dapo-0", "dapo-batch, endless groups of few prompts", "grpo, engine, many"])
+def test_chances_are_raised_alike_where_numbers_hold_them_too(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = []
+
+    def seen(*args: object) -> object:
+        met.append(raised(*args))  # type: ignore[arg-type]
+        return met[-1]
+
+    monkeypatch.setattr("dstheory.objectives.expectation.rare.raised", seen)
+    for seed in range(100, 140):
+        case = extreme_case(seed)
+        objective, solution = LABELS[label](case), solve(case.mdp, case.policy)
+        try:
+            known = objective.gradient(solution)
+        except ChainError:
+            continue
+        with monkeypatch.context() as nearer:
+            nearer.setattr("dstheory.objectives.expectation.rare._LOG_LEAST", -120.0)
+            nearer.setattr("dstheory.objectives.expectation.rare._TO", -100.0)
+            found = objective.ascent(solution)
+        for true, block in ((known.sample, found.sample), (known.decide, found.decide)):
+            top = np.abs(true).max(axis=-1)
+            assert (np.abs(true - block).max(axis=-1) <= np.where(top < NOTHING, LITTLE, 1e-9 * top)).all(), seed
+    assert sum(chain is not None for chain in met) > 2
 
 
 @pytest.mark.parametrize("size", [3, math.inf])

@@ -161,7 +161,7 @@ class EffectiveCredit:
         for start in range(0, len(self.t), each):
             part = self.rows(slice(start, start + each))
             decay = np.exp(-np.multiply.outer(part.t, length))
-            with np.errstate(invalid="ignore"):  # of a reward that is all but impossible, a credit may be infinite
+            with np.errstate(over="ignore", invalid="ignore"):  # of a reward that is all but impossible, a credit may be infinite
                 credit = part.constant[:, prompt] + np.where(reward == 0.0, 0.0, part.slope[:, prompt] * reward)
                 if part.otherwise is not None:
                     credit = credit + np.where(reward == 1.0, 0.0, part.otherwise[:, prompt] * (1.0 - reward))

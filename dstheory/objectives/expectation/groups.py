@@ -86,6 +86,7 @@ def effective_credit(
     part: Part = everything,
     known: Tilted | None = None,
     paid: RewardTable | None = None,
+    divided_on: Solution | None = None,
 ) -> EffectiveCredit:
     """Return the effective credit f(R, L) of a response of each prompt: N times its coefficient, averaged over the others.
 
@@ -98,6 +99,7 @@ def effective_credit(
         part: applied to each credit before it is averaged (its positive or its negative part).
         known: the chances of both rewards, if known already.
         paid: the reward that R is, if it is the outcome's less one number per prompt; which groups are mixed, the outcome tells.
+        divided_on: the chain that tells by what is divided, if another.
 
     Raises:
         ChainError: the group is too small for the credit, or rewards of more than two values meet a credit that is not affine:
@@ -105,7 +107,7 @@ def effective_credit(
     """
     if credit is not None:
         credit.check_group(grouping.group_size)
-    t, w, tilts = _nodes(normaliser, grouping, solution, outcome, known)
+    t, w, tilts = _nodes(normaliser, grouping, divided_on or solution, outcome, known)
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
         return EffectiveCredit(t, constant, np.zeros_like(constant))

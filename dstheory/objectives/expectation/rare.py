@@ -7,7 +7,8 @@ is the gradient, which is in proportion to it:
 
 and the gradient of the log-odds does not change when each way to the rare reward becomes :math:`e^s` times as likely, as long as
 it stays nearly impossible. So it is found on such a chain, of the same answers and lengths, times :math:`e^{-s/2}`: a way becomes
-likelier by the decision to stop, or, where that would be rare no more, by its last answer.
+likelier by the decision to stop, or, where that would be rare no more, by its last answer. Of finite groups that must be mixed
+everything is in proportion to p, and divided by the chance of a mixed group: there it is times :math:`e^{-s}`.
 
 **Shown.** Credits beside so rare a reward are 0 in every direction of rounding: they are negative, and a negative number rounded
 up underflows as a positive one does rounded down. Where ratios make them count again, the directions add what they are at most.
@@ -31,7 +32,7 @@ from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import effective_credit, singular
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.fused import applies
-from dstheory.objectives.parts import Credit, GroupMean, Normaliser, SignedMatch
+from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, SignedMatch
 from dstheory.objectives.rounding import directed
 from dstheory.objectives.weights import TokenWeight
 
@@ -51,19 +52,23 @@ def credits_of_rare(
     Args:
         credit, normaliser, grouping, solution, outcome: as in :func:`~dstheory.objectives.expectation.groups.effective_credit`.
     """
-    endless = grouping.group_size == inf and not grouping.mixed and not applies(solution)
-    if type(credit) not in (GroupMean, SignedMatch) or not endless or outcome.values is None:
+    if outcome.values is None or applies(solution):
         return None
-    found = raised(solution, outcome) if singular(credit, outcome.values) else None
-    if found is None:
+    divided = type(credit) is SignedMatch or (type(credit) is GroupMean and credit.spread in ("none", "group"))
+    if grouping.group_size == inf:
+        power, found = 0.5, not grouping.mixed and divided and singular(credit, outcome.values)
+    else:
+        power, found = 1.0, grouping.mixed and (divided or type(credit) is LeaveOneOut)
+    likelier = raised(solution, outcome) if found else None
+    if likelier is None:
         return None
-    chain, lift, of_success = found
-    each, half = effective_credit(credit, normaliser, grouping, chain, outcome), 0.5 * lift
+    chain, lift, of_success = likelier
+    each = effective_credit(credit, normaliser, grouping, chain, outcome, divided_on=solution)
     assert each.otherwise is not None
     with np.errstate(over="ignore"):  # of a response so rare that its credit is no number: infinite
-        success, failure = (np.exp(np.where(rare, half, -half)) for rare in (of_success, ~of_success))
+        success, failure = (np.exp(np.where(rare, lift, 0.0) - power * lift) for rare in (of_success, ~of_success))
         here = replace(each, slope=each.slope * success, otherwise=each.otherwise * failure)
-    return here, (chain, each.scaled(np.exp(-half)))
+    return here, (chain, each.scaled(np.exp(-power * lift)))
 
 
 def raised(solution: Solution, outcome: ResponseReward) -> tuple[Solution, Floats, Bools] | None:
