@@ -37,6 +37,7 @@ _SHORT = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}
 _SHELL = re.compile(r"(^|/)(ba|z)?sh$")
 _BLANK = "\0"  # in what is not known, which is not taken apart
 _LIVE = re.compile(r"\$|`")
+_MANY = re.compile(r"\$\{\w+\[[@*]\][^{}]*\}")
 _LIVE_ALONE = re.compile(r"\$(\w+|\{[^{}]*\})")
 _BRACES = re.compile(r"\$\{(#?)(\w+|[@*])(?:\[([^]]*)\])?(?:(:?[-=+?])(.*)|(.*))\}", re.DOTALL)
 _CHANGES = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))|(?:\+\+|--)\s*([A-Za-z_]\w*)")
@@ -104,6 +105,8 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
         reader.read_what_is_not_called()
     except ShellError as error:
         raise FileFormatError(f"{name}, line {error.line}: no shell command ({error}): correct it") from error
+    except RecursionError as error:
+        raise FileFormatError(f"{name} nests too many branches and functions: give the command alone") from error
     runs = [i for i, run in enumerate(reader.runs) if starts.search(run.program)]
     first = reader.runs[runs[0]] if runs else None
     for other in (reader.runs[i] for i in runs[1:]):
@@ -158,6 +161,7 @@ class _Reader:
         self.local: list[_Layer] = []  # what they were outside, for each function in which we are
         self.functions: dict[str, Command] = {}
         self.called: set[str] = set()
+        self.calls: list[str] = []  # in which we are
         self.exported: set[str] = set()
         self.sourced = 0  # the line of a file that may set any variable
         self.left = False  # whether a branch may have left the function or the loop
@@ -307,9 +311,10 @@ class _Reader:
 
     def _call(self, name: str, arguments: list[_Part], line: int) -> str:
         """Follow a function."""
-        if len(self.local) >= DEEPEST_SCRIPT:
-            raise ShellError(f"more than {DEEPEST_SCRIPT} functions call each other", line)
+        if name in self.calls or len(self.calls) >= DEEPEST_SCRIPT:
+            raise ShellError(f"the function {name} calls itself, which is not followed", line)
         self.called.add(name)
+        self.calls.append(name)
         self.local.append({"@": self._get("@")})
 
         def body() -> str:
@@ -321,6 +326,7 @@ class _Reader:
 
         ended = self._once(body)
         self.local.pop()
+        self.calls.pop()
         return ended if ended in ("exec", "exit") else ""
 
     def _document(self, document: Document) -> None:
@@ -606,7 +612,11 @@ class _Reader:
         spaces = not many and not piece.quoted and any(re.search(r"\W", part.text) for part in values)
         if (spaces or (index == "*" and piece.quoted)) and self._get("IFS") is not _OUTSIDE:
             return unknown
-        return [self._joined(values, line)] if index == "*" and piece.quoted else values if many else values or [_Part("", line)]
+        if index == "*" and piece.quoted:
+            return [self._joined(values, line)]
+        if many:
+            return [replace(part, text=piece.text) if part.text == f"${name}" and not part.known else part for part in values]
+        return values or [_Part("", line)]
 
     def _element(self, value: _Value, index: str, line: int) -> list[_Part] | None:
         """Return one element of an array, none where it has none there, None where nobody knows which it is."""
@@ -617,7 +627,8 @@ class _Reader:
             return None
         place = int(number.text)
         parts = [replace(part, unless=part.unless or number.unless) for part in value.parts[place : place + 1]]
-        return None if any(part.maybe for part in value.parts[: place + 1]) else parts
+        before = any(not part.known for part in value.parts[:place])  # it may be several, or none
+        return None if before or any(part.maybe for part in value.parts[: place + 1]) else parts
 
     def _otherwise(
         self, unknown: list[_Part], name: str, value: _Value, values: list[_Part], how: str, other: str, line: int
@@ -670,6 +681,8 @@ def _settings(words: Sequence[_Part]) -> Iterator[tuple[KeyValue, bool, bool]]:
         elif re.match(r"--[A-Za-z]", key):
             values = [replace(part, text=value)] if sign else []
             while not sign and i < len(words) and not _is_key(words[i].text) and (words[i].maybe or not part.maybe):
+                if not words[i].known and (_LIVE_ALONE if values else _MANY).fullmatch(words[i].text):
+                    break  # it may be keys
                 values.append(replace(words[i], text=words[i].text.replace(_BLANK, " ")))
                 i += 1
             values = [one for one in values if not one.text.isspace()]
