@@ -1,7 +1,9 @@
 r"""What a log says: does resampling help, how accurate are the answers, what would better or no decisions give.
 
 - **Youden index** a + b - 1 and **odds multiplier** a/(1-b): resampling helps exactly where the first exceeds 0 and the second 1
-  (A3, A5). Their intervals are recovered from those of a and b (MOVER): for a sum,
+  (A3, A5), if a and b are the same for all problems. Where they differ, decisions that know nothing but the problem may have
+  both, and gain nothing: given a problem they do not depend on its answers, all orders of which are equally likely.
+  Their intervals are recovered from those of a and b (MOVER): for a sum,
   :math:`\hat r_1 + \hat r_2 - \sqrt{(\hat r_1 - l_1)^2 + (\hat r_2 - l_2)^2 + 2\rho(\hat r_1 - l_1)(\hat r_2 - l_2)}` and
   correspondingly above, with :math:`\rho` the correlation of the two; for a ratio the same with logarithms. It keeps the
   asymmetry of the parts close to 0 and 1, where the delta method has none and a bootstrap does not move at all.
@@ -64,6 +66,7 @@ _FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
 _DIFFERS = 0.05  # a p-value of the test that b is the same for all problems, from which on perfect decisions have a caution
 _FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
 MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the model
+GAIN = "gain over the first answer"  # of what is realised
 _UNKNOWN = "unknown"
 _NOBODY = "nobody decided whether to go on"
 _OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
@@ -79,8 +82,9 @@ class Answers:
         decided_by: who decided, as the log says it ("verifier (200 of 400 episodes)" where not in all of them, "nobody" where the
             number of attempts was fixed, "nobody (one answer each)" where it was one); else "model (assumed)", or "unknown: ..."
             where all decisions were right, or all episodes have one number of attempts.
-        helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated"; with ", oracle
-            decides" and the like where it is not the model; "if these are its own" where that is unknown; "nobody decides".
+        helps: "yes", "no" (the interval of the Youden index and that of the gain over the first answer lie on one side of 0),
+            "undecided", "cannot be estimated"; with ", oracle decides" and the like where it is not the model; "if these are its
+            own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
         predicted: by the pooled chain: the same without the last, and "accuracy, no cap", "attempts, no cap".
         perfect, none: accuracy under a perfect decision at the log's largest cap, and under none.
@@ -140,13 +144,14 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
     if best.value is not None and (chance := fit_rate(table, "b").p_value) < _DIFFERS:
         unlike = f"b differs between problems (likelihood ratio, p = {chance:.2g}), and is taken as the same for all"
         best = replace(best, caution=unlike)
+    realised = _realised(table, level, at_cap)
     return Answers(
         rates=rates,
         youden=index,
         multiplier=multiplier(table, rates),
         decided_by=who,
-        helps=_helps(index, who),
-        realised=_realised(table, level, at_cap) | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
+        helps=_helps(index, realised[GAIN], who),
+        realised=realised | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
         perfect=best,
@@ -215,14 +220,19 @@ def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
     return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b", caution=a.caution or b.caution)
 
 
-def _helps(index: Estimate, who: str) -> str:
+def _helps(index: Estimate, gain: Estimate, who: str) -> str:
+    """Say whether resampling helps: the gain must agree.
+
+    Where a or b differs between problems, a + b > 1 over all of them says nothing of any one: whoever stops more often at easy
+    problems, whatever the answer, has it too, and gains nothing.
+    """
     if who == NOBODY:
         return "nobody decides"
     if index.value is None:
         return "cannot be estimated"
     if who.startswith(_UNKNOWN):
         return "if these are its own"
-    found = "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
+    found = "yes" if index.low > 0 and gain.low > 0 else "no" if index.high < 0 and gain.high < 0 else "undecided"
     return found if who in (MODEL, ASSUMED) else f"{found}, {who} decides"
 
 
@@ -349,7 +359,7 @@ def _realised(table: ProblemCounts, level: float, at_cap: bool) -> dict[str, Est
         "accuracy, unstopped wrong": rate(table, "stopped_correct" if at_cap else "stop_correct", "episodes", level=level),
         "attempts": mean_attempts(table, level),
         "stopped": rate(table, "stopped", "episodes", level=level),
-        "gain over the first answer": _gained(table, level),
+        GAIN: _gained(table, level),
     }
 
 

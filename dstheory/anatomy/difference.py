@@ -56,11 +56,11 @@ from dstheory.anatomy.rates import (
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
-from dstheory.texts import counted
 
 _DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
 _UNSEEN = 0.005  # a bias worth a note
 _FEW_DECISIONS = 20  # of one kind; of fewer, intervals of decisions' part held the truth in 50 to 90 % of simulated logs
+_FEW_SHOW = "few decisions, or those of few problems, show"
 _ROUNDING = 1e-12  # of an error that is none
 _ALIKE = "no problem came out differently in the two logs, so that they do not show how far other problems may"
 _HALVINGS = 40  # of a step, to the end of an interval
@@ -392,9 +392,22 @@ class Compared:
         means = {"before": before, "after": after, "gain": gain, "sample": gain - decide, "decide": decide}
         return {name: self.settled(mean) for name, mean in means.items()}
 
+    def cautions(self) -> dict[str, str]:
+        """Return why intervals may be too narrow: of accuracies, and of the parts where few decisions show an a or b."""
+        last = [rate(side.table, "final_correct", "episodes", level=self.level).caution for side in self.sides]
+        few = [
+            f"{name} of {which}"
+            for which, side, found in zip(self.names, self.sides, self.rates, strict=True)
+            for name, one in (("a", found.a), ("b", found.b))
+            if one.caution or side.table.total(RATES[name][1]) < _FEW_DECISIONS
+        ]
+        parts = f"{_FEW_SHOW} {' and '.join(few)}" if few else ""
+        return {"before": last[0], "after": last[1], "sample": parts, "decide": parts}
+
     def difference(self) -> Difference:
         """Return the split."""
-        parts, spreads = estimates({name: (mean, self.units) for name, mean in self.parts().items()}, self.level)
+        means = {name: (mean, self.units) for name, mean in self.parts().items()}
+        parts, spreads = estimates(means, self.level, self.cautions())
         return Difference(
             rates_before=self.rates[0],
             rates_after=self.rates[1],
@@ -407,20 +420,23 @@ class Compared:
         )
 
 
-def estimates(means: Mapping[str, tuple[Mean, int]], level: float) -> tuple[dict[str, Estimate], dict[str, Spread]]:
+def estimates(
+    means: Mapping[str, tuple[Mean, int]], level: float, cautions: Mapping[str, str]
+) -> tuple[dict[str, Estimate], dict[str, Spread]]:
     """Return what :meth:`Compared.parts` names with intervals, and how far the gain and its parts may be off.
 
     Args:
         means: each with the number of problems behind its error.
         level: of the intervals.
+        cautions: as of :meth:`Compared.cautions`.
     """
     spreads = {name: mean.spread(units) for name, (mean, units) in means.items()}
     found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in means.items()}
     alike = all(spreads[name].error <= _ROUNDING for name in ("gain", "sample", "decide"))
-    for name in ("sample", "decide") if alike else ():
-        found[name] = replace(found[name], caution=_ALIKE)
     for name in ("before", "after"):
         found[name] = spreads.pop(name).around_share(means[name][0].value, level)
+    for name, caution in cautions.items():
+        found[name] = replace(found[name], caution=_ALIKE if alike and name in ("sample", "decide") else caution)
     moved = means["before"][0].influence, means["after"][0].influence
     gain = _paired(found["before"], found["after"], moved, means["gain"][1])
     return found | {"gain": replace(gain, value=means["gain"][0].value)}, spreads
@@ -495,7 +511,7 @@ def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level
                 inside += step
         return share + side * inside
 
-    return Estimate(share, end(-1), end(1), level, f"Fieller; {around(share).method}")
+    return Estimate(share, end(-1), end(1), level, f"Fieller; {around(share).method}", caution=parts["decide"].caution)
 
 
 # ---------------------------------------------------------------------- first answers
@@ -578,14 +594,8 @@ def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], 
         if not is_shown:
             notes.append(f"{which} does not show its accuracy {where}: it is estimated, with one a, b for all problems")
         for name in "ab":
-            if caution := rate(side.table, *RATES[name]).caution:
-                notes.append(f"the interval of {name} of {which} may be too narrow, and those of the parts with it: {caution}")
             if fit_rate(side.table, name).p_value < _DIFFERS:
                 notes.append(f"{name} differs between problems of {which}, and the parts take it as the same for all")
-            decisions, after = side.table.total(RATES[name][1]), "right" if name == "a" else "wrong"
-            if decisions < _FEW_DECISIONS:
-                seen = f"{which} decided after {after} answers {counted(decisions, 'time')}"
-                notes.append(f"{seen}: of so few the intervals of the parts may be too narrow")
         who = decided_by(side.log, row(side.table))
         if who not in (MODEL, ASSUMED):
             notes.append(f"in {which}, decided by: {who}; what decisions give there is not the model's")

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
 
@@ -87,6 +87,7 @@ _ONLY_RESAMPLES = (
 _FEWEST_TOGETHER = 4  # problems that show a correlation: of two it is always 1 or -1, of three mostly near to them
 # Where problems differ, intervals of 95 % held the truth in 54 to 93 %; most that did not are told by these.
 _FEW_HAVE_MOST = 8  # problems of one size, that all successes, or all failures, are worth
+_ONE_HAS_MOST = 2  # likewise: one problem shows most of what averages over its samples may be
 _DIFFER = 1.5  # the variance over problems, in units of that of as many independent trials
 _FEW_DECIDED = 20  # problems with decisions, where few or none have most of one kind
 _FEW = "few problems have most of the successes, or of the failures, and problems differ"
@@ -519,29 +520,59 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
         ends_unseen = table.total("unseen_correct") + table.total("unseen_wrong")
         if ends_unseen:
             return Estimate.missing(_ONLY_RESAMPLES.format(episodes=ends_unseen), level=level)
-    share, effective, quantile, method = s / n, float(n), normal_quantile(level), "Wilson"
-    if interval == "problem":
-        effective, quantile, method = _effective(table, successes, trials, level)
     least, most, hidden = _seen(table, successes, trials)
-    if hidden:
-        method += f"; whatever the {hidden:,} decisions were that are not seen"
+    if interval == "binomial":
+        low, high = wilson(least * n, n, level=level, most=most * n)
+        found = Estimate(s / n, float(low), float(high), level, "Wilson")
+    else:
+        variance, decided = table.covariance((successes, trials), (successes, trials)), trials.startswith("decided")
+        right, tried = table.column(successes), table.column(trials)
+        found = wilson_over(s / n, variance, right, tried, table.times, n, level, ends=(least, most), decided=decided)
+    unseen = f"; whatever the {hidden:,} decisions were that are not seen" if hidden else ""
+    return replace(found, method=found.method + unseen, successes=s, trials=n)
+
+
+def wilson_over(
+    rate: float,
+    variance: float,
+    s: Floats | Ints,
+    n: Floats | Ints,
+    times: Ints,
+    samples: int,
+    level: float,
+    *,
+    ends: tuple[float, float] | None = None,
+    units: int = 0,
+    counts: bool = True,
+    decided: bool = False,
+) -> Estimate:
+    """Return an estimate in [0, 1] with Wilson's interval over problems, and a caution where it may be too narrow.
+
+    It may where its variance rests on what few problems were like.
+
+    Args:
+        rate, variance: estimated.
+        s, n, times: (G,) successes and trials of kinds of problems, and how many are of each.
+        samples: largest effective number of trials.
+        level: coverage.
+        ends: the least and the most that the rate may be, if not all is seen.
+        units: problems that count once each where the variance cannot be seen; by default all that have trials.
+        counts: whether successes are whole; averages over samples spread less than their number tells.
+        decided: whether trials are decisions.
+    """
+    problems, (least, most) = int(times[n > 0].sum()), ends or (rate, rate)
+    effective, quantile, method = effective_trials(rate, variance, units or problems, samples, level, *balance(n, times))
     low, high = wilson(least * effective, effective, level=level, quantile=quantile, most=most * effective)
-    caution = _caution(table, successes, trials) if interval == "problem" else ""
-    return Estimate(share, float(low), float(high), level, method, s, n, caution=caution)
-
-
-def _caution(table: ProblemCounts, successes: str, trials: str) -> str:
-    """Say why a rate's interval over problems may be too narrow: its variance rests on what few problems were like."""
-    s, n, times = table.column(successes), table.column(trials), table.times
-    whole, units = int(times @ n), int(times[n > 0].sum())
-    if whole == units:
-        return ""  # one trial each: alike or not, their sum is binomial
-    r = int(times @ s) / whole
-    worth = min(float(times @ kind) ** 2 / float(times @ (1.0 * kind * kind)) for kind in (s, n - s)) if 0 < r < 1 else 0.0
-    if worth < _FEW_HAVE_MOST and table.covariance((successes, trials), (successes, trials)) * whole > _DIFFER * r * (1 - r):
-        return _FEW
-    # Decisions end by how they come out, so that problems of the kind that is hardly seen would have had more of them.
-    return _ONE_KIND if trials.startswith("decided") and units <= _FEW_DECIDED and worth < _FEWEST_TOGETHER else ""
+    differ = variance * samples / (rate * (1 - rate)) if 0 < rate < 1 else 0.0
+    worth = min(float(times @ kind) ** 2 / max(float(times @ (1.0 * kind * kind)), 1e-300) for kind in (s, n - s))
+    caution = ""
+    if samples == problems:  # of one trial each the sum is binomial, alike or not
+        pass
+    elif worth < _FEW_HAVE_MOST and (differ > _DIFFER or (not counts and 0 < worth < _ONE_HAS_MOST)):
+        caution = _FEW
+    elif decided and problems <= _FEW_DECIDED and worth < _FEWEST_TOGETHER:
+        caution = _ONE_KIND  # decisions end by how they come out: problems of the kind that is hardly seen would have had more
+    return Estimate(rate, float(low), float(high), level, method, caution=caution)
 
 
 def _seen(table: ProblemCounts, successes: str, trials: str) -> tuple[float, float, int]:
@@ -549,13 +580,6 @@ def _seen(table: ProblemCounts, successes: str, trials: str) -> tuple[float, flo
     hidden = sum(table.total(name) for name in _UNSEEN.get(successes, ()))
     s, n = table.total(successes), table.total(trials) + hidden * trials.startswith("decided")
     return s / n, (s + hidden) / n, hidden
-
-
-def _effective(table: ProblemCounts, successes: str, trials: str, level: float) -> tuple[float, float, str]:
-    """Return what :func:`effective_trials` does, of a rate."""
-    s, n, column = table.total(successes), table.total(trials), table.column(trials)
-    variance = table.covariance((successes, trials), (successes, trials))
-    return effective_trials(s / n, variance, int(table.times[column > 0].sum()), n, level, *balance(column, table.times))
 
 
 def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float, level: float) -> float | None:
@@ -568,7 +592,9 @@ def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float
     >>> round(rate_deviate(ProblemCounts.of(log), "final_correct", "episodes", 0.4, 0.95), 2)
     1.98
     """
-    effective, quantile, _ = _effective(table, successes, trials, level)
+    s, n, column = table.total(successes), table.total(trials), table.column(trials)
+    variance, units = table.covariance((successes, trials), (successes, trials)), int(table.times[column > 0].sum())
+    effective, quantile, _ = effective_trials(s / n, variance, units, n, level, *balance(column, table.times))
     spread = value * (1 - value) / effective
     if spread <= 0:
         return None
@@ -627,18 +653,9 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     weight = np.ones(len(values)) if weights is None else weights
     count, sums, total = np.bincount(unit, weights=weight), np.bincount(unit, weights=weight * values), float(weight.sum())
     units, rate = len(count), float(np.clip(sums.sum() / total, 0.0, 1.0))
-    moved = _left_out(sums - rate * count, count, total)
+    moved, whole = _left_out(sums - rate * count, count, total), bool((values == values.round()).all())
     variance = (units - 1) / units * float(moved @ moved)
-    return with_variance(rate, variance, units, samples, level, *balance(count, np.ones(units)))
-
-
-def with_variance(
-    rate: float, variance: float, units: int, most: int, level: float, degrees: float | None = None, worth: float = 0.0
-) -> Estimate:
-    """Return an estimate in [0, 1] with Wilson's interval over problems; arguments as of :func:`effective_trials`."""
-    effective, quantile, method = effective_trials(rate, variance, units, most, level, degrees, worth)
-    low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
-    return Estimate(rate, float(low), float(high), level, method)
+    return wilson_over(rate, variance, sums, count, np.ones(units, dtype=np.int64), samples, level, counts=whole)
 
 
 def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
@@ -650,7 +667,7 @@ def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
 
 
 def effective_trials(
-    rate: float, variance: float, units: int, most: int, level: float, degrees: float | None = None, worth: float = 0.0
+    rate: float, variance: float, units: int, most: int, level: float, degrees: float, worth: float
 ) -> tuple[float, float, str]:
     """Return the effective number of trials, the quantile of Wilson's interval over problems, and its method.
 
@@ -659,11 +676,11 @@ def effective_trials(
         units: problems that have trials; each counts once where the variance cannot be seen.
         most: largest effective number.
         level: of the interval.
-        degrees, worth: as :func:`balance` returns them; by default one less than there are problems, and not known.
+        degrees, worth: as :func:`balance` returns them.
     """
     effective, quantile = float(units), normal_quantile(level)
     if 0.0 < rate < 1.0 and variance > 1e-15 and units > 1:
-        seen, student = rate * (1 - rate) / variance, student_quantile(units - 1 if degrees is None else degrees, level)
+        seen, student = rate * (1 - rate) / variance, student_quantile(degrees, level)
         choices = ((min(seen, float(most)), student), (min(seen, worth), quantile))
         effective, quantile = max(choices, key=lambda choice: choice[0] / choice[1] ** 2)
     return effective, quantile, f"Wilson, {effective:.4g} effective trials in {units:,} problems"

@@ -47,7 +47,7 @@ from dstheory.anatomy.rates import (
     over_problems,
     rate,
     row,
-    with_variance,
+    wilson_over,
 )
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -379,10 +379,12 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
     area = float(np.clip(good @ below / m, 0.0, 1.0))
     residual = np.bincount(problem, weights=np.where(right, (below[code] - area) / m, (above[code] - area) / n))
     units = min(len(np.unique(problem[those])) for those in (right, ~right))
-    problems = len(residual)
-    if problems < 2 or units < 2:
+    if units < 2:
         return Estimate(area, 0.0, 1.0, level, "no interval: right or wrong samples of one problem only")
-    return with_variance(area, problems / (problems - 1) * float(residual @ residual), units, int(m + n), level)
+    count, sums = np.bincount(problem), np.bincount(problem, weights=right)
+    moved = residual * len(right) / (len(right) - count)  # as for rates, by leaving each problem out
+    variance = (len(moved) - 1) / len(moved) * float(moved @ moved)
+    return wilson_over(area, variance, sums, count, np.ones_like(count), len(right), level, units=units)
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:

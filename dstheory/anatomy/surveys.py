@@ -274,7 +274,7 @@ def survey(
             except RecordError:
                 continue  # a rate cannot be estimated there; the table of rates says why
     parts_of = {label: part.difference() for label, part in within.items()}
-    mean = _mean_split(list(within.values()), level)
+    mean = None if whole is None else _mean_split(list(within.values()), level, whole.cautions())
     comparison = None if whole is None else whole.difference()
     without: dict[str, Shift] = {}
     checks: dict[str, list[Test]] = {}
@@ -302,11 +302,11 @@ def survey(
     )
 
 
-def _mean_split(parts: Sequence[Compared], level: float) -> MeanSplit | None:
+def _mean_split(parts: Sequence[Compared], level: float, cautions: Mapping[str, str]) -> MeanSplit | None:
     if not parts:
         return None
     means = [part.parts() for part in parts]
-    found, spreads = estimates({name: mean_over(parts, [of[name] for of in means]) for name in means[0]}, level)
+    found, spreads = estimates({name: mean_over(parts, [of[name] for of in means]) for name in means[0]}, level, cautions)
     return MeanSplit(found["gain"], found["sample"], found["decide"], share_of(found, spreads, level))
 
 

@@ -8,7 +8,9 @@ import pytest
 from dstheory.anatomy import Episodes, compare
 from dstheory.anatomy.answers import answer
 from dstheory.anatomy.episodes import Labels
-from dstheory.anatomy.rates import COLUMNS, RATES, ProblemCounts, rate
+from dstheory.anatomy.rates import COLUMNS, RATES, ProblemCounts, over_problems, rate
+from dstheory.anatomy.surveys import survey
+from dstheory.cli.anatomy.conclusions import conclusions
 from dstheory.cli.anatomy.document import Section
 from dstheory.cli.anatomy.page import section_csv
 
@@ -85,6 +87,52 @@ def test_decisions_of_both_kinds_in_few_problems_are_not_called_alike() -> None:
     assert caution.startswith("one kind of decision was seen mostly in few problems, or in none")
 
 
+def _all_right(rng: np.random.Generator, p: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether four samples of a problem are all right, in each of its groups of four; and the problem of each group."""
+    problem = np.repeat(np.arange(len(p)), groups)
+    return (rng.binomial(4, p[problem]) == 4).astype(float), problem
+
+
+@pytest.mark.parametrize(("mean", "concentration", "problems"), [(0.03, 1.0, 200), (0.1, 1.0, 60), (0.1, 0.3, 20)])
+def test_groups_of_few_problems_that_are_ever_all_right(mean: float, concentration: float, problems: int) -> None:
+    a = mean * concentration
+    truth = np.prod([(a + i) / (concentration + i) for i in range(4)])  # the fourth moment of the Beta distribution
+    rng, missed, silent = np.random.default_rng(8), 0, 0
+    for _ in range(200):
+        p = rng.beta(a, concentration - a, problems)
+        groups = np.floor(2.0 ** rng.uniform(0, 6, problems)).astype(int)
+        values, problem = _all_right(rng, p, groups)
+        found = over_problems(values, problem, 4 * len(values), 0.95)
+        out = not found.low <= truth <= found.high
+        missed, silent = missed + out, silent + (out and not found.caution)
+    assert missed > 0.09 * 200
+    assert silent < 0.05 * 200
+
+
+def test_pass_at_k_of_alike_problems_hardly_ever_has_a_caution() -> None:
+    rng = np.random.default_rng(9)
+    told = [over_problems(rng.binomial(8, 0.4, 60) / 8, np.arange(60), 480, 0.95).caution for _ in range(200)]
+    assert np.mean(np.array(told) != "") <= 0.02
+
+
+def test_one_problem_with_all_that_several_samples_show_has_a_caution() -> None:
+    values = np.zeros(60)
+    values[0] = 0.3  # the share of the sets of four that are all right, of problems that mostly have none
+    assert over_problems(values, np.arange(60), 480, 0.95).caution
+    assert not over_problems(np.ceil(values), np.arange(60), 60, 0.95).caution  # one draw of each: what is drawn is binomial
+
+
+def test_answers_in_turn_and_groups_say_what_a_star_means() -> None:
+    turns = [(str(i), [(i < 2, None), (i < 2, None)]) for i in range(12) for _ in range(6)]
+    task = ["t"] * len(turns)
+    revised = Episodes.record(turns, cap=2, fields={"decided_by": ["nobody"] * len(turns), "task": task})
+    shots = Episodes.record([(name, rights[:1]) for name, rights in turns], cap=1, fields={"task": task})
+    for log in (revised, shots):
+        said = [sentence for one in conclusions(survey(log)) for sentence in one.sentences]
+        assert any("]*" in sentence for sentence in said)
+        assert any(sentence.startswith("* An interval with a star") for sentence in said)
+
+
 def _log(problems: int, right: int) -> Episodes:
     """Problems with six episodes; in ``right`` of them every answer is right, in the others none, and half of those go on."""
     rows = []
@@ -110,7 +158,7 @@ def test_two_logs_without_a_difference_do_not_show_how_far_others_may_differ() -
     for part in (same.sample, same.decide):
         assert part.text() == "0.000 [-0.000, 0.000]*"
         assert part.caution.startswith("no problem came out differently")
-    assert (other.sample.caution, other.decide.caution) == ("", "")
+    assert not any(part.caution.startswith("no problem") for part in (other.sample, other.decide))
 
 
 def test_a_table_as_csv_has_it_in_a_column_of_its_own() -> None:

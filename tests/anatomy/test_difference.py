@@ -20,6 +20,7 @@ from dstheory.anatomy.beta import BetaFit
 from dstheory.anatomy.difference import Compared, NoSplit, Spread, compare, compare_first_answers, share_of
 from dstheory.anatomy.generate import Cell, simulate_log
 from dstheory.anatomy.rates import Estimate
+from dstheory.cli.anatomy.conclusions import conclusions
 from dstheory.errors import RecordError
 
 Decisions = tuple[float, float | np.ndarray]
@@ -408,8 +409,19 @@ def test_the_mean_over_labels_knows_of_problems_that_are_in_several() -> None:
 def test_few_decisions_are_said_to_make_parts_uncertain() -> None:
     """In 34 simulated pairs of 20 problems with p near 1, intervals of decisions' part held the truth in 24."""
     few, many = (simulate_log(n, p=0.5, a=0.8, b=0.6, cap=4, rng=3) for n in (12, 200))
-    said = [note for note in compare(few, many, names=("short", "long")).notes if "too narrow" in note]
-    assert said
-    assert any(note.startswith("short decided after ") for note in said)
-    assert not any("long" in note for note in said)
-    assert not [note for note in compare(many, many).notes if "too narrow" in note]
+    found = compare(few, many, names=("short", "long"))
+    few_show = "few decisions, or those of few problems, show a of short and b of short"
+    assert found.sample.caution == found.decide.caution == few_show
+    assert found.decide.text().endswith("]*")
+    assert not compare(many, many.with_field("model", Labels.constant("y", len(many)))).decide.caution.startswith("few")
+
+
+def test_why_intervals_of_a_comparison_are_narrow_is_said_once() -> None:
+    cells = [Cell("x", "t", 0.3, 0.8, 0.5), Cell("y", "t", 0.4, 0.9, 0.6)]
+    found = survey(generate_log(10, cells=cells, episodes_per_problem=3, concentration=0.7), compared=("x", "y"))
+    said = conclusions(found)[0].sentences
+    assert sum("too narrow" in one or "less often than" in one for one in said) == 1
+    assert found.comparison is not None
+    for split in (found.comparison, found.comparison_mean):
+        assert split is not None
+        assert split.decide.caution == split.sample.caution == "few decisions, or those of few problems, show a of x and a of y"

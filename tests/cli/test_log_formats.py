@@ -44,12 +44,11 @@ def test_samples_in_lists_are_counted_as_samples(dstheory, tmp_path: Path) -> No
     assert "18 samples read, 18 used" in ran.out
 
 
-def test_a_verifiers_yes_names_the_verifier(dstheory, tmp_path: Path) -> None:
-    """Also where no gain is shown: 'yes by the decisions' would be taken for the model's."""
+def test_a_verifier_is_named_beside_whether_it_helps(dstheory, tmp_path: Path) -> None:
     two = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
     rows = [{"id": i, "cap": 4, "decided_by": "verifier", "attempts": two if i < 3 else two[1:]} for i in range(8)]
     ran = dstheory("anatomy", _file(tmp_path / "a.jsonl", *rows), "--brief")
-    assert "Does resampling help? Yes, verifier decides; no gain is shown." in ran.out
+    assert "Does resampling help? Undecided, verifier decides." in ran.out
     assert "assumption tested is not rejected at 5 %, which does not show that it holds." in " ".join(ran.out.split())
 
 

@@ -162,8 +162,9 @@ def test_one_shot_logs_say_what_samples_give() -> None:
     assert "does not say whether resampling helps" in right.sentences[1]
     assert "--reader transcript --field transcript=KEY" in right.sentences[-1]
     assert "dead groups" in samples.short
-    assert "From step 0 to step 1" in samples.sentences[-1]
-    assert "is not tested" in samples.sentences[-1]
+    assert "From step 0 to step 1" in samples.sentences[-2]
+    assert "is not tested" in samples.sentences[-2]
+    assert samples.sentences[-1].startswith("* ")
 
 
 @pytest.mark.parametrize(("p", "said"), [(1.0, "every answer is right"), (0.0, "every answer is wrong")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dstheory.anatomy.answers import ASSUMED, MODEL
+from dstheory.anatomy.answers import ASSUMED, GAIN, MODEL
 from dstheory.anatomy.model_checks import ASSUMPTIONS
 from dstheory.cli.anatomy.document import number, odds, too_few
 from dstheory.texts import counted
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dstheory.anatomy.difference import Difference, FirstAnswers
+    from dstheory.anatomy.model_checks import Test
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions
@@ -40,13 +41,16 @@ _TERMS = {
 }
 
 
-# What the interval of a + b - 1 means.
+# What the interval of a + b - 1 means, by its side of 0.
 _MEANS = {
-    "yes": "above 0: decisions tell right from wrong",
-    "no": "below 0: decisions are worse than none",
-    "undecided": "0 is in the interval, so neither is shown",
-    "if these are its own": "whether they are the model's is not known",
+    1: "above 0: right answers are stopped at more often than wrong ones",
+    -1: "below 0: wrong answers are stopped at more often than right ones",
+    0: "0 is in the interval, so neither is shown",
 }
+_NEED_NOT = (
+    "That need not hold for any one problem, as stopping more often at easy problems does it too. A difference between the first "
+    "answers and those submitted would tell."
+)
 
 
 _NUMBERS = "--details shows the numbers."  # of logs that are too short for answers
@@ -116,14 +120,17 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     sentences = [f"{term('p')}: {rates.p.text()} over all attempts."]
     sentences += [f"{term(name)}: {rate.text()}." for name, rate in (("a", rates.a), ("b", rates.b))]
     if total.youden.value is not None:
-        sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {_MEANS[verdict]}.")
+        own = verdict != "if these are its own"
+        means = _MEANS[_sign(total.youden)] if own else "whether they are the model's is not known"
+        sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {means}.")
+        sentences += [_NEED_NOT] if verdict == "undecided" and _sign(total.youden) else []
     if total.decided_by == "model (assumed)":
         sentences.append("That the model itself decided is assumed: the log does not say who did.")
     elif total.decided_by != "model":
         sentences.append(f"Decided by: {total.decided_by}. Decisions that are not the model's say nothing about it.")
     if total.multiplier.value is not None:
         sentences.append(f"{_capital(term('odds multiplier'))}: {odds(total.multiplier)}.")
-    gain = total.realised["gain over the first answer"]
+    gain = total.realised[GAIN]
     sentences.append(
         f"Answers submitted are right in {_text(total.realised['accuracy'])} of the episodes, first answers in "
         f"{_text(total.none)}; the difference is {gain.text()}{_may_be_zero(gain)}."
@@ -131,10 +138,13 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     bad = [f"{test.name} ({_p_value(test.p_value)})" for test in group.checks if test.rejected()]
     tested = sum(test.p_value is not None for test in group.checks)
     if bad:
+        then = _by_chance(group.checks) or (
+            " What is said above then holds on average over what differs, not for each problem or round; the table of checks "
+            "says more."
+        )
         sentences.append(
             f"{REJECTED} Of {counted(tested, 'assumption')} of the model that could be tested, rejected at 5 %: "
-            f"{', '.join(bad)}. What is said above then holds on average over what differs, not for each problem or round; the "
-            "table of checks says more."
+            f"{', '.join(bad)}.{then}"
         )
     elif tested:
         none = "The one assumption tested is not" if tested == 1 else f"None of {tested} assumptions tested is"
@@ -142,9 +152,6 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     realised = (total.realised["accuracy"], total.none, gain)
     sentences += _starred(rates.p, rates.a, rates.b, total.youden, total.multiplier, *realised)
     short = total.helps
-    if verdict == "yes" and _sign(gain) < 1:
-        by = "yes by the decisions" if total.helps == verdict else total.helps  # who decides stays said
-        short = f"{by}; no gain is shown" if _sign(gain) == 0 else f"{by}, but answers got worse"
     if verdict in ("yes", "no") and total.youden.caution:
         short += "; the interval of a + b - 1 may be too narrow"
     return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
@@ -162,6 +169,7 @@ def _revised(of: str, found: Revisions) -> Conclusion:
         f"{within}.",
         f"{REJECTED + ' ' if found.afresh == 'rejected' else ''}That each answer is drawn afresh is {found.afresh}: {found.why}.",
         "Nobody decided whether to go on, so there is neither a nor b.",
+        *_starred(found.first, found.last, found.gain, found.right_to_right, found.wrong_to_right, found.within),
     )
     return Conclusion(f"{of}Do answers get better from first to last?", short, sentences)
 
@@ -290,6 +298,8 @@ def _share(split: Difference | MeanSplit) -> str:
 
 def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     """Say whether the answer stands: what rejected assumptions do to it, and what would be left of it."""
+    from dstheory.anatomy.surveys import tests_of_split
+
     asked = "Does this answer stand?"
     rejected = [test.name for tests in found.comparison_checks.values() for test in tests if test.rejected()]
     if not rejected:
@@ -303,7 +313,7 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         what = "One p for all problems and all rounds" if both else f"That {_assumed(others)}"
         said = f"Yes: no test rejects at 5 % what the split assumes. {what} is rejected, but not assumed."
         return f"{asked} {said}{_may_hide(found)}"
-    aside = f"{_by_chance(found)}{aside}"
+    aside = f"{_by_chance(tests_of_split(found.comparison_checks))}{aside}"
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         reasons: dict[str, list[str]] = {}
@@ -330,14 +340,12 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     return f"{asked} Yes. {said}.{aside}{_may_hide(found)}"
 
 
-def _by_chance(found: Survey) -> str:
+def _by_chance(tests: Iterable[Test]) -> str:
     """Say in how many logs one of so many tests gives as small a p-value although all of it holds, where that is not rare.
 
     At most in the number of tests times the p-value, whatever the tests have to do with each other (Boole's inequality).
     """
-    from dstheory.anatomy.surveys import tests_of_split
-
-    values = [test.p_value for test in tests_of_split(found.comparison_checks) if test.p_value is not None]
+    values = [test.p_value for test in tests if test.p_value is not None]
     chance = len(values) * min(values)
     if chance < _RARE:
         return ""
@@ -351,13 +359,16 @@ def _may_hide(found: Survey) -> str:
     untested = [name for name in _UNLIKE if any(test.name == name and test.p_value is None for test in tests)]
     if untested:
         return f" That {_assumed(untested)} could not be tested in both logs, and the split assumes it."
-    fewest = min((group.total.rates.episodes / group.total.rates.problems for group in found.groups), default=_TELLING)
-    if fewest >= _TELLING:
+    rates = [group.total.rates for group in found.groups]
+    fewest = min((one.episodes / one.problems for one in rates), default=_TELLING)
+    if fewest >= _TELLING and all(one.problems >= _TELLING_PROBLEMS for one in rates):
         return ""
+    few = min((one.problems for one in rates), default=0)
     many = "1 episode" if fewest == 1 else f"{fewest:.1f} episodes"
     return (
-        f" Departures can hide each other with {many} of each problem: where b differs between problems and falls with each "
-        f"attempt, tests may see neither. {_TELLING} episodes of each of {_TELLING_PROBLEMS} problems mostly show both."
+        f" Departures can hide each other with {many} of each of {counted(few, 'problem')}: where b differs between problems and "
+        f"falls with each attempt, tests may see neither. {_TELLING} episodes of each of {_TELLING_PROBLEMS} problems mostly "
+        "show both."
     )
 
 
@@ -377,8 +388,8 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
         return []
     way, sign = "fell" if after < before else "rose", "above" if part > 0 else "below"
     return [
-        f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is estimated {sign} 0: the "
-        "more is resampled, the more attempts go to hard problems; in the split each problem counts once."
+        f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is estimated {sign} 0. "
+        "Where problems differ, the more is resampled, the more attempts go to hard ones; in the split each problem counts once."
     ]
 
 
@@ -422,6 +433,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
 
 def _samples(of: str, shot: OneShot, term: _Terms) -> Conclusion:
     row = shot.sizes[-1]
+    shown = [row.passed, *([] if row.majority is None else [row.majority]), row.dead, row.all_right, row.all_wrong]
     sentences = [
         f"{term('pass@k')}, k = {row.k}: {_text(row.passed)}. It is reached only where something picks the right sample."
     ]
@@ -442,10 +454,12 @@ def _samples(of: str, shot: OneShot, term: _Terms) -> Conclusion:
             sentences.append("More of them are all right: harder problems would leave fewer without a signal.")
     if len(shot.steps) > 1:
         first, last = shot.steps[0], shot.steps[-1]
+        shown += [first.p, last.p, first.dead, last.dead]
         sentences.append(
             f"From step {first.step} to step {last.step}: p from {_text(first.p)} to {_text(last.p)}, dead groups from "
             f"{_text(first.dead)} to {_text(last.dead)}. Whether they changed is not tested."
         )
+    sentences += _starred(*shown)
     return Conclusion(f"{of}What do several samples of a problem give?", short, tuple(sentences))
 
 
@@ -459,7 +473,8 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
     short = "yes" if within.low > 0.5 else "no, it is the wrong way round" if within.high < 0.5 else "that is not shown"
     sentences = [
         f"Of a right and a wrong sample of one problem the right one has the higher score with chance {within.text()}; "
-        "0.5 is a score that says nothing."
+        "0.5 is a score that says nothing.",
+        *_starred(within),
     ]
     if rule.best.held_out is not None:
         sentences.append(

@@ -77,7 +77,7 @@ class Section:
     @property
     def below(self) -> list[str]:
         """The sentences below the table, and what a star in it means."""
-        return [*self.lines, *([_STAR] if any(cell.endswith("]*") for row in self.rows for cell in row) else [])]
+        return [*self.lines, *([_STAR] if any("]*" in text for row in (*self.rows, self.lines) for text in row) else [])]
 
 
 def document(found: Survey) -> list[Section]:
@@ -145,7 +145,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
             ],
             words=2,
             lines=[
-                "right: the share of first answers, and of those submitted; it helps where a + b > 1, that is where the odds grow"
+                "right: the share of first answers, and of those submitted; it helps where a + b > 1 and more of these are right"
             ],
         ),
         Section(
@@ -313,8 +313,8 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
     area = [f"area under the ROC curve: {rule.area.text()}, of all samples", f"within problems: {rule.area_within.text()}"]
     if rule.area.value == 1 and rule.distinct == 2:
         area.append("the score has two values, which say exactly what is right: is it the verdict?")
-    if rule.area.value is not None and rule.area.high < 0.5:
-        area.append("right samples have lower scores than wrong ones: reverse the score")
+    if rule.area_within.value is not None and rule.area_within.high < 0.5:
+        area.append("within problems right samples have lower scores than wrong ones: reverse the score")
     chosen = []
     if best.threshold is not None and best.same is not None:
         chosen = [

@@ -1,0 +1,118 @@
+"""What is said in words is true of simulated logs whose truth is known; the logs are drawn here, without the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dstheory.anatomy import Episodes
+from dstheory.anatomy.answers import answer
+from dstheory.anatomy.episodes import Labels
+from dstheory.anatomy.model_checks import Test
+from dstheory.anatomy.score_rule import judge_score
+from dstheory.anatomy.surveys import survey
+from dstheory.cli.anatomy.conclusions import _helps, _may_hide, _Terms, conclusions
+from dstheory.cli.anatomy.document import _scores
+
+Rates = Callable[[np.ndarray], np.ndarray]
+
+
+def _log(rng: np.random.Generator, a: Rates, b: Rates, *, problems: int, episodes: int, cap: int = 6) -> Episodes:
+    """p is Beta(0.4, 0.6); a and b may depend on the p of a problem."""
+    rows = []
+    for i, p in enumerate(rng.beta(0.4, 0.6, problems)):
+        for _ in range(episodes):
+            attempts: list[tuple[bool, str | None]] = []
+            while not attempts or (attempts[-1][1] == "resample" and len(attempts) < cap):
+                right = bool(rng.random() < p)
+                stops = rng.random() < (a(p) if right else 1 - b(p))
+                attempts.append((right, None if len(attempts) == cap - 1 else "stop" if stops else "resample"))
+            rows.append((str(i), attempts))
+    return Episodes.record(rows, cap=cap, fields={"task": ["t"] * len(rows)})
+
+
+@pytest.mark.parametrize(("problems", "episodes"), [(20, 1), (40, 3)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_decisions_that_know_the_problem_and_not_the_answer_are_not_said_to_help(problems: int, episodes: int, side: int) -> None:
+    """a + b = 1 in each problem, and a is larger at easy or at hard ones: over all attempts a + b is not 1; nothing is gained."""
+
+    def a(p: np.ndarray) -> np.ndarray:
+        return 0.55 + side * 0.7 * (p - 0.5)
+
+    rng, signs, said = np.random.default_rng(4), 0, 0
+    for _ in range(60):
+        found = answer(_log(rng, a, lambda p: 1 - a(p), problems=problems, episodes=episodes))
+        signs += found.youden.low > 0 if side > 0 else found.youden.high < 0
+        said += found.helps in ("yes", "no")
+    assert signs > 0.15 * 60  # else this tests nothing
+    assert said <= 0.05 * 60
+
+
+def test_what_an_index_without_a_gain_shows_is_said() -> None:
+    log = _log(np.random.default_rng(5), lambda p: 0.2 + 0.7 * p, lambda p: 0.8 - 0.7 * p, problems=40, episodes=3)
+    one = conclusions(survey(log))[0]
+    assert one.short == "undecided"
+    text = " ".join(one.sentences)
+    assert "above 0: right answers are stopped at more often than wrong ones. That need not hold for any one problem" in text
+
+
+def test_rejections_that_chance_may_give_do_not_say_that_problems_or_rounds_differ() -> None:
+    log = _log(np.random.default_rng(6), lambda p: 0.0 * p + 0.9, lambda p: 0.0 * p + 0.7, problems=60, episodes=1)
+    found = survey(log).groups[0]
+
+    def said(least: float) -> str:
+        checks = [Test(f"{name} over rounds", "", 9.0, 1.0, p, "", 9, "") for name, p in (("p", least), ("a", 0.6), ("b", 0.7))]
+        group = SimpleNamespace(total=found.total, checks=checks)
+        return " ".join(_helps("", group, _Terms()).sentences)  # type: ignore[arg-type]
+
+    assert "The smallest of 3 p-values is 0.04, as chance alone gives in up to 12 % of logs." in said(0.04)
+    assert "holds on average" not in said(0.04)
+    assert "holds on average over what differs" in said(0.01)
+
+
+def test_few_problems_hide_departures_whatever_their_episodes() -> None:
+    def said(problems: int, episodes: int) -> str:
+        rates = SimpleNamespace(problems=problems, episodes=problems * episodes)
+        group = SimpleNamespace(total=SimpleNamespace(rates=rates))
+        return _may_hide(SimpleNamespace(comparison_checks={}, groups=[group]))  # type: ignore[arg-type]
+
+    assert "with 8.0 episodes of each of 10 problems" in said(10, 8)
+    assert "with 1 episode of each of 400 problems" in said(400, 1)
+    assert said(200, 4) == ""
+
+
+def test_a_score_is_reversed_for_what_it_does_within_problems() -> None:
+    """Hard problems have the higher scores, and within each the right samples: over all samples the area is below 1/2."""
+    rng, rows, scores = np.random.default_rng(7), [], []
+    for i in range(60):
+        hard = i % 2
+        for right in rng.random(12) < (0.2 if hard else 0.8):
+            rows.append((str(i), [(bool(right), None)]))
+            scores.append(f"{3 * hard + right + 0.5 * rng.normal():.6f}")
+    log = Episodes.record(rows, cap=1, fields={"decision_score": scores})
+    found = judge_score(log, splits=0)
+    assert found.area.high < 0.5 < found.area_within.low
+    assert not any("reverse" in line for section in _scores("", found) for line in section.lines)
+    turned = Labels.of([str(-float(score)) for score in scores])
+    said = [
+        line for section in _scores("", judge_score(log.with_field("decision_score", turned), splits=0)) for line in section.lines
+    ]
+    assert "within problems right samples have lower scores than wrong ones: reverse the score" in said
+
+
+def test_the_area_of_a_log_that_one_problem_dominates() -> None:
+    """Half of the samples are of one problem, each problem shifts its scores: P(right above wrong) is that of N(1, 4) above 0."""
+    from statistics import NormalDist
+
+    truth, rng, held = NormalDist(0.0, 2.0).cdf(1.0), np.random.default_rng(8), 0
+    for _ in range(60):
+        problem = np.concatenate([np.zeros(160, dtype=int), np.repeat(np.arange(1, 20), 8)])
+        right = rng.random(len(problem)) < rng.beta(1.5, 1.5, 20)[problem]
+        scores = right + rng.normal(size=len(problem)) + rng.normal(size=20)[problem]
+        rows = [(str(i), [(bool(one), None)]) for i, one in zip(problem, right, strict=True)]
+        area = judge_score(Episodes.record(rows, cap=1, fields={"decision_score": [f"{x:.6f}" for x in scores]}), splits=0).area
+        held += area.low <= truth <= area.high
+    assert held >= 0.9 * 60
