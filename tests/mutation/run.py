@@ -248,6 +248,7 @@ def _replace(path: Path, mutant: Mutant) -> None:
     """Give all functions of a module the code of its mutant."""
     old, new = (list(_codes(compile(source, str(path), "exec", dont_inherit=True))) for source in (mutant.source, mutant.tree()))
     changed = {a: b for a, b in zip(old, new, strict=True) if a != b}
+    gc.unfreeze()  # tests/conftest.py freezes what is loaded, and the collector does not list what is frozen
     for function in [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ in changed]:
         function.__code__ = changed[function.__code__]
 

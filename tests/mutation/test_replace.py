@@ -1,0 +1,23 @@
+"""A mutant stands in place of what was loaded before, and frozen."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from mutation import run
+
+from dstheory.user_files import import_file
+
+
+def test_what_is_frozen_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "formula.py"
+    path.write_text("def twice(x):\n    return x + x\n")
+    module, (mutant, *_) = import_file("objectives", path), run.mutants_of(path.read_text())
+    assert module.twice(3) == 6
+    gc.freeze()
+    try:
+        run._replace(path, mutant)
+    finally:
+        gc.freeze()
+    assert module.twice(3) == 0
