@@ -338,11 +338,12 @@ def test_names_of_recurring_parts_put_back_give_every_long_formula_of_the_claims
     long = 0
     for claim in all_claims().values():
         for formula in (formula for step in claim.steps() for formula in step.formulas):
-            if len(latex(formula)) <= 1500 or formula.has(derivative):
+            size = len(latex(formula))
+            if size <= 1500 or formula.has(derivative):
                 continue
             long += 1
             short, parts = with_names(formula)
-            assert len(latex_named(formula)) < 0.6 * len(latex(formula)), claim.id
+            assert len(latex_named(formula)) < 0.6 * size, claim.id
             old, new = ([side for x in each.atoms(sp.core.relational.Relational) for side in x.args] for each in (formula, short))
             at = {symbol: mpmath.mpf(k) / 97 for k, symbol in enumerate(sorted(formula.free_symbols, key=str), start=2)}
             with mpmath.workdps(40):
