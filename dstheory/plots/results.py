@@ -89,7 +89,7 @@ def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> 
 
 
 def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
-    """Draw two points per row on a logarithmic axis; what is 0 has no place there and is written at the edge."""
+    """Draw two points per row on a logarithmic axis; what has no place there, 0 or no finite number, is written at the edge."""
     values = np.array(pairs, dtype=np.float64)
     known = values[np.isfinite(values) & (values > 0)]
     rows = np.arange(len(pairs))
@@ -98,9 +98,11 @@ def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str
         there = np.isfinite(values[:, j]) & (values[:, j] > 0)
         axes.plot(values[there, j], rows[there], marker, color=look["color"], markeredgecolor="0.2", markersize=6.5,
                   markerfacecolor=look["color"] if stage == "sample" else "white", label=look["label"])  # fmt: skip
-        for row in rows[~there]:
-            axes.annotate(f"{look['label']}: 0", (0.0, row), xycoords=("axes fraction", "data"), xytext=(3, 4 - 9 * j),
-                          textcoords="offset points", fontsize=7)  # fmt: skip
+    for row, pair in enumerate(values):
+        words = [f"{STAGES[stage]['label']}: {x:g}" for stage, x in zip(STAGES, pair, strict=True) if not 0 < x < np.inf]
+        text = f"both: {pair[0]:g}" if len(words) == 2 and f"{pair[0]:g}" == f"{pair[1]:g}" else "\n".join(words)
+        axes.annotate(text, (0.0, row), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
+                      fontsize=7, va="center")  # fmt: skip
     if known.size:
         axes.set_xscale("log")
         axes.set_xlim(10 ** np.floor(np.log10(known.min()) - 0.2), 10 ** np.ceil(np.log10(known.max()) + 0.2))

@@ -144,3 +144,13 @@ def test_in_a_column_no_text_is_cut_and_no_ticks_touch(results: dict[str, object
             low, high = sorted(axes.get_xlim())
             shown = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
             assert all(left.x1 <= right.x0 for left, right in pairwise(sorted(shown, key=lambda box: box.x0)))
+
+
+def test_parts_of_the_gradient_that_have_no_place_on_the_axis_are_written_as_they_are() -> None:
+    """An infinite energy was written as 0, and of objectives with two zeros one text lay on the next."""
+    pairs = [(0.1, 9.0), (0.0, 0.0), (0.0, 0.0), (0.2, 0.0), (np.inf, 3.0), (np.nan, np.nan)]
+    parts = {f"objective {i}": SimpleNamespace(sample=one, decide=two) for i, (one, two) in enumerate(pairs)}
+    figure = attribution_figure({n: SimpleNamespace(gradient=p, energy=p) for n, p in parts.items()})  # type: ignore[misc]
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert written == ["", "both: 0", "both: 0", "decisions: 0", "sampling: inf", "both: nan"]
+    assert word_faults(figure) == []
