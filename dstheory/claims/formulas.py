@@ -70,22 +70,28 @@ _UNDERSTOOD = (
 def plain_definitions(
     definitions: Mapping[Any, Any], domain: Mapping[str, Domain], known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Resolve definitions, which may use earlier ones and those ``known``, to expressions in the symbols of the domain.
+    """Resolve definitions, which may use one another, in any order, and those ``known``, to expressions in the domain's symbols.
 
     >>> from dstheory.claims.domains import UNIT
     >>> p, q, r = sympy.symbols("p q r")
-    >>> plain_definitions({q: 1 - p, r: p / q}, {"p": UNIT})
+    >>> plain_definitions({r: p / q, q: 1 - p}, {"p": UNIT})
     {'q': 1 - p, 'r': p/(1 - p)}
     """
-    resolved: dict[str, Any] = {}
+    waiting: dict[str, Any] = {}
     for key, value in definitions.items():
         name = name_of(key)
         if name in domain:
             raise DomainError(f"{name} has both a domain and a definition; a symbol is either free or defined")
-        if name in resolved or name in (known or {}):
+        if name in waiting or name in (known or {}):
             raise DomainError(f"{name} is defined twice")
-        resolved[name] = plain(value, domain, {**(known or {}), **resolved})
-    return resolved
+        waiting[name] = as_expression(value)
+    resolved = dict(known or {})
+    while waiting:
+        ready = [name for name, value in waiting.items() if not any(s.name in waiting for s in value.free_symbols)]
+        if not ready:
+            raise DomainError(f"{', '.join(waiting)} cannot be resolved: their definitions use one another in a circle")
+        resolved[ready[0]] = plain(waiting.pop(ready[0]), domain, resolved)
+    return {name: value for name, value in resolved.items() if name not in (known or {})}
 
 
 def plain(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:

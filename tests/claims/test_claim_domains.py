@@ -100,12 +100,13 @@ def test_symbols_are_matched_by_name():
     assert plain(positive - p, {"p": UNIT}, {}) == 0
 
 
-def test_definitions_may_use_earlier_ones_but_not_shadow():
+def test_definitions_may_use_one_another_but_not_shadow():
     assert plain_definitions({q: 1 - p, r: q**2}, {"p": UNIT}) == {"q": 1 - p, "r": (1 - p) ** 2}
     with pytest.raises(DomainError, match="both a domain and a definition"):
         plain_definitions({p: sp.Integer(1)}, {"p": UNIT})
-    with pytest.raises(DomainError, match="no domain"):
-        plain_definitions({q: r + 1, r: p}, {"p": UNIT})
+    assert plain_definitions({r: q**2, q: 1 - p}, {"p": UNIT}) == {"q": 1 - p, "r": (1 - p) ** 2}
+    with pytest.raises(DomainError, match="q, r cannot be resolved: their definitions use one another in a circle"):
+        plain_definitions({q: r + 1, r: q}, {"p": UNIT})
 
 
 @pytest.mark.parametrize("formula", [True, sp.true, sp.Eq(p, p)])

@@ -39,6 +39,7 @@ from dstheory.claims import (
     search,
 )
 from dstheory.claims.evaluation import to_interval
+from dstheory.claims.formulas import explained
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.steps.enclosure import _mean_value_form, _relation_holds
@@ -721,3 +722,16 @@ def test_an_irrational_number_lies_between_the_decimals_that_are_known_of_it(nam
 
 def test_a_constant_of_which_nothing_is_known_is_refused():
     assert "EulerGamma is not understood" in verdict(decide("Less.", p * sp.EulerGamma < 1)).message
+
+
+def test_an_error_of_a_claim_is_its_own_even_where_sympy_compared_on_the_way():
+    """What SymPy asks while it compares, an operand's own sign say, may say what is wrong better than any other word."""
+
+    class Odd(sp.Symbol):
+        @property
+        def is_extended_real(self) -> bool:
+            raise ClaimError("mine")
+
+    with pytest.raises(ClaimError) as raised:
+        sp.Max(Odd("odd"), 1)
+    assert explained(raised.value) is raised.value

@@ -93,3 +93,10 @@ def test_domains_of_every_kind_have_their_distances() -> None:
     for low, high in itertools.product((None, Fraction(-1, 2), Fraction(0)), (None, Fraction(3), Fraction(7, 2))):
         sides = ends("p", Domain(low, high))
         assert [side is None for side in sides] == [low is None, high is None]
+
+
+def test_what_may_be_zero_makes_nothing_positive():
+    """The last look at an exact solution: its sum must begin with a product that is positive, if the polynomial is to be."""
+    atoms = [Atom("p", p, strict=False)]
+    assert combination(p, atoms, strict=False) is not None
+    assert combination(p, atoms) is None

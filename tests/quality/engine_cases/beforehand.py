@@ -61,8 +61,22 @@ BEFOREHAND = [
         "three statements that are one", FAILS, "", {"p q": UNIT}, lambda: decide("", Equivalent(p > HALF, q > HALF, p + q > 1))
     ),
     case("a definition by itself", ERROR, "V", {p: UNIT}, lambda: decide("", V > 0), definitions={V: V + p}),
-    case("two definitions in a circle", ERROR, "W", {p: UNIT}, lambda: decide("", V > 0), definitions={V: W + p, W: V}),
-    case("a definition before what it needs", ERROR, "W", {p: UNIT}, lambda: identity("", V, p), definitions={V: W, W: p}),
+    case(
+        "two definitions in a circle",
+        ERROR, "V, W cannot be resolved", {p: UNIT}, lambda: decide("", V > 0), definitions={V: W + p, W: V},
+    ),
+    case(
+        "a definition before what it needs",
+        FAILS, "1/2 < 1/2", {p: UNIT}, lambda: decide("", V < HALF), definitions={V: W, W: p},
+    ),
+    case(
+        "a step's definition before what it needs",
+        FAILS, "1/2 < 1/2", {p: UNIT}, lambda: decide("", V < HALF, using={V: W, W: p}),
+    ),
+    case(
+        "a step's definitions in a circle",
+        ERROR, "V, W cannot be resolved", {p: UNIT}, lambda: decide("", p > V, using={V: W, W: V}),
+    ),
     case(
         "two definitions of one name",
         ERROR,
