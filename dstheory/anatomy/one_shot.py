@@ -106,7 +106,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     >>> log = Episodes.record([("x", [(c, None)]) for c in (True, True, False, False)] + [("y", [(True, None)])] * 4, cap=1)
     >>> found = one_shot(log)
     >>> [(row.k, round(row.passed.value, 3), row.dead.text(2)) for row in found.sizes[1:]]
-    [(2, 0.917, '0.67 [0.07, 1.00]'), (4, 1.0, '0.50 [0.00, 1.00]')]
+    [(2, 0.917, '0.67 [0.07, 1.00]*'), (4, 1.0, '0.50 [0.00, 1.00]*')]
     """
     group = groups_of(episodes)
     n = np.bincount(group)
