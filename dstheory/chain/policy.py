@@ -28,6 +28,7 @@ from dstheory.texts import counted
 
 _TURN_AXES = ("turn", "prompt", "answer")
 _NEAR = 0.5  # logits that differ by less: probabilities that share a digit
+_LITTLE = 1e-2  # of two numbers: what is left of them lacks more than two digits
 _CERTAIN = 1.0 + 1e-4  # the sum of weights over the largest, where the others' keep few digits in it
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
 
@@ -393,7 +394,9 @@ class Policy(Immutable, Tabulated):
             up = _difference_of_gaps(self.sample_logits, other.sample_logits, self.likeliest)
             first = np.where(self.likeliest, answer, 0.0).sum(axis=-1, keepdims=True)
             (log_p, log_q), p = pairs[0], self.sample_prob
-            others = np.where(np.abs(up) < _NEAR, p * np.expm1(-up), np.exp(log_q + first) - p)  # p exp(-up), less p
+            near = np.abs(up) < _NEAR
+            others = p * np.expm1(-up) if near.any() else np.zeros(())  # p exp(-up), less p
+            others = others if near.all() else np.where(near, others, np.exp(log_q + first) - p)
             size, total = (table.sum(axis=-1, keepdims=True) for table in (np.abs(others), others))
             first = np.where(size < _NEAR, np.log1p(total), first)
             smaller = np.maximum(np.abs(up), np.abs(first)) < np.maximum(np.abs(log_p), np.abs(log_q))
@@ -506,16 +509,17 @@ class Policy(Immutable, Tabulated):
 def _difference_of_gaps(one: Floats, other: Floats, at: Bools) -> Floats:
     """Return one - one[at] - (other - other[at]) along the last axis, to all digits; NaN where both are minus infinity.
 
-    The differences within a row are the large ones: what rounding takes from them is added again (D. Knuth, TAOCP 2, 4.2.2).
+    The differences within a row are the large ones: where little is left of two of them, what rounding took from each is added
+    again (D. Knuth, TAOCP 2, 4.2.2).
     """
-    total = left = np.zeros(())
-    for sign, table in ((1.0, one), (-1.0, other)):
-        top = np.where(at, table, 0.0).sum(axis=-1, keepdims=True)
-        gap = table - top
-        back = gap - table
-        lost = (table - (gap - back)) - (top + back)
-        total, left = total + sign * gap, left + sign * np.where(np.isfinite(gap), lost, 0.0)
-    return np.asarray(total + left)
+    found = [(table, np.where(at, table, 0.0).sum(axis=-1, keepdims=True)) for table in (one, other)]
+    gaps = [table - top for table, top in found]
+    left = gaps[0] - gaps[1]
+    if not (np.abs(left) < _LITTLE * np.abs(gaps[0])).any():
+        return np.asarray(left)
+    back = [gap - table for gap, (table, _) in zip(gaps, found, strict=True)]
+    lost = [(table - (gap - b)) - (top + b) for gap, b, (table, top) in zip(gaps, back, found, strict=True)]
+    return np.asarray(left + np.where(np.isfinite(left), lost[0] - lost[1], 0.0))
 
 
 def _rounding(value: Any) -> float:

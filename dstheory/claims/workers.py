@@ -193,7 +193,6 @@ def serve(parent: int, *, watched: bool = False) -> None:
         try:
             path = request["path"]
             if intact is None and Path(path) not in bundled_files():
-
                 intact = Intact()
             if path not in loaded:
                 _limit(_LOAD_LIMIT)

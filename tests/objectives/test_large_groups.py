@@ -444,8 +444,11 @@ def test_sizes_are_bounded_before_anything_is_allocated() -> None:
 
 
 def test_a_chance_that_numbers_cannot_hold_is_named() -> None:
-    """In groups without end a credit over a standard deviation has the size of 1/sqrt(p): p = e^-1050 is no number."""
-    far = solve(MDP, Policy.tabular(-700 * Z[None], U[None]))
+    """In groups without end a credit over a standard deviation has the size of 1/sqrt(p): p = e^-1050 is no number.
+
+    A likelier first answer of the first prompt would be what goes on most: the others all but never do.
+    """
+    far = solve(MDP, Policy.tabular(-700 * Z[None], np.array([[1.0, 700.0, 700.0], *U[1:]])[None]))
     with pytest.raises(
         ChainError, match=r"chance of a success at prompt 0 is 0\.0.*: must be at least 1e-290 where it can occur"
     ):
