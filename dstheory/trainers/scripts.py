@@ -11,6 +11,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -27,8 +28,8 @@ LONGEST_LINE = 100_000  # characters of one line of the file
 
 _DECLARES = ("declare", "export", "local", "readonly", "typeset")
 _ENDS = ("break", "continue", "exec", "exit", "return")
-_OTHERS = ("cat", "cd", "chmod", "cp", "echo", "grep", "kill", "ls", "mkdir", "mv", "nvidia-smi", "pip", "pkill", "printf", "rm",
-           "sleep", "tee")  # fmt: skip
+_OTHERS = (":", "cat", "cd", "chmod", "cp", "echo", "grep", "kill", "ls", "mkdir", "mv", "nvidia-smi", "pip", "pkill", "printf",
+           "rm", "sleep", "tee")  # fmt: skip
 """Programs that start no other."""
 _KEEP = (":", "mapfile", "read", "readarray")  # what runs no here-document
 _LAUNCHERS = ("conda", "ray", "uv", "wandb")  # that have arguments of their own before a program's
@@ -36,10 +37,12 @@ _MACHINE = re.compile(r"(^|/)(activate|[\w.]*rc|[\w.]*profile)$|/etc/|/init/")  
 _SHORT = {"-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path"}  # of Hydra
 _SHELL = re.compile(r"(^|/)(ba|z)?sh$")
 _BLANK = "\0"  # in what is not known, which is not taken apart
+_OUTER = "\u02d1"  # a letter behind the names that a here-document has from the shell that writes it
 _LIVE = re.compile(r"\$|`")
 _MANY = re.compile(r"\$\{\w+\[[@*]\][^{}]*\}")
-_LIVE_ALONE = re.compile(r"\$(\w+|\{[^{}]*\})")
+_LIVE_ALONE = re.compile(r"\$(\w+|\{[^{}]*\}|\(.*\))|`.*`", re.DOTALL)
 _BRACES = re.compile(r"\$\{(#?)(\w+|[@*])(?:\[([^]]*)\])?(?:(:?[-=+?])(.*)|(.*))\}", re.DOTALL)
+_PUT = re.compile(r"\\\$|\$\(\(.*?\)\)|\$\{?#?[A-Za-z_]\w*")
 _CHANGES = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))|(?:\+\+|--)\s*([A-Za-z_]\w*)")
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 
@@ -69,6 +72,9 @@ class _Value:
 
     parts: list[_Part]
     line: int
+
+    def words(self) -> list[str]:
+        return [word for part in self.parts for word in part.text.split()]
 
 
 _OUTSIDE = _Value([], 0)
@@ -101,7 +107,7 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
     starts = re.compile(_pattern(*programs) if programs else r"(?!)")
     try:
         reader = _Reader(name, starts)
-        reader.read(text.replace(_BLANK, ""), 1)
+        reader.read(text.replace(_BLANK, "").replace(_OUTER, ""), 1)
         reader.read_what_is_not_called()
     except ShellError as error:
         raise FileFormatError(f"{name}, line {error.line}: no shell command ({error}): correct it") from error
@@ -261,11 +267,15 @@ class _Reader:
         if not others or (same and _OUTSIDE not in values):
             return values[0]
         line = others[0].line
-        if len(others) == len(values) or was is _OUTSIDE:
-            return self._unknown(name, line)
+        texts_alone = all(value.parts and all(part.maybe for part in value.parts[1:]) for value in values)
         self._count((len(was.parts) + sum(len(other.parts) for other in others)) // 16)  # which is done at once
+        if len(others) == len(values) or was is _OUTSIDE:
+            keys = [part for value in others if any(map(_is_key, value.words())) for part in value.parts]
+            arrays = not texts_alone and all(not value.parts or _is_key(value.parts[0].text) for value in values)
+            before = [] if arrays and _OUTSIDE not in values else self._unknown(name, line).parts
+            return _Value([*before, *(replace(part, maybe=True) for part in keys)], line)
         more: list[_Part] = []
-        if all(value.parts and all(part.maybe for part in value.parts[1:]) for value in (was, *others)):  # no arrays
+        if texts_alone:
             first, more = was.parts[0], was.parts[1:]
             for other in others:
                 new = other.parts[0]
@@ -331,18 +341,21 @@ class _Reader:
 
     def _document(self, document: Document) -> None:
         """Follow a here-document, which may be a script."""
-        try:
-            if document.quoted:
-                self._inside(document.text, document.line + 1)
-            else:
-                self._apart(partial(self.read, document.text.replace("\\$", "$"), document.line + 1))
-        except ShellError:
-            pass  # no script, or none that can be run
+        text, has = document.text, _Layer()
 
-    def _inside(self, text: str, line: int) -> None:
-        """Follow a script that another shell runs, which has what is exported."""
+        def put(name: re.Match[str]) -> str:
+            has[f"{name[0]}{_OUTER}"] = self._get(name[0])
+            return f"{name[0]}{_OUTER}"
+
+        if not document.quoted:  # $A is that of this shell, and \$A that of the shell that runs it
+            text = _PUT.sub(lambda at: "$" if at[0][0] == "\\" else re.sub(r"[A-Za-z_]\w*", put, at[0]), text)
+        with suppress(ShellError):  # no script, or none that can be run
+            self._inside(text, document.line + 1, has)
+
+    def _inside(self, text: str, line: int, has: _Layer | None = None) -> None:
+        """Follow a script that another shell runs, which has what is exported, and what else it has."""
         outside, functions = self.layers, self.functions
-        self.layers, self.functions = [{name: self._get(name) for name in self.exported}], {}
+        self.layers, self.functions = [{name: self._get(name) for name in self.exported} | (has or {})], {}
         try:
             self._apart(partial(self.read, text, line))
         finally:
@@ -673,7 +686,7 @@ def _settings(words: Sequence[_Part]) -> Iterator[tuple[KeyValue, bool, bool]]:
     """Yield the settings among the arguments of a command, with whether their values are known and whether they are given."""
     i = 0
     while i < len(words):
-        part = replace(words[i], text=words[i].text.replace(_BLANK, " "))
+        part = _as_written(words[i])
         text, i = _SHORT.get(part.text, part.text), i + 1
         key, sign, value = text.partition("=")
         if not part.known and (_LIVE.search(key) if sign or key.startswith("--") else _LIVE_ALONE.fullmatch(key)):
@@ -683,7 +696,7 @@ def _settings(words: Sequence[_Part]) -> Iterator[tuple[KeyValue, bool, bool]]:
             while not sign and i < len(words) and not _is_key(words[i].text) and (words[i].maybe or not part.maybe):
                 if not words[i].known and (_LIVE_ALONE if values else _MANY).fullmatch(words[i].text):
                     break  # it may be keys
-                values.append(replace(words[i], text=words[i].text.replace(_BLANK, " ")))
+                values.append(_as_written(words[i]))
                 i += 1
             values = [one for one in values if not one.text.isspace()]
             doubts = [one.line if one.maybe and not part.maybe else one.unless for one in (part, *values)]
@@ -698,6 +711,10 @@ def _settings(words: Sequence[_Part]) -> Iterator[tuple[KeyValue, bool, bool]]:
             yield KeyValue(made.key, made.value, part.line, part.unless), part.known, not part.maybe
 
 
+def _as_written(part: _Part) -> _Part:
+    return replace(part, text=part.text.replace(_BLANK, " ").replace(_OUTER, ""))
+
+
 def _is_key(word: str) -> bool:
     """Return whether a word of a command line begins another setting."""
     return bool(re.match(r"--[A-Za-z]|~\w", word)) or word in _SHORT or assignment(word) is not None
@@ -709,6 +726,8 @@ def _whole(text: str) -> int | None:
     >>> _whole("1024 * (2 + 6)"), _whole("-7 / 2"), _whole("2 ** 9"), _whole("a")
     (8192, -3, None, None)
     """
+    if "#" in text:  # 2#101 is of the base 2, and a comment here
+        return None
     try:
         return _result(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError, ZeroDivisionError, KeyError):

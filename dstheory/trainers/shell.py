@@ -21,6 +21,8 @@ _REDIRECTS = re.compile(r"(?:\d+|\{\w+\})?(<<<|<<-?|<&|<>|<|>>|>\||>&|>)|&>>?")
 _SIGN = re.compile(r"&&|\|\||\|&?|;(?![;&])|&(?!>)")
 _FUNCTION = re.compile(r"(?:function[ \t]+([\w:.-]+)[ \t]*(?:\([ \t]*\))?|([\w:.-]+)[ \t]*\([ \t]*\))\s*")
 _RESERVED = re.compile(r"(?:[a-z]+|[!{}])(?=[\s;&|()<>]|\Z)")
+_WITHIN = r"(?<=\s)#[^\n]*|(?<!<)<<-?[ \t]*(['\"\\]?)(\w+)\1[^\n)]*\n(?:[^\n]*\n){0,1000}?\t*\2(?=\n)"
+"""In the brackets of a command, what holds signs that are none: comments and here-documents."""
 _VARIABLE = re.compile(r"\$(?:\w+|[@*#?$!-])")
 
 
@@ -416,9 +418,9 @@ class _Grammar:
             if found is None:
                 raise self.error("a quote is not closed")
             self.i = found.end()
-        elif self.at("$(", "${"):
+        elif self.at("$(", "${", "$["):
             self.i += 1
-            self.i = self.closing("(", ")") if self.at("(") else self.closing("{", "}")
+            self.i = self.closing(*next(pair for pair in ("()", "{}", "[]") if self.at(pair[0])))
         elif found := _VARIABLE.match(self.text, self.i):
             self.i = found.end() if not found[0][1].isdigit() else self.i + 2
         else:
@@ -429,7 +431,8 @@ class _Grammar:
     def closing(self, opens: str, closes: str) -> int:
         """Return the place behind the bracket that closes the one here."""
         depth = 0
-        signs = re.compile(rf"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|[{opens}{closes}]", re.DOTALL)
+        words = rf"{_WITHIN}|" if opens == "(" else ""
+        signs = re.compile(rf"{words}\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|[\{opens}\{closes}]", re.DOTALL)
         for found in signs.finditer(self.text, self.i):
             depth += (found[0] == opens) - (found[0] == closes)
             if not depth and found[0] == closes:

@@ -71,7 +71,10 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
                            [("n", 1, None), ("m", "(2)", None)], []),
     "a login shell": ("srun bash -lc 'python -m my.train --n 1'\n", [("n", 1, None)], []),
     "an array in which a command stands": (
-        "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("m", 3, None)], ["n"],
+        "A=(\n  --n 1 2 $(seq 3 5)\n  --m 3\n)\npython -m my.train ${A[@]}\n", [("n", [1, 2], None), ("m", 3, None)], ["**"],
+    ),
+    "an array that each of two branches sets": (
+        "if x; then\n A=(--n 1 --m 2)\nelse\n A=()\nfi\npython -m my.train --n 3 \"${A[@]}\"\n", [("n", 3, 2)], ["m"],
     ),
     "what a function sets": ("N=8\nf() { N=4; }\nf\npython -m my.train --n $N\n", [("n", 4, None)], []),
     "what a function sets that is called so": (
@@ -86,7 +89,7 @@ SCRIPTS: dict[str, tuple[str, list[tuple[str, object, int | None]], list[str]]] 
     "an array of values": ("A=(1 2)\npython -m my.train --m 1 --n ${A[@]}\n", [("m", 1, None), ("n", [1, 2], None)], []),
     "a variable that may hold anything": (
         "if true; then A='--n 1'; fi\npython -m my.train --m 1 --verbose=1 $A >> $LOG\n",
-        [("m", 1, None), ("verbose", 1, None)], ["**"],
+        [("m", 1, None), ("verbose", 1, None)], ["**", "n"],
     ),
     "arguments that the script was given": ("E=()\npython -m my.train --m=1 ${E[@]} \"$@\"\n", [("m", 1, None)], []),
     "another program's arguments": (

@@ -70,6 +70,10 @@ EXACT = [
     "A=()\ntrl grpo ${A[@]+\"${A[@]}\"} --n 1",
     "NS=(2 4 8)\nI=1\ntrl grpo --n ${NS[$I]} --m ${NS[I+1]}",
     "die() { exit 1; }\nN=1\n[ -n \"$X\" ] && die\n[ -d . ] || { N=2; die; }\ntrl grpo --n $N",
+    "export Q=3\nB=2\nbash <<E\nQ=$B\nB=5\ntrl grpo --n \\$Q --m $B --k \\${C:-7} --j ${B:-8} --z ${Z:-9} --l \"${Q}x\""
+    " --o \\$B\nE",
+    ": '\ntrl grpo --n 9\n'\ntrl grpo --n 8",
+    "X=3\nbash <<E\nX=5\ntrl grpo --n \\$X --m $X --o \\${X} --p $((X*2))\nE",
 ]  # fmt: skip
 # what is not read is said, and what is read without doubt is what bash hands over
 TOLD = [
@@ -115,6 +119,23 @@ TOLD = [
     "K=$(echo n)\ntrl grpo --$K 3 --n 5 a.$K=4 --m 1",
     "A=(--n 1)\nif [ -z \"$X\" ]; then A+=(--n 2 --flag); fi\ntrl grpo \"${A[@]}\" --m 1",
     "while read -r n; do\n trl grpo --n $n --m 1\ndone <<EOF\n3\nEOF",
+    # what is put in for the shell that writes a script is not what the other shell has
+    "X=3\nbash <<E\ntrl grpo --n \\$X --m $X\nE",
+    "X=$(echo 3)\nbash <<E\nX=4\ntrl grpo --n $X --m \\$X\nE",
+    # brackets and quotes in comments and here-documents within $(...)
+    "P=$(cat <<'E'\nDon't (\nE\n)\ntrl grpo --n 4 --p \"$P\"",
+    "P=$(cat <<-E | cat\n\tDon't ) (\n\tE\n)\ntrl grpo --n 4 --p \"$P\"",
+    "P=$( # it's one )\n echo 3 )\ntrl grpo --n 4 --p $P",
+    # numbers in other bases, and as they were written before $((...))
+    "trl grpo --n 4 --m $((2#101 + 1)) --o $((16#f))",
+    "N=4\ntrl grpo --n 4 --m $[N*2]",
+    # keys that a command, or a branch, may have behind a value or a flag
+    "echo '--n 9 --k 1' > a\ntrl grpo --n=5 $(cat a)",
+    "echo '--n 9 --k 1' > a\ntrl grpo --n 5 `cat a` --m 1",
+    "echo '--n 9 --k 1' > a\nA=$(cat a)\ntrl grpo --n=5 $A --m 1",
+    "if [ -z \"$X\" ]; then A='--n 1'; fi\ntrl grpo --n 5 --verbose $A",
+    "if [ -n \"$X\" ]; then A='--n 1'; else A='--k 2'; fi\ntrl grpo --n 5 --verbose $A",
+    "if [ -z \"$X\" ]; then A=(--k 2); fi\ntrl grpo --n 5 --verbose ${A[@]}",
 ]  # fmt: skip
 
 
