@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +43,7 @@ def run(command: str, folder: Path, width: str = WIDTH) -> str:
 def session(block: str, run: Callable[[str], str]) -> str:
     """Return a console block with the output of its commands renewed.
 
-    ``| head -n N``, ``| tail -n N`` and ``| grep -A N WORD`` (the first line with it, and N more) cut the output.
+    ``| head -n N``, ``| tail -n N`` and ``| grep -A N WORD`` cut the output as these programs do.
     """
     lines = []
     for line in re.findall(r"^\$ dstheory (.+)$", block, flags=re.MULTILINE):
@@ -51,8 +52,9 @@ def session(block: str, run: Callable[[str], str]) -> str:
         if cut:
             end, _, number, *word = shlex.split(cut)
             if end == "grep":
-                first = next(i for i, text in enumerate(output) if word[0] in text)
-                output = output[first : first + 1 + int(number)]
+                hits = [i for i, text in enumerate(output) if word[0] in text]
+                kept = sorted({j for i in hits for j in range(i, min(i + 1 + int(number), len(output)))})
+                output = [f"--\n{output[j]}" if i + 1 < j else output[j] for i, j in pairwise([kept[0] - 1, *kept])]
             else:
                 output = output[: int(number)] if end == "head" else output[-int(number) :]
         lines += [f"$ dstheory {line}", *output]

@@ -27,6 +27,8 @@ VALUES = {
     "GRADING_MEMORY": grading._MEMORY,
     **{name: getattr(files, name) for name in ("LARGEST_CONFIGURATION", "DEEPEST_CONFIGURATION", "MOST_BEGINNINGS")},
     "DEEPEST_SCRIPT": scripts.DEEPEST_SCRIPT,
+    "MOST_WORDS": scripts.MOST_WORDS,
+    "MOST_PUT": scripts.MOST_PUT,
     "MOST_SETTINGS": entries.MOST_SETTINGS,
     "LARGEST_GROUP": counts.LARGEST_GROUP,
     "MOST_VALUES": plan._MOST,

@@ -71,7 +71,9 @@ def _config_value(ctx: click.Context, param: click.Parameter, entry: Any, place:
     try:
         param.type_cast_value(ctx, given)
     except click.BadParameter as error:
-        raise DSTheoryError(f"{place}: {error.message.replace(repr(given), 'it')}") from error
+        said = error.message
+        rule = f"it{said.removeprefix(repr(given))}" if said.startswith(repr(given)) else said
+        raise DSTheoryError(f"{place}: {rule}") from error
     return given
 
 

@@ -53,14 +53,15 @@ class Whole(click.IntRange):
 
 
 class Ruled(click.ParamType[Any]):
-    """A number that the table of parameters has a rule for."""
+    """A number or an expression that the table of parameters has a rule for."""
 
     def __init__(self, row: Parameter, of: Of) -> None:
         self.row, self.of = row, of
-        self.name = ("float" if row.kind == "number" else "integer") + ("|inf" if row.endless else "")
+        names = {"number": "float", "whole": "integer", "expression": "text"}
+        self.name = names[row.kind] + ("|inf" if row.endless else "")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse; what is no number, or out of range, is a usage error that says the rule."""
+        """Parse; what cannot be read, or is out of range, is a usage error that says the rule."""
         try:
             return self.row.value(value, self.of)
         except DSTheoryError as error:

@@ -80,7 +80,7 @@ def _option(row: Parameter | Together, of: Of, changes: dict[str, Any]) -> Calla
     if isinstance(row, Together):
         kind: Any = Numbers(*row.words, parts=row.parts, one_for_all=row.one_for_all)
     else:
-        kinds: dict[str, Any] = {"choice": click.Choice(row.choices), "flag": bool, "expression": str}
+        kinds: dict[str, Any] = {"choice": click.Choice(row.choices), "flag": bool}
         kind = kinds.get(row.kind) or Ruled(row, of)
         default = None if row.own else default
         flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag

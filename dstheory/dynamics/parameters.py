@@ -12,7 +12,8 @@ Source: derived here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -48,6 +49,7 @@ class Parameter:
         minimal: whether it describes the minimal chain M0 only.
         of: whose parameter it is.
         units: for labels; "1" has no unit.
+        read: what reads the text of an expression; it raises for one that it cannot read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Parameter:
     minimal: bool = False
     of: tuple[Of, ...] = field(default=("optimum", "simulate"))
     units: str = "1"
+    read: Callable[[str], object] = str
 
     def value(self, given: Any, of: Of) -> Any:
         """Return one value in its own type.
@@ -86,6 +89,7 @@ class Parameter:
         if self.kind == "choice":
             return self._choice(str(given).strip())
         if self.kind == "expression":
+            self.read(str(given).strip())
             return str(given).strip()
         if self.kind == "flag":
             return self._flag(given)
@@ -173,6 +177,36 @@ def _training(name: str, long_name: str, help: str = "", **more: Any) -> Paramet
     return Parameter(name, long_name, help, **{"group": "training", "of": ("simulate",), **more})
 
 
+# The numerics are imported by those who give one of these.
+def _read_normaliser(text: str) -> object:
+    from dstheory.objectives.parts import normaliser_named
+
+    return normaliser_named(text)
+
+
+def _read_reward_functions(text: str) -> object:
+    from dstheory.objectives.expectation.rewards import reward_terms
+
+    return reward_terms(text)
+
+
+def read_baseline(text: str) -> str | float:
+    """Return the baseline of REINFORCE that a text says.
+
+    Raises:
+        DSTheoryError: it is none.
+
+    >>> read_baseline("0.5"), read_baseline("opo")
+    (0.5, 'opo')
+    """
+    if text in ("mean", "opo"):
+        return text
+    with suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
+    raise DSTheoryError(f"baseline is {text!r}: must be a finite number, mean or opo")
+
+
 _INSIDE: dict[str, Any] = {"low": 0.0, "high": 1.0, "open_low": True, "open_high": True}
 _UNIT: dict[str, Any] = {"low": 0.0, "high": 1.0}
 _BELOW_ONE: dict[str, Any] = {"low": 0.0, "high": 1.0, "open_high": True}
@@ -253,7 +287,7 @@ TABLE: tuple[Parameter | Together, ...] = (
     _setting("epsilon", "number added to the standard deviation", "Added to the standard deviation, >= 0; default 0.", low=0.0),
     _setting("normaliser", "what sums over tokens are divided by",
              "responses, response-tokens, group-tokens, batch-tokens or constant:TOKENS, instead of a group objective's own.",
-             kind="expression", sets="normalise_by"),
+             kind="expression", read=_read_normaliser, sets="normalise_by"),
     _setting("max_tokens", "constant of Dr. GRPO", "The constant that dr-grpo divides by, > 0; default 1024.",
              low=0.0, open_low=True, units="tokens"),
     _setting("dynamic_sampling", "whether dead groups are drawn again", "Draw groups whose rewards are all equal again.",
@@ -266,7 +300,7 @@ TABLE: tuple[Parameter | Together, ...] = (
     _setting("baseline_per", "whose mean is the baseline", "The mean of the group's rewards, or per turn of those that reach it.",
              kind="choice", choices=("response", "turn")),
     _setting("baseline", "baseline of REINFORCE", "Of reinforce-baseline: a number, mean, or opo; default mean.",
-             kind="expression"),
+             kind="expression", read=read_baseline),
     _setting("outcome", "what group objectives compare",
              "Correctness, or the chain's return; default correctness, with --reward or --resample-cost the return.",
              kind="choice", choices=("correct", "return")),
@@ -276,7 +310,7 @@ TABLE: tuple[Parameter | Together, ...] = (
              ("reward_correct", "reward_return"), ("correct", "return"), group="settings"),
     _setting("reward_functions", "what responses are paid for",
              "Sum of correct, return, turns, tokens, or four numbers as of --reward: 'correct + -0.1*turns + 0.5*0,0,1,0'.",
-             kind="expression"),
+             kind="expression", read=_read_reward_functions),
     _setting("combine", "where rewards are combined",
              "Combine them before credits are formed (the default), or their credits, divided by the batch's deviation or not.",
              kind="choice", choices=("before", "after", "after-batch")),
@@ -305,7 +339,8 @@ TABLE: tuple[Parameter | Together, ...] = (
     _setting("corrected_kl", "whether k3 is multiplied by the ratio", "Multiply k3 by the ratio and differentiate both.",
              kind="flag"),
     _setting("kl_normaliser", "what a KL penalty's tokens are divided by",
-             "Normaliser of a KL penalty in a sum; default that of the reward beside it.", kind="expression"),
+             "Normaliser of a KL penalty in a sum; default that of the reward beside it.", kind="expression",
+             read=_read_normaliser),
     _setting("kl_baseline", "baseline of a KL in the reward",
              "Of k1-reward: subtract nothing (the default), the mean of the others, or the group's.",
              kind="choice", choices=("none", "others", "group")),

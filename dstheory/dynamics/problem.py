@@ -18,7 +18,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.dynamics.conditions import CONDITIONS, expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer, schedule
-from dstheory.dynamics.parameters import FIELDS, PAIRS, PARAMETERS, POLICIES, TOGETHER, value_at
+from dstheory.dynamics.parameters import FIELDS, PAIRS, PARAMETERS, POLICIES, TOGETHER, read_baseline, value_at
 from dstheory.errors import DSTheoryError, RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
 from dstheory.objectives.base import Objective
@@ -119,8 +119,8 @@ def objective_at(
             )
     fields = {FIELDS[name]: value for name, value in fields.items() if only is None or name in only}
     fields |= {field: value for name, field, value in _together(settings) if only is None or name in only}
-    if isinstance(baseline := fields.get("baseline"), str) and baseline not in ("mean", "opo"):
-        fields["baseline"] = _number(baseline)
+    if isinstance(baseline := fields.get("baseline"), str):
+        fields["baseline"] = read_baseline(baseline)
     if isinstance(text := fields.get("reward_functions"), str):
         if "reward_weights" in fields:
             raise DSTheoryError("reward_functions has weights in it: leave reward_weights out")
@@ -144,13 +144,6 @@ def _together(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         own = {name: settings.get(part) for name, part in zip("pab", TOGETHER[option].parts, strict=True)}
         if any(value is not None for value in own.values()):
             yield option, option, Policy.minimal(**{n: value_at(settings, n) if v is None else v for n, v in own.items()})
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise DSTheoryError(f"baseline is {text!r}: must be a number, mean or opo") from None
 
 
 def _taught(objective: Objective, teacher: Policy) -> Objective:

@@ -370,11 +370,11 @@ def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Esti
 
 
 def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
-    """Name the labels on the horizontal axis; many or long ones are slanted and thinned."""
+    """Name the labels on the horizontal axis; many or long ones are slanted and thinned, the last one kept: it may be of all."""
     labels = [figure_text(label, longest=14) for label in labels]
     count, longest = len(labels), max(map(len, labels))
     step = max(1, -(-count // 14))
-    ticks = list(range(0, count, step))
+    ticks = list(range(count - 1, -1, -step))[::-1]
     slanted = count > 4 and longest * len(ticks) > 24
     axes.set_xticks(ticks, [labels[i] for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.6, count - 0.4)

@@ -94,15 +94,26 @@ def test_a_setting_that_nobody_takes_is_said(dstheory) -> None:
     [
         (["--normaliser", "tokens"], "normaliser is 'tokens': must be one of responses"),
         (["--std", "median"], "'median' is not one of"),
-        (["--baseline", "median"], "baseline is 'median': must be a number, mean or opo"),
+        (["--baseline", "median"], "baseline is 'median': must be a finite number, mean or opo"),
+        (["--baseline", "nan"], "baseline is 'nan': must be a finite number, mean or opo"),
+        (["--kl-normaliser", "constant:0"], "tokens is 0.0: must be finite and > 0"),
+        (["--reward-functions", "correct + x*turns"], "the factor 'x' of 'turns' is not a number"),
+        (["--reward-functions", "length"], "reward function is 'length': must be one of correct"),
         (["--dual-clip", "0.5"], "dual_clip"),
         (["--mdp", "x.json", "--sampler", "0.5,0.5,0.5"], "--sampler describes the minimal chain"),
     ],
 )
-def test_values_out_of_range_are_one_sentence(dstheory, args: list[str], message: str) -> None:
+def test_values_out_of_range_are_errors_of_usage(dstheory, args: list[str], message: str) -> None:
     ran = dstheory("attribute", "--objective", "grpo", *args)
-    assert ran.code in (1, 2)
+    assert ran.code == 2
     assert message in " ".join(ran.err.split())
+
+
+def test_an_expression_of_a_configuration_is_an_error_of_input(dstheory, tmp_path) -> None:
+    (tmp_path / "c.toml").write_text('objective = ["grpo"]\nnormaliser = "tokens"\n', encoding="utf-8")
+    ran = dstheory("attribute", "--config", tmp_path / "c.toml")
+    assert ran.code == 1
+    assert "sets 'normaliser' to 'tokens': normaliser is 'tokens': must be one of responses" in " ".join(ran.err.split())
 
 
 def test_a_sweep_varies_them(dstheory, tmp_path) -> None:

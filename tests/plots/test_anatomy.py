@@ -78,10 +78,12 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 9, 30])
-def test_many_labels_are_thinned(count: int) -> None:
+def test_many_labels_are_thinned_and_the_last_one_is_kept(count: int) -> None:
     cells = [Cell("m", f"{i}x{i} digits", 0.5, 0.9, 0.5) for i in range(1, count + 1)]
     figure = anatomy_figure(survey(generate_log(3, cells=cells)))
-    assert 1 <= len(figure.axes[0].get_xticks()) <= 14
+    names = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert 1 <= len(names) <= 14
+    assert names[-1] == ("1x1 digits" if count == 1 else "(all)")
 
 
 def test_rounds_show_the_share_of_those_that_reach_them() -> None:
