@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from profiles import in_turn
 
 from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError, InfiniteDivergenceError
@@ -175,16 +176,19 @@ def test_rows_without_lengths_take_the_compiled_path(objective) -> None:
     np.testing.assert_allclose(found.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
 
 
-@pytest.mark.parametrize("near", [False, True])
-@pytest.mark.parametrize("beta", [0.0, 0.05, 30.0])
 @pytest.mark.parametrize(
-    ("make", "width"),
-    [(GRPO, 25), (GRPONoStd, 150), (GSPO, 25), (DAPO, 150), (CISPO, 25), (DAPOBatch, 25), (RLOO, 25), (NFT, 25), (PPOClip, 25),
-     (ReinforceBaseline, 25), (partial(DAPOBatch, prompts=3), 25), (partial(DAPOBatch, dynamic_sampling=True), 25),
-     (partial(GRPO, group_size=70, std="leave-one-out", epsilon=0.01), 25), (partial(DAPO, group_size=201), 25)],
+    ("made", "penalty"),
+    in_turn(
+        [(GRPO, 25), (GRPONoStd, 150), (GSPO, 25), (DAPO, 150), (CISPO, 25), (DAPOBatch, 25), (RLOO, 25), (NFT, 25),
+         (PPOClip, 25), (ReinforceBaseline, 25), (partial(DAPOBatch, prompts=3), 25),
+         (partial(DAPOBatch, dynamic_sampling=True), 25),
+         (partial(GRPO, group_size=70, std="leave-one-out", epsilon=0.01), 25), (partial(DAPO, group_size=201), 25)],
+        [(0.0, False), (0.0, True), (0.05, True), (0.05, False), (30.0, False), (30.0, True)], each=3,
+    ),
 )  # fmt: skip
-def test_groups_in_one_pass(make, width: int, beta: float, near: bool) -> None:
+def test_groups_in_one_pass(made, penalty: tuple[float, bool]) -> None:
     """With lengths and penalties: answers of one block and of several, a reference far away and one beside the policy."""
+    (make, width), (beta, near) = made, penalty
     rng = np.random.default_rng(width)
     mdp, policy, reference = large(seed=width, prompts=250 if width > 64 else 1400, width=width)
     z = policy.sample_logits.copy()
