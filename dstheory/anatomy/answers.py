@@ -82,9 +82,9 @@ class Answers:
         decided_by: who decided, as the log says it ("verifier (200 of 400 episodes)" where not in all of them, "nobody" where the
             number of attempts was fixed, "nobody (one answer each)" where it was one); else "model (assumed)", or "unknown: ..."
             where all decisions were right, or all episodes have one number of attempts.
-        helps: "yes", "no" (the interval of the Youden index and that of the gain over the first answer lie on one side of 0),
-            "undecided", "cannot be estimated"; with ", oracle decides" and the like where it is not the model; "if these are its
-            own" where that is unknown; "nobody decides".
+        helps: "yes", "no" (the interval of the Youden index, the test within problems and the estimated gain over the first
+            answer are on one side of 0), "undecided", "cannot be estimated"; with ", oracle decides" and the like where it is not
+            the model; "if these are its own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
         predicted: by the pooled chain: the same without the last, and "accuracy, no cap", "attempts, no cap".
         perfect, none: accuracy under a perfect decision at the log's largest cap, and under none.
@@ -150,7 +150,7 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
         youden=index,
         multiplier=multiplier(table, rates),
         decided_by=who,
-        helps=_helps(index, realised[GAIN], who),
+        helps=_helps(index, within_problems(table), realised[GAIN], who),
         realised=realised | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
@@ -220,8 +220,28 @@ def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
     return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b", caution=a.caution or b.caution)
 
 
-def _helps(index: Estimate, gain: Estimate, who: str) -> str:
-    """Say whether resampling helps: the gain must agree.
+def within_problems(table: ProblemCounts) -> float:
+    """Return how many standard deviations more often decisions stop at right answers than chance does, given the problem.
+
+    Decisions that do not depend on the answer, given the problem, stop at any of its answers that were decided about equally
+    likely: of N, S of them stops and C right, the number of right stops is hypergeometric. Its excess is added up over problems,
+    however these differ, and divided by the root of the added variances; 0 where no problem has answers and decisions of both
+    kinds. Source: Mantel and Haenszel (1959).
+
+    >>> log = Episodes.record([(x, [(False, "resample"), (True, "stop")]) for x in "abcd"])
+    >>> within_problems(ProblemCounts.of(log))
+    2.0
+    """
+    names = ("decided_correct", "decided_wrong", "stop_correct", "resample_wrong")
+    right, wrong, right_stops, wrong_resamples = (1.0 * table.column(name) for name in names)
+    n, stops = right + wrong, right_stops + wrong - wrong_resamples
+    excess = table.times @ (right_stops - stops * right / np.maximum(n, 1.0))
+    variance = table.times @ (stops * (n - stops) * right * wrong / np.maximum(n * n * (n - 1.0), 1.0))
+    return float(excess / np.sqrt(variance)) if variance > 0 else 0.0
+
+
+def _helps(index: Estimate, within: float, gain: Estimate, who: str) -> str:
+    """Say whether resampling helps: decisions within problems must show it too, and the estimated gain must agree.
 
     Where a or b differs between problems, a + b > 1 over all of them says nothing of any one: whoever stops more often at easy
     problems, whatever the answer, has it too, and gains nothing.
@@ -232,7 +252,9 @@ def _helps(index: Estimate, gain: Estimate, who: str) -> str:
         return "cannot be estimated"
     if who.startswith(_UNKNOWN):
         return "if these are its own"
-    found = "yes" if index.low > 0 and gain.low > 0 else "no" if index.high < 0 and gain.high < 0 else "undecided"
+    sure, gained = normal_quantile(index.level), gain.value or 0.0
+    helps, harms = index.low > 0 and within > sure and gained > 0, index.high < 0 and within < -sure and gained < 0
+    found = "yes" if helps else "no" if harms else "undecided"
     return found if who in (MODEL, ASSUMED) else f"{found}, {who} decides"
 
 

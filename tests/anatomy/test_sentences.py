@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from dstheory.anatomy import Episodes
-from dstheory.anatomy.answers import answer
+from dstheory.anatomy.answers import answer, within_problems
 from dstheory.anatomy.episodes import Labels
 from dstheory.anatomy.model_checks import Test
+from dstheory.anatomy.rates import ProblemCounts
 from dstheory.anatomy.score_rule import judge_score
 from dstheory.anatomy.surveys import survey
 from dstheory.cli.anatomy.conclusions import _helps, _may_hide, _Terms, conclusions
@@ -49,6 +51,29 @@ def test_decisions_that_know_the_problem_and_not_the_answer_are_not_said_to_help
         said += found.helps in ("yes", "no")
     assert signs > 0.15 * 60  # else this tests nothing
     assert said <= 0.05 * 60
+
+
+def test_decisions_that_help_are_mostly_said_to() -> None:
+    """By the answers to each problem; the difference from first answers alone is sure in two of three such logs."""
+    rng = np.random.default_rng(8)
+    logs = [_log(rng, lambda p: 0.0 * p + 0.85, lambda p: 0.0 * p + 0.6, problems=40, episodes=3) for _ in range(40)]
+    assert sum(answer(log).helps == "yes" for log in logs) >= 36
+
+
+def test_the_excess_of_right_stops_within_problems_is_that_of_all_ways_to_spread_them() -> None:
+    """Two problems of unlike shares, a third one twice, and one whose answers are all right."""
+    decided = {"x": "RRRW", "y": "RWWWW", "z": "RW", "u": "RW", "v": "RR"}  # its answers
+    stops = {"x": (0, 3), "y": (0, 2), "z": (0,), "u": (0,), "v": (1,)}  # those that are stopped at, one episode each
+    moments, rows = np.zeros(3), list[tuple[str, list[tuple[bool, str | None]]]]()
+    for name, text in decided.items():
+        right = np.array([mark == "R" for mark in text])
+        for i, r in enumerate(right.tolist()):
+            rows.append((name, [(r, "stop")] if i in stops[name] else [(r, "resample"), (True, None)]))
+        ways = np.array([right[list(way)].sum() for way in combinations(range(len(right)), len(stops[name]))])
+        moments += right[list(stops[name])].sum(), ways.mean(), ways.var()
+    found = within_problems(ProblemCounts.of(Episodes.record(rows, cap=2)))
+    assert found == pytest.approx((moments[0] - moments[1]) / np.sqrt(moments[2]), rel=1e-12)
+    assert within_problems(ProblemCounts.of(Episodes.record([("v", [(True, "stop")])] * 3))) == 0
 
 
 def test_what_an_index_without_a_gain_shows_is_said() -> None:

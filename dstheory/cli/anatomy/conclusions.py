@@ -48,9 +48,10 @@ _MEANS = {
     0: "0 is in the interval, so neither is shown",
 }
 _NEED_NOT = (
-    "That need not hold for any one problem, as stopping more often at easy problems does it too. A difference between the first "
-    "answers and those submitted would tell."
+    "That need not hold for any one problem, as stopping more often at easy problems does it too; answers to the same problem do "
+    "not show that resampling helps or harms."
 )
+_WITHIN = "Answers to the same problem show it too, so that it is not because some problems are easier."
 
 
 _NUMBERS = "--details shows the numbers."  # of logs that are too short for answers
@@ -124,6 +125,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
         means = _MEANS[_sign(total.youden)] if own else "whether they are the model's is not known"
         sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {means}.")
         sentences += [_NEED_NOT] if verdict == "undecided" and _sign(total.youden) else []
+        sentences += [_WITHIN] if verdict in ("yes", "no") else []
     if total.decided_by == "model (assumed)":
         sentences.append("That the model itself decided is assumed: the log does not say who did.")
     elif total.decided_by != "model":
