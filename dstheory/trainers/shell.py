@@ -21,7 +21,7 @@ _REDIRECTS = re.compile(r"(?:\d+|\{\w+\})?(<<<|<<-?|<&|<>|<|>>|>\||>&|>)|&>>?")
 _SIGN = re.compile(r"&&|\|\||\|&?|;(?![;&])|&(?!>)")
 _FUNCTION = re.compile(r"(?:function[ \t]+([\w:.-]+)[ \t]*(?:\([ \t]*\))?|([\w:.-]+)[ \t]*\([ \t]*\))\s*")
 _RESERVED = re.compile(r"(?:[a-z]+|[!{}])(?=[\s;&|()<>]|\Z)")
-_WITHIN = r"(?<=\s)#[^\n]*|(?<!<)<<-?[ \t]*(['\"\\]?)(\w+)\1[^\n)]*\n(?:[^\n]*\n){0,1000}?\t*\2(?=\n)"
+_WITHIN = r"(?<=\s)#[^\n]*|(?<!<)<<-?[ \t]*['\"\\]?(\w++)['\"]?[^\n)]*\n(?:[^\n]*\n){0,200}?\t*\1(?=\n)"
 """In the brackets of a command, what holds signs that are none: comments and here-documents."""
 _VARIABLE = re.compile(r"\$(?:\w+|[@*#?$!-])")
 

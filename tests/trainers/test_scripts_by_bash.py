@@ -124,6 +124,7 @@ TOLD = [
     "X=$(echo 3)\nbash <<E\nX=4\ntrl grpo --n $X --m \\$X\nE",
     # brackets and quotes in comments and here-documents within $(...)
     "P=$(cat <<'E'\nDon't (\nE\n)\ntrl grpo --n 4 --p \"$P\"",
+    "P=$(cat <<EOF\nE\nDon't (\nEO\nEOF\n)\ntrl grpo --n 4 --p \"$P\"",
     "P=$(cat <<-E | cat\n\tDon't ) (\n\tE\n)\ntrl grpo --n 4 --p \"$P\"",
     "P=$( # it's one )\n echo 3 )\ntrl grpo --n 4 --p $P",
     # numbers in other bases, and as they were written before $((...))
