@@ -33,8 +33,8 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
     said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a").out
-    (headline,) = re.findall(r"decisions' share\s+of\s+the\s+change\s+is\s+(-?\d\.\d\d \[\S+\s+\S+\])", said)
-    (row,) = re.findall(r"^ +mean over task .*?(-?\d\.\d\d \[\S+ \S+\])$", said, flags=re.MULTILINE)
+    (headline,) = re.findall(r"decisions' share\s+of\s+the\s+change\s+is\s+(-?\d\.\d\d \[\S+\s+\S+\]\*?)", said)
+    (row,) = re.findall(r"^ +mean over task .*?(-?\d\.\d\d \[\S+ \S+\]\*?)$", said, flags=re.MULTILINE)
     assert row == headline
 
 

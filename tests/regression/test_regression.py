@@ -106,7 +106,7 @@ CASES = [
     Case("log_latin1.csv", 1, ("line 2 is not UTF-8 (byte 0xe9 in column 13): save the file as UTF-8",)),
     Case("chain_not_utf8.jsonl", 1, ("line 1 is not UTF-8",), SIMULATE),
     Case("header_with_cr.csv", 1, ("cannot be read as a table",)),
-    Case("transcript_surrogate.jsonl", 0, ("attempts found by pattern in 1 record",),
+    Case("transcript_surrogate.jsonl", 1, ("line 1: what the answer says last is not certain, and not judged",),
          EXPORT + r" --checker final-answer --segment pattern --pattern 'ANSWER: (.*)'"),
     # JSON
     Case("null.jsonl", 1, ("line 1: holds null: must be an object",)),
