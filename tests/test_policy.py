@@ -379,3 +379,15 @@ def test_reprs_say_what_kind_it_is() -> None:
     many, turns = Policy.minimal(p=[0.5] * 2, a=0.5, b=0.5), Policy.tabular(np.zeros((3, 2, 2)), np.zeros((3, 2, 2)))
     assert repr(many) == "Policy(linear in 3 parameters, stationary, 1 prompt x 2 answers, runs (2,))"
     assert repr(turns) == "Policy(tabular, indexed by 3 turns, 2 prompts x 2 answers)"
+
+
+def test_log_ratios_of_a_run_do_not_depend_on_the_runs_beside_it() -> None:
+    """Of the first, gaps that differ by little are corrected; those of the second need nothing."""
+    logits = np.array([[[[0.3, -30.1, -2.0]]], [[[0.1, 5.3, -0.7]]]])
+    others = np.array([[[[0.2, -30.2000001, -2.1]]], [[[0.1, 5.5, -0.4]]]])
+    stops = np.zeros_like(logits)
+    both = Policy.tabular(logits, stops).log_ratios(Policy.tabular(others, stops))
+    for i in range(2):
+        alone = Policy.tabular(logits[i], stops[i]).log_ratios(Policy.tabular(others[i], stops[i]))
+        for table, one in zip(both, alone, strict=True):
+            np.testing.assert_array_equal(table[i], one)

@@ -515,11 +515,12 @@ def _difference_of_gaps(one: Floats, other: Floats, at: Bools) -> Floats:
     found = [(table, np.where(at, table, 0.0).sum(axis=-1, keepdims=True)) for table in (one, other)]
     gaps = [table - top for table, top in found]
     left = gaps[0] - gaps[1]
-    if not (np.abs(left) < _LITTLE * np.abs(gaps[0])).any():
+    little = np.abs(left) < _LITTLE * np.abs(gaps[0])
+    if not little.any():
         return np.asarray(left)
     back = [gap - table for gap, (table, _) in zip(gaps, found, strict=True)]
     lost = [(table - (gap - b)) - (top + b) for gap, b, (table, top) in zip(gaps, back, found, strict=True)]
-    return np.asarray(left + np.where(np.isfinite(left), lost[0] - lost[1], 0.0))
+    return np.asarray(np.where(little, left + (lost[0] - lost[1]), left))  # no entry depends on what its neighbours need
 
 
 def _rounding(value: Any) -> float:
