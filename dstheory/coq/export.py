@@ -20,14 +20,13 @@ from dstheory.claims.formulas import text
 from dstheory.claims.steps.base import ClaimContext, StepContext
 from dstheory.claims.witnesses import is_witness
 from dstheory.coq import general
-from dstheory.coq.points import point_theorem
-from dstheory.coq.statements import Theorem, fingerprint
 from dstheory.coq.terms import NotExportedError, identifier
-from dstheory.coq.theorems import theorem
+from dstheory.coq.theorems import Theorem, fingerprint, point_theorem, theorem
 from dstheory.errors import DSTheoryError
 from dstheory.typeset import unmarked
 
 _HERE = Path(__file__).resolve().parent
+_SECONDS = 60.0  # of processor time for the signs of a claim's factors
 AXIOMS = (
     "ClassicalDedekindReals.sig_forall_dec",
     "ClassicalDedekindReals.sig_not_dec",
@@ -84,18 +83,13 @@ class ExportedClaim:
         return "\n".join(lines)
 
 
-def part_of(claim: Claim, *, seconds: float = 60.0) -> ExportedClaim:
-    """Return a claim with its steps as theorems.
-
-    Args:
-        claim: The claim.
-        seconds: Processor time for the signs of factors.
-    """
+def part_of(claim: Claim) -> ExportedClaim:
+    """Return a claim with its steps as theorems."""
     context = ClaimContext(
         domain=claim.domain_by_name,
         definitions=claim.plain_definitions,
         assumptions=claim.plain_assumptions,
-        deadline=time.process_time() + seconds,
+        deadline=time.process_time() + _SECONDS,
     )
     if claim.recorded == "fails":
         return _refuted(claim, context)

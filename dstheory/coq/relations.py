@@ -11,8 +11,7 @@ from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or
 
 from dstheory.coq.handelman import Atom, Combination, combination
 from dstheory.coq.signs import Product, Signs, positive
-from dstheory.coq.tactics import asserted
-from dstheory.coq.terms import NotExportedError, number
+from dstheory.coq.terms import NotExportedError, asserted, number
 
 _LEMMA = {">": "gt_iff", "<": "lt_iff", ">=": "ge_iff", "<=": "le_iff", "==": "eq_iff", "!=": "ne_iff"}
 _SHOWN = {">": "0 < {}", "<": "{} < 0", ">=": "0 <= {}", "<=": "{} <= 0", "==": "{} = 0", "!=": "{} <> 0"}
@@ -52,12 +51,11 @@ class Relations:
 
     Args:
         signs: What is known to be positive.
-        lines: The script of what is said before.
         defined: Whether there are definitions to put in.
     """
 
-    def __init__(self, signs: Signs, lines: list[str], *, defined: bool) -> None:
-        self.signs, self.lines = signs, lines
+    def __init__(self, signs: Signs, *, defined: bool) -> None:
+        self.signs = signs
         self._equal = "subst; equal" if defined else "equal"  # an assumption that is used up in a lemma cannot be rewritten by it
         self._signed: dict[Any, Sign] = {}
 

@@ -1,4 +1,4 @@
-"""What is known before a formula is proved: ranges, signs of factors, denominators that are not zero."""
+"""What is known before a formula is proved: ranges, signs of factors, denominators that are not zero, laws of logarithms."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import sympy
 from dstheory.claims.steps.base import StepContext
 from dstheory.coq.certificates import Certificate, certificate, ends
 from dstheory.coq.handelman import Atom, combination
-from dstheory.coq.tactics import asserted, first_of, posed, replaced
-from dstheory.coq.terms import identifier, number
-from dstheory.coq.unknowns import Unknowns, has_transcendents
+from dstheory.coq.terms import asserted, first_of, identifier, number, posed, replaced, term
+from dstheory.coq.unknowns import Unknowns, has_transcendents, is_transcendent
 from dstheory.rational import as_ratio
 
 
@@ -28,17 +27,16 @@ class Signs:
     Args:
         here: The step.
         names: Its symbols.
-        unknowns: Terms for what is not rational in it.
-        lines: The script.
+        unknowns: Terms for what is not rational in it, and the script.
     """
 
-    def __init__(self, here: StepContext, names: Sequence[str], unknowns: Unknowns, lines: list[str]) -> None:
-        self.here, self.unknowns, self.lines = here, unknowns, lines
+    def __init__(self, here: StepContext, names: Sequence[str], unknowns: Unknowns) -> None:
+        self.here, self.unknowns, self.lines = here, unknowns, unknowns.lines
         self._signs: dict[Any, tuple[int, str]] = {}
         self._nonzero: set[Any] = set()
         self._assumed: list[Atom] | None = None
         self._ends = [side for name in names for side in ends(name, here.domain[name]) if side is not None]
-        lines += [asserted(positive(side.text, strict=side.strict), "lra") for side in self._ends]
+        self.lines += [asserted(positive(side.text, strict=side.strict), "lra") for side in self._ends]
 
     def of(self, factor: Any) -> tuple[int, str] | None:
         """Return the sign of a polynomial, and the positive one of it and its negative as a term; None if it is not known."""
@@ -217,3 +215,57 @@ class Split:
 
 def _powers(value: Any) -> list[str]:
     return [f"{prime} ^ {power}" for prime, power in sympy.factorint(value).items()]
+
+
+class Laws:
+    """Says what logarithms, exponentials and powers of formulas are in terms of the checker's unknowns.
+
+    Args:
+        signs: What is known to be positive.
+    """
+
+    def __init__(self, signs: Signs) -> None:
+        self.signs, self.unknowns, self.lines = signs, signs.unknowns, signs.lines
+        self.told: list[str] = []
+        """What is said after definitions are put in."""
+        self._equations = 0
+
+    def say(self, node: Any) -> None:
+        """Say the laws of what a formula holds, inner parts first."""
+        for arg in node.args:
+            self.say(arg)
+        power = isinstance(node, sympy.Pow) and not node.exp.is_Integer and node.base is not sympy.E
+        if not (power or is_transcendent(node)) or node in self.unknowns.known:
+            return
+        if power:
+            self.say(sympy.log(node.base, evaluate=False))
+        written = self.unknowns.term(node)
+        result = self.unknowns.rational(node)
+        if isinstance(node, sympy.log):
+            script = self._logarithm(node)
+        else:
+            if isinstance(node, sympy.exp):
+                self.lines.append(posed("exp_facts", f"({self.unknowns.term(node.args[0])})"))
+            script = "apply ln_inv; [ positive | positive | logs ]"
+        shown = term(result, self.unknowns.known)
+        if shown != written:
+            self._equations += 1
+            name = f"W{self._equations}"
+            self.lines += [asserted(f"{written} = {shown}", script, name), f"try rewrite {name} in *."]
+        self.unknowns.known[node] = f"({shown})"
+
+    def _logarithm(self, node: Any) -> str:
+        argument = self.unknowns.term(node.args[0])
+        product = self.signs.product(self.unknowns.rational(node.args[0]), primes=True)
+        self.lines.append(asserted(positive(argument), f"{replaced(argument, product.text)}; positive" if product else "lra"))
+        self.lines.append(posed("ln_facts", f"({argument})", "ltac:(assumption)"))
+        if product is None:
+            return "reflexivity"
+        if product.below:
+            self._ratio(product)
+        return f"{replaced(argument, product.text)}; logs"
+
+    def _ratio(self, product: Product) -> None:
+        name = f"F{len(self.told)}"
+        fact = posed("ln_ratio", f"({product.above})", f"({product.below})", *["ltac:(positive)"] * 2, name=name)
+        self.told.append(f"{fact[:-1]}; repeat rewrite ?ln_mult, ?ln_power in {name} by positive; simpl INR in {name}.")

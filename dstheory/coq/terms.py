@@ -1,4 +1,4 @@
-"""Formulas of claims as terms of Coq, over its real numbers."""
+"""Formulas of claims as terms of Coq, over its real numbers; and sentences of its language of proofs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import sympy
-from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or
+from sympy.logic.boolalg import And, BooleanAtom, Equivalent, Implies, Not, Or
 
 # Words of Coq, and names of its libraries that would be hidden from the statement itself.
 _WORDS = """
@@ -65,42 +65,6 @@ def term(expression: Any, known: Known = MappingProxyType({})) -> str:
     >>> term(x / (1 - y) - sympy.Rational(1, 2) * x**2)
     'x / (1 - y) - (1 / 2) * x ^ 2'
     """
-    return _sum(expression, known)
-
-
-def proposition(formula: Any, known: Known = MappingProxyType({})) -> str:
-    """Return a formula as a proposition of Coq.
-
-    >>> x = sympy.Symbol("x")
-    >>> proposition(sympy.Implies(x > 0, sympy.Ne(x, 0)))
-    '(x > 0 -> x <> 0)'
-    """
-    if isinstance(formula, BooleanTrue):
-        return "True"
-    if isinstance(formula, BooleanFalse):
-        return "False"
-    if formula.is_Relational:
-        return f"{term(formula.lhs, known)} {_RELATIONS[formula.rel_op]} {term(formula.rhs, known)}"
-    if isinstance(formula, Not):
-        return f"~ ({proposition(formula.args[0], known)})"
-    if isinstance(formula, Implies):
-        left, right = formula.args
-        return f"({proposition(left, known)} -> {proposition(right, known)})"
-    for kind, sign in ((And, "/\\"), (Or, "\\/"), (Equivalent, "<->")):
-        if isinstance(formula, kind):
-            if kind is Equivalent and len(formula.args) != 2:
-                raise NotExportedError("an equivalence of more than two formulas")
-            return "(" + f" {sign} ".join(proposition(arg, known) for arg in formula.args) + ")"
-    raise NotExportedError(f"the connective {type(formula).__name__}")
-
-
-def number(value: Any) -> str:
-    """Return a rational number as a term; a negative one in parentheses."""
-    text = str(abs(value.p)) if value.q == 1 else f"{abs(value.p)} / {value.q}"
-    return text if value >= 0 else f"(- ({text}))" if value.q != 1 else f"(- {text})"
-
-
-def _sum(expression: Any, known: Known) -> str:
     if expression in known:
         return known[expression]
     if not expression.is_Add:
@@ -108,11 +72,41 @@ def _sum(expression: Any, known: Known) -> str:
     text = ""
     for part in sorted(expression.args, key=lambda item: (item.could_extract_minus_sign(), sympy.default_sort_key(item))):
         if part.could_extract_minus_sign() and text:
-            text += f" - {_product(-part, known) if not (-part).is_Add else f'({_sum(-part, known)})'}"
+            text += f" - {_product(-part, known) if not (-part).is_Add else f'({term(-part, known)})'}"
         else:
-            shown = f"({_sum(part, known)})" if part.is_Add else _product(part, known)
+            shown = f"({term(part, known)})" if part.is_Add else _product(part, known)
             text += f" + {shown}" if text else shown
     return text
+
+
+def proposition(formula: Any) -> str:
+    """Return a formula as a proposition of Coq.
+
+    >>> x = sympy.Symbol("x")
+    >>> proposition(sympy.Implies(x > 0, sympy.Ne(x, 0)))
+    '(x > 0 -> x <> 0)'
+    """
+    if isinstance(formula, BooleanAtom):
+        return str(formula)
+    if formula.is_Relational:
+        return f"{term(formula.lhs)} {_RELATIONS[formula.rel_op]} {term(formula.rhs)}"
+    if isinstance(formula, Not):
+        return f"~ ({proposition(formula.args[0])})"
+    if isinstance(formula, Implies):
+        left, right = formula.args
+        return f"({proposition(left)} -> {proposition(right)})"
+    for kind, sign in ((And, "/\\"), (Or, "\\/"), (Equivalent, "<->")):
+        if isinstance(formula, kind):
+            if kind is Equivalent and len(formula.args) != 2:
+                raise NotExportedError("an equivalence of more than two formulas")
+            return "(" + f" {sign} ".join(map(proposition, formula.args)) + ")"
+    raise NotExportedError(f"the connective {type(formula).__name__}")
+
+
+def number(value: Any) -> str:
+    """Return a rational number as a term; a negative one in parentheses."""
+    text = str(abs(value.p)) if value.q == 1 else f"{abs(value.p)} / {value.q}"
+    return text if value >= 0 else f"(- ({text}))" if value.q != 1 else f"(- {text})"
 
 
 def _product(expression: Any, known: Known) -> str:
@@ -173,10 +167,34 @@ def _atom(expression: Any, known: Known) -> str:
         name = "Rmax" if isinstance(expression, sympy.Max) else "Rmin"
         return _folded(name, [_atom(arg, known) for arg in sorted(expression.args, key=sympy.default_sort_key)])
     if expression.is_Add or expression.is_Mul or expression.is_Pow:
-        return f"({_sum(expression, known)})"
+        return f"({term(expression, known)})"
     raise NotExportedError(f"the function {type(expression).__name__}")
 
 
 def _folded(name: str, args: Iterable[str]) -> str:
     first, *rest = args
     return f"({name} {first} {_folded(name, rest)})" if len(rest) > 1 else f"({name} {first} {rest[0]})"
+
+
+def asserted(statement: str, by: str, name: str = "") -> str:
+    """Return the sentence that says and proves something in between.
+
+    >>> asserted("0 < p", "lra")
+    'assert (0 < p) by (lra).'
+    """
+    return f"assert ({name} : {statement}) by ({by})." if name else f"assert ({statement}) by ({by})."
+
+
+def posed(lemma: str, *args: str, name: str = "") -> str:
+    """Return the sentence that adds an instance of a lemma to what is known."""
+    return f"pose proof ({' '.join([lemma, *args])}){f' as {name}' if name else ''}."
+
+
+def replaced(old: str, new: str, by: str = "equal") -> str:
+    """Return the tactic that writes a term differently."""
+    return f"replace ({old}) with ({new}) by {by}"
+
+
+def first_of(*scripts: str) -> str:
+    """Return the tactic that tries others in turn."""
+    return f"first [ {' | '.join(scripts)} ]"

@@ -7,8 +7,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.premises import Premises
-from dstheory.coq.tactics import asserted, posed
-from dstheory.coq.terms import NotExportedError, term
+from dstheory.coq.terms import NotExportedError, asserted, posed, term
 
 
 class Unknowns:

@@ -16,7 +16,7 @@ from dstheory.claims import UNIT, Claim, decide, early, identity, search
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq import check as checking
 from dstheory.coq.export import AXIOMS, ExportedClaim, export, part_of
-from dstheory.coq.statements import Theorem
+from dstheory.coq.theorems import Theorem
 
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="no coqc: install the Debian packages coq libcoq-interval")
 p, a, b, V = symbols("p a b V")

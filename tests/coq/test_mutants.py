@@ -18,7 +18,7 @@ import pytest
 
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq.export import HEAD, export
-from dstheory.coq.statements import Theorem, fingerprint
+from dstheory.coq.theorems import Theorem, fingerprint
 
 COUNT = 100
 SECONDS = 40.0  # of one mutant: a search that goes on longer has found nothing

@@ -24,9 +24,8 @@ from dstheory.claims.domains import Domain, expand_domain, name_of
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure, Search
 from dstheory.claims.steps.formula import Counterexample, PointStep
-from dstheory.coq.points import at_a_point, enclosed
 from dstheory.coq.terms import NotExportedError, identifier
-from dstheory.coq.theorems import _Script
+from dstheory.coq.theorems import _Script, at_a_point, enclosed
 
 At = Mapping[str, float]
 TOKEN = re.compile(r"\d+|[A-Za-z_]\w*|<->|->|/\\|\\/|<>|<=|>=|[-+*/^()<>=~]")
