@@ -291,7 +291,7 @@ def coefficient_level(
         if t.weight.all():
             raise
         rare = len(t) - np.count_nonzero(t.weight)
-        t = _of_some_weight(t)
+        t = t.only(t.weight > 0)
         c_s, c_d = objective.known_coefficients(solution, t)
         evidence += f", but for {rare:,} whose probability rounds to 0: no number holds all of their coefficients"
     met = _met(behaviour, t)
@@ -351,12 +351,6 @@ def _compared_together(objective: Objective, solution: Solution, first: Policy, 
     if both is None or not all(np.isfinite(c).all() for c in both):
         return None
     return _compared(t, *both, _met(behaviour, t), float(solution.mdp.gamma_within))
-
-
-def _of_some_weight(t: Trajectories) -> Trajectories:
-    kept = t.weight > 0
-    steps, offsets = kept[t.episode], np.concatenate([[0], np.cumsum(t.turns[kept])])
-    return Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], t.weight[kept])
 
 
 def _met(behaviour: Policy | Trajectories, t: Trajectories) -> Bools:

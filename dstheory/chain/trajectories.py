@@ -9,6 +9,7 @@ Source: arXiv 2601.01580, section 3; the enumeration is the brute-force definiti
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,6 +64,14 @@ class Trajectories:
     def step_prompt(self) -> Ints:
         """(m,) prompt of each step."""
         return self.prompt[self.episode]
+
+    def only(self, kept: Bools) -> Trajectories:
+        """Return some of the trajectories, (n,) true for those, with the weights that they have."""
+        steps, turns = kept[self.episode], self.turns[kept]
+        offsets = np.concatenate([[0], np.cumsum(turns)])
+        return Trajectories(
+            self.prompt[kept], offsets, self.answer[steps], self.stop[steps], self.decided[steps], self.weight[kept]
+        )
 
     def sum(self, per_step: Floats) -> Floats:
         """(n,) sum of a quantity over the steps of each trajectory."""
@@ -201,6 +210,27 @@ class Trajectories:
             weight=np.full(len(episodes), 1.0 / len(episodes)),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[Ints, Ints, Floats, bool]]) -> Trajectories:
+        """Return trajectories that end, of equal length in each part.
+
+        Args:
+            parts: prompts (n,), answers (n, turns) and weights (n,) of trajectories, and whether all of these are submitted.
+        """
+        lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _, _ in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        stop, decided = np.zeros(int(offsets[-1]), dtype=bool), np.ones(int(offsets[-1]), dtype=bool)
+        stop[offsets[1:] - 1] = True
+        decided[offsets[1:] - 1] = np.concatenate([np.full(len(x), not forced) for x, _, _, forced in parts])
+        return cls(
+            prompt=np.concatenate([x for x, *_ in parts]),
+            offsets=offsets,
+            answer=np.concatenate([y.ravel() for _, y, _, _ in parts]),
+            stop=stop,
+            decided=decided,
+            weight=np.concatenate([weight for _, _, weight, _ in parts]),
+        )
+
 
 def enumerate_trajectories(
     mdp: TwoStageMDP, policy: Policy, *, max_turns: int | None = None, limit: int = 2_000_000
@@ -229,7 +259,7 @@ def enumerate_trajectories(
     horizon = whole_number(horizon, "max_turns", low=1)
     prompt = np.flatnonzero(mdp.prompt_weight > 0)
     prob, answers = mdp.prompt_weight[prompt], np.zeros((len(prompt), 0), dtype=np.int64)
-    finished, total = list[tuple[Ints, Ints, Floats]](), 0
+    finished, total = list[tuple[Ints, Ints, Floats, bool]](), 0
     for k in range(horizon):
         # Every open prefix is continued by every answer of its prompt. Logarithms say what may happen: probabilities round to 0.
         turn, forced = min(k, policy.shape[0] - 1), capped and k == horizon - 1
@@ -243,23 +273,10 @@ def enumerate_trajectories(
         at = turn, prompt, y
         prob = prob[parent] * policy.sample_prob[at]
         ends, goes_on = forced | (policy.log_stop[at] > -np.inf), (policy.log_resample[at] > -np.inf) & (not forced)
-        finished.append((prompt[ends], answers[ends], (prob if forced else prob * policy.stop_prob[at])[ends]))
+        finished.append((prompt[ends], answers[ends], (prob if forced else prob * policy.stop_prob[at])[ends], forced))
         prompt, answers, prob = prompt[goes_on], answers[goes_on], (prob * policy.resample_prob[at])[goes_on]
         total += len(finished[-1][0])
-    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _ in finished])
-    last = np.cumsum(lengths) - 1
-    stop = np.zeros(int(lengths.sum()), dtype=bool)
-    stop[last] = True
-    decided = np.ones(len(stop), dtype=bool)
-    decided[last] = (lengths < horizon) | (not capped)
-    return Trajectories(
-        prompt=np.concatenate([x for x, _, _ in finished]),
-        offsets=np.concatenate([[0], last + 1]),
-        answer=np.concatenate([y.ravel() for _, y, _ in finished]),
-        stop=stop,
-        decided=decided,
-        weight=np.concatenate([weight for _, _, weight in finished]),
-    )
+    return Trajectories.joined(finished)
 
 
 def sample_trajectories(

@@ -21,7 +21,7 @@ import numpy as np
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
-from dstheory.checks import Bools, Floats, Ints, reject, whole_number
+from dstheory.checks import Floats, Ints, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective, overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -207,10 +207,6 @@ def _draw_batches(
     return t, c_s, c_d, (group // prompts)[t.episode]
 
 
-def _even(n: int) -> Floats:
-    return np.full(n, 1.0 / max(n, 1))
-
-
 def _groups(solution: Solution, sampler: Policy, groups: int, size: int, rng: np.random.Generator) -> tuple[Trajectories, Ints]:
     """Return ``size`` responses for each of ``groups`` prompts, and the group of each response, (n,)."""
     mdp = solution.mdp
@@ -232,14 +228,8 @@ def _joined(parts: list[Trajectories]) -> Trajectories:
         answer=np.concatenate([part.answer for part in parts]),
         stop=np.concatenate([part.stop for part in parts]),
         decided=np.concatenate([part.decided for part in parts]),
-        weight=_even(len(turns)),
+        weight=np.full(len(turns), 1.0 / max(len(turns), 1)),
     )
-
-
-def _chosen(t: Trajectories, kept: Bools) -> Trajectories:
-    steps, turns = kept[t.episode], t.turns[kept]
-    offsets = np.concatenate([[0], np.cumsum(turns)])
-    return Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], _even(len(turns)))
 
 
 def _mixed_groups(
@@ -255,7 +245,7 @@ def _mixed_groups(
         new = np.full(groups, -1)
         new[mixed] = found + np.arange(len(mixed))
         kept = new[group] >= 0
-        parts.append(_chosen(t, kept))
+        parts.append(t.only(kept))
         labels.append(new[group][kept])
         found += len(mixed)
         if found == groups:

@@ -207,7 +207,7 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         k += 1
         weight = weight[parent] * go[prompt[parent], y] * k / run
         prompt, answers = prompt[parent], np.column_stack([answers[parent], y])
-    return _ragged(finished)
+    return Trajectories.joined(finished)
 
 
 def log_chances(under: Solution, t: Trajectories, *, ordered: bool = False) -> Floats:
@@ -230,19 +230,3 @@ def log_chances(under: Solution, t: Trajectories, *, ordered: bool = False) -> F
     np.add.at(counts, (t.episode[again], t.answer[again]), 1)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, t.turns.max())))])
     return np.asarray(log + log_factorial[t.turns - 1] - log_factorial[counts].sum(axis=1))
-
-
-def _ragged(finished: list[tuple[np.ndarray, np.ndarray, Floats, bool]]) -> Trajectories:
-    turns = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _, _ in finished])
-    offsets = np.concatenate([[0], np.cumsum(turns)])
-    stop, decided = np.zeros(int(offsets[-1]), dtype=bool), np.ones(int(offsets[-1]), dtype=bool)
-    stop[offsets[1:] - 1] = True
-    decided[offsets[1:] - 1] = np.concatenate([np.full(len(x), not forced) for x, _, _, forced in finished])
-    return Trajectories(
-        prompt=np.concatenate([x for x, *_ in finished]),
-        offsets=offsets,
-        answer=np.concatenate([y.ravel() for _, y, _, _ in finished]),
-        stop=stop,
-        decided=decided,
-        weight=np.concatenate([w for _, _, w, _ in finished]),
-    )
