@@ -159,7 +159,7 @@ def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseRew
     Raises:
         ChainError: the chain has no cap, or the reward takes many values.
     """
-    whole, one = counted_turns(under), RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+    whole, one = counted_turns(under), RewardTable(np.ones((1, 1, 1)))
     found = []
     for term in terms:
         f = term.credit

@@ -55,8 +55,8 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         """Return minus beta times the weighted log-ratio of the whole response, as a reward."""
         self.check(under)
         c = self.weighted(self.per_token(under), under)
-        decided, one = under.unrolled.decided, np.ones(())
-        return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided, one, one), None)
+        decided = under.unrolled.decided
+        return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided), None)
 
     def _second_order(self, solution: Solution) -> tuple[TokenWeight, TokenWeight]:
         """Return what is paid per token, and what each action gets for itself alone; nothing where the policy is not near."""

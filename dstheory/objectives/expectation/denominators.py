@@ -25,11 +25,12 @@ from dstheory.objectives.expectation.grouping import (
     group_moments,
     level_shares,
     mixed_chance,
+    mixed_given,
     mixed_levels,
     mixed_probability,
     not_all,
 )
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns
 from dstheory.objectives.parts import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken
 
 _TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
@@ -96,10 +97,7 @@ def _few_prompts(solution: Solution, grouping: Grouping, outcome: ResponseReward
     chance, of = np.ones(()), np.ones(())
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, None, outcome)[..., None]
-        group = group_moments(solution, outcome, np.zeros(1), grouping)
-        of = mixed_chance(inf, group.right, group.wrong)
-        if outcome.levels is not None:
-            of = mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
+        of = mixed_given(solution, grouping, np.zeros(1), None, outcome)
     another = (each * of * rho).sum(axis=-1, keepdims=True)
     another = another + _left_out(solution, grouping, outcome) if grouping.dropped else another / chance
     weight = w.reshape(len(w), *(1,) * tokens.ndim) * each * another ** (grouping.prompts - 1.0)
@@ -113,10 +111,7 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
     each = group.others(size)
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, None, outcome)[..., None]
-        of = mixed_chance(size, group.right, group.wrong)
-        if outcome.levels is not None:
-            of = mixed_levels(size, level_shares(solution, outcome, t)[0])
-        each = each * of / (1.0 if grouping.dropped else chance)
+        each = each * mixed_given(solution, grouping, t, group, outcome) / (1.0 if grouping.dropped else chance)
         each = each + _left_out(solution, grouping, outcome) if grouping.dropped else each
         lost = np.ones(())
     else:
@@ -185,8 +180,8 @@ def range_of_lengths(solution: Solution) -> tuple[float, float]:
 
 def _whole_tokens(solution: Solution) -> Floats:
     """Return the mean tokens of a response of each prompt, (*runs, X), those of truncated ones not counted."""
-    one = RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
-    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(only(one, counted_turns(solution)), (0.0, 1.0)))[0])
+    whole = RewardTable(counted_turns(solution))
+    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(whole, (0.0, 1.0)))[0])
 
 
 def mean_of_lengths_and_rewards(

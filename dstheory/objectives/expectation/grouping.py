@@ -139,16 +139,20 @@ def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | No
         ChainError: no group is ever mixed, so that dynamic sampling would draw without end; or so seldom that no number holds the
             chance. Its logarithm would not help: the chances of answers that are divided by it are no numbers either.
     """
-    if outcome.levels is not None:
-        of = mixed_levels(grouping.group_size, level_shares(solution, outcome, np.zeros(1))[0])[0]
-    else:
-        each = known or group_moments(solution, outcome, np.zeros(1), grouping)
-        of = mixed_chance(grouping.group_size, each.right[0], each.wrong[0])
+    of = mixed_given(solution, grouping, np.zeros(1), known, outcome)[0]
     found = np.asarray((of * solution.mdp.prompt_weight).sum(axis=-1))
     endless = "dynamic sampling would draw without end"
     reject(~(found > 0), found, "probability of a mixed group", "must be > 0", endless, axes=())
     reject(found < LEAST_CHANCE, found, "probability of a mixed group", f"must be at least {LEAST_CHANCE:g}", endless, axes=())
     return found
+
+
+def mixed_given(solution: Solution, grouping: Grouping, t: Floats, known: Tilted | None, outcome: ResponseReward) -> Floats:
+    """Return the chance that a group is mixed, of each prompt and under the weights exp(-tL) of each node, (J, *runs, X)."""
+    if outcome.levels is not None:
+        return mixed_levels(grouping.group_size, level_shares(solution, outcome, t)[0])
+    each = known or group_moments(solution, outcome, t, grouping)
+    return mixed_chance(grouping.group_size, each.right, each.wrong)
 
 
 def mixed_chance(size: float, right: Floats, wrong: Floats) -> Floats:

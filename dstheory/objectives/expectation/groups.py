@@ -179,54 +179,33 @@ def credits_of_levels(
     """
     assert outcome.levels is not None
     t, w, tilts = _nodes(normaliser, grouping, solution, outcome, None)
-    size = int(grouping.group_size)
-    if credit is None:
-        return _once_of_levels(t, w, tilts, grouping, solution, outcome)
-    credit.check_group(size)  # groups that are not mixed have credits 0
-    plain = type(credit) is GroupMean and credit.spread == "group" and part is everything
-    if not plain or (outcome.uncounted and tilts):
-        return _by_composition(credit, t, w, tilts, size, solution, outcome, part)
-    assert isinstance(credit, GroupMean)
+    size, at = int(grouping.group_size), t if tilts else np.zeros(1)
     tables = [outcome.is_level(level) for level in outcome.levels]
-    at = t if tilts else np.zeros(1)
-    members = [tilted(solution, table, at, binary=True, powers=grouping.group_size) for table in tables]
-    shares = np.stack([one.right for one in members])
-    found = mean_credits(
-        outcome.levels, shares.reshape(len(tables), -1), size=size, ddof=credit.ddof, epsilon=credit.epsilon
-    ).reshape(shares.shape) * members[0].others(size - 1)
+    if credit is None:  # the chance of the rest of the group, if it must be mixed
+        shares, member = level_shares(solution, outcome, at)
+        found = np.broadcast_to(member.others(size - 1), shares.shape) * w
+        if grouping.mixed:
+            rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
+            found = found * [not_all(size - 1, *each) for each in zip(shares, rest, strict=True)]
+    else:
+        credit.check_group(size)  # groups that are not mixed have credits 0
+        known = type(credit) is GroupMean and credit.spread == "group" and part is everything
+        if known and not (outcome.uncounted and tilts):
+            assert isinstance(credit, GroupMean)
+            members = [tilted(solution, table, at, binary=True, powers=size) for table in tables]
+            shares = np.stack([one.right for one in members])
+            flat = mean_credits(
+                outcome.levels, shares.reshape(len(tables), -1), size=size, ddof=credit.ddof, epsilon=credit.epsilon
+            )
+            found = w * (flat.reshape(shares.shape) * members[0].others(size - 1))
+        else:  # from every composition of a group
+            if solution.policy.runs or solution.mdp.runs:
+                raise OneRunError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
+            chances = np.stack([chance_of(solution, table, at, outcome.uncounted) for table in tables])
+            counts = compositions(size, len(tables))
+            found = w * (means_over(counts, part(credits_of(credit, outcome.levels, counts)), chances) / size)
     none = np.zeros(())
-    return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
-
-
-def _once_of_levels(
-    t: Floats, w: Floats, tilts: bool, grouping: Grouping, solution: Solution, outcome: ResponseReward
-) -> list[tuple[RewardTable, EffectiveCredit]]:
-    """Return the same of the credit 1: the chance of the rest of the group, if it must be mixed."""
-    assert outcome.levels is not None
-    shares, members = level_shares(solution, outcome, t if tilts else np.zeros(1))
-    found, n, none = members.others(grouping.group_size - 1), grouping.group_size - 1, np.zeros(())
-    each = []
-    for v, level in enumerate(outcome.levels):
-        rest = np.delete(shares, v, axis=0).sum(axis=0)
-        f = w * found * (not_all(n, shares[v], rest) if grouping.mixed else 1.0)
-        each.append((outcome.is_level(level), EffectiveCredit(t, none * f, f)))
-    return each
-
-
-def _by_composition(
-    credit: Credit, t: Floats, w: Floats, tilts: bool, size: int, solution: Solution, outcome: ResponseReward, part: Part
-) -> list[tuple[RewardTable, EffectiveCredit]]:
-    """Return the same, from every composition of a group."""
-    assert outcome.levels is not None
-    if solution.policy.runs or solution.mdp.runs:
-        raise OneRunError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
-    tables = [outcome.is_level(level) for level in outcome.levels]
-    at = t if tilts else np.zeros(1)
-    chances = np.stack([chance_of(solution, table, at, outcome.uncounted) for table in tables])
-    counts = compositions(size, len(tables))
-    found = means_over(counts, part(credits_of(credit, outcome.levels, counts)), chances) / size
-    none = np.zeros(())
-    return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
+    return [(table, EffectiveCredit(t, none * f, f)) for table, f in zip(tables, found, strict=True)]
 
 
 def _once(grouping: Grouping, group: Tilted) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ from dstheory.chain.bellman import Values
 from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.mass import one_number
 
@@ -41,6 +41,7 @@ _NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
 _NEARLY = 0.1
 _SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
+_NONE, _ONE = readonly(np.zeros((1, 1, 1))), readonly(np.ones(()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +49,16 @@ class RewardTable:
     """Reward tables, broadcastable to (*runs, T', X, Y), discounts, broadcastable over runs, and variances of noise."""
 
     stop: Floats
-    resample: Floats
-    gamma_within: Floats
-    gamma_between: Floats
-    stop_noise: Floats | None = None
-    resample_noise: Floats | None = None
+    resample: Floats = field(default_factory=lambda: _NONE)
+    gamma_within: Floats = field(default_factory=lambda: _ONE)
+    gamma_between: Floats = field(default_factory=lambda: _ONE)
+    stop_noise: Floats = field(default_factory=lambda: _NONE)
+    resample_noise: Floats = field(default_factory=lambda: _NONE)
 
     def variance(self, solution: Solution) -> Floats:
         """Return the variance of the sum of a response's rewards, (*runs, X)."""
-        none = np.zeros((1, 1, 1))
-        noise = (none if noise is None else noise for noise in (self.stop_noise, self.resample_noise))
-        return solution.variance_of(
-            self.stop, self.resample, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between
-        )
+        pays, noise = (self.stop, self.resample), (self.stop_noise, self.resample_noise)
+        return solution.variance_of(*pays, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between)
 
     def beyond_usual(self, solution: Solution) -> tuple[RewardTable, Floats]:
         r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a tenth of that or less.
@@ -131,8 +129,7 @@ class ResponseReward:
 
     def is_level(self, level: float) -> RewardTable:
         """Return the reward that is 1 where R has this value, else 0."""
-        one = np.ones(())
-        return RewardTable((self.reward.stop == level).astype(np.float64), np.zeros((1, 1, 1)), one, one)
+        return RewardTable((self.reward.stop == level).astype(np.float64))
 
 
 def reward_of(
@@ -148,9 +145,9 @@ def reward_of(
     Raises:
         ChainError: no such outcome, or a sum with a return that is discounted.
     """
-    mdp, one = solution.mdp, np.ones(())
+    mdp = solution.mdp
     if kind == "correct" and weighted is None:
-        return ResponseReward(RewardTable(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
+        return ResponseReward(RewardTable(mdp.correct[None]), (0.0, 1.0))
     if weighted is None and kind != "return":
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
     terms: list[tuple[float, RewardFunction]] = [(1.0, kind)] if weighted is None else list(weighted)
@@ -159,23 +156,20 @@ def reward_of(
     if len(terms) > 1 and own and not undiscounted:
         raise ChainError("a sum of rewards with the chain's return, which is discounted, where the others are not: use gamma=1")
     each = [(weight, _tables(solution, name)) for weight, name in terms]
-    stop, resample = (sum((weight * tables[i] for weight, tables in each), np.zeros((1, 1, 1))) for i in (0, 1))
-    gammas, noise = (one, one), (np.zeros((1, 1, 1)), np.zeros((1, 1, 1)))
+    reward = RewardTable(*(sum((weight * tables[i] for weight, tables in each), _NONE) for i in (0, 1)))
     if own:
-        gammas = mdp.gamma_within, mdp.gamma_between
         noise = own**2 * mdp.reward_stop_variance[..., None, :, :], own**2 * mdp.reward_resample_variance[..., None, :, :]
-    reward = RewardTable(stop, resample, *gammas, *noise)
+        reward = RewardTable(reward.stop, reward.resample, mdp.gamma_within, mdp.gamma_between, *noise)
     final = _known_at_the_end(solution, reward) if not own or undiscounted else None
     if final is None:
         return ResponseReward(reward, None)
     table, found = final
     if len(found) > _MOST_LEVELS:
         return ResponseReward(reward, None)
-    none = np.zeros((1, 1, 1))
     if len(found) > 2:
-        return ResponseReward(RewardTable(table, none, one, one), None, tuple(float(v) for v in found))
+        return ResponseReward(RewardTable(table), None, tuple(float(v) for v in found))
     low, high = float(found[0]), float(found[-1])
-    return ResponseReward(RewardTable(((table == high) & (high > low)).astype(np.float64), none, one, one), (low, high))
+    return ResponseReward(RewardTable(((table == high) & (high > low)).astype(np.float64)), (low, high))
 
 
 def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple[ResponseReward, tuple[tuple[float, ...], ...]]:
@@ -201,14 +195,10 @@ def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple
         raise (OneRunError if solution.mdp.runs else ChainError)(
             f"the rewards take {len(values)} values together: at most {_MOST_LEVELS} are combined after normalising"
         )
-    table, one = np.zeros(stacked.shape[:-1]), np.ones(())
+    table = np.zeros(stacked.shape[:-1])
     table[:, occurs] = number.reshape(-1, int(occurs.sum()))
-    found = ResponseReward(
-        RewardTable(table, np.zeros((1, 1, 1)), one, one),
-        (0.0, 1.0) if len(values) <= 2 else None,
-        tuple(float(i) for i in range(len(values))) if len(values) > 2 else None,
-    )
-    return found, tuple(tuple(float(v) for v in row) for row in values)
+    two, several = ((0.0, 1.0), None) if len(values) <= 2 else (None, tuple(float(i) for i in range(len(values))))
+    return ResponseReward(RewardTable(table), two, several), tuple(tuple(float(v) for v in row) for row in values)
 
 
 def reward_terms(text: str) -> tuple[tuple[RewardFunction, ...], tuple[float, ...]]:
@@ -250,7 +240,7 @@ def _tables(solution: Solution, function: RewardFunction) -> tuple[Floats, Float
     check_reward_function(function)
     match function:
         case "correct":
-            return mdp.correct[None], np.zeros((1, 1, 1))
+            return mdp.correct[None], _NONE
         case "return":
             return mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
         case "turns":
@@ -276,15 +266,14 @@ def counted_turns(solution: Solution) -> Floats:
 
 def only(reward: RewardTable, turns: Floats, *, otherwise: bool = False) -> RewardTable:
     """Return the indicator of R = 1 (or R = 0), R being 0 or 1 and paid at the end, and of responses that end at some turns."""
-    stop = 1.0 - reward.stop if otherwise else reward.stop
-    return RewardTable(stop * turns, np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+    return RewardTable((1.0 - reward.stop if otherwise else reward.stop) * turns)
 
 
 def _known_at_the_end(solution: Solution, reward: RewardTable) -> tuple[Floats, Floats] | None:
     """Return R by last turn, prompt and last answer, (T' or 1, X, Y), and its values, ascending, where these determine it."""
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
-    noisy = any((noise * occurs).any() for noise in (reward.stop_noise, reward.resample_noise) if noise is not None)
+    noisy = any((noise * occurs).any() for noise in (reward.stop_noise, reward.resample_noise))
     if mdp.runs or noisy:
         return None
     final = np.broadcast_to(reward.stop, (reward.stop.shape[0], *occurs.shape))
