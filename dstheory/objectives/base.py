@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -102,16 +102,16 @@ class Objective(ABC):
     @property
     def without_rule(self) -> str:
         """Why ``coefficients`` say nothing of the exact gradient, where a class outside this package changes the mass alone."""
-        return _mass_alone(type(self))
+        alone = _alone(type(self), _MASS, _RULE)
+        return alone and (
+            f"{alone}, what trajectories are expected to be given, but not coefficients, what they are given: give it its own "
+            "coefficients, or ask for the gradient alone"
+        )
 
     def together(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
         """Return ``coefficients_of_runs``, or None where ``coefficients`` was overridden after it: that is taken at its word."""
-        for kind in type(self).__mro__:
-            if "coefficients_of_runs" in vars(kind):
-                return self.coefficients_of_runs(solution, trajectories)
-            if "coefficients" in vars(kind):
-                return None
-        return None
+        known = _nearest(type(self), "coefficients_of_runs", "coefficients") == "coefficients_of_runs"
+        return self.coefficients_of_runs(solution, trajectories) if known else None
 
     @abstractmethod
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -130,13 +130,12 @@ class Objective(ABC):
         Raises:
             ChainError: a class outside this package changes the rule, and leaves the mass as it was.
         """
-        _refuse_rule_alone(type(self))
-        for kind in type(self).__mro__:
-            if "centred" in vars(kind):
-                return self.centred(solution)
-            if "mass" in vars(kind):
-                break
-        return self.mass(solution)
+        if alone := _alone(type(self), _RULE, _MASS):
+            raise ChainError(
+                f"{alone}, what trajectories are given, but not mass, what they are expected to be given: "
+                "give it its own mass, which the exact gradient is computed from"
+            )
+        return self.centred(solution) if _nearest(type(self), "centred", "mass") == "centred" else self.mass(solution)
 
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
         """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
@@ -288,24 +287,15 @@ def _ours(kind: type) -> bool:
 
 
 @functools.cache
-def _refuse_rule_alone(kind: type[Objective]) -> None:
-    for name, own in overridden(kind, _MASS):
-        if found := sorted(own & _RULE):
-            raise ChainError(
-                f"{name} overrides {found[0]}, what trajectories are given, but not mass, what they are expected to be given: "
-                "give it its own mass, which the exact gradient is computed from"
-            )
+def _alone(kind: type[Objective], one: frozenset[str], other: frozenset[str]) -> str:
+    """Return which class outside this package overrides what of one, and nothing of the other: "" if none does."""
+    return next((f"{name} overrides {min(own & one)}" for name, own in overridden(kind, other) if own & one), "")
 
 
 @functools.cache
-def _mass_alone(kind: type[Objective]) -> str:
-    for name, own in overridden(kind, _RULE):
-        if found := sorted(own & _MASS):
-            return (
-                f"{name} overrides {found[0]}, what trajectories are expected to be given, but not coefficients, what they are "
-                "given: give it its own coefficients, or ask for the gradient alone"
-            )
-    return ""
+def _nearest(kind: type[Objective], *names: str) -> str:
+    """Return which of some names is overridden last; of those of one class the first."""
+    return next(name for each in kind.__mro__ for name in names if name in vars(each))
 
 
 @functools.cache
@@ -480,23 +470,24 @@ class WeightedSum(Objective):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the sums of the terms' coefficients; they must share one measure."""
         self.behaviour(solution)
-        c_s, c_d = np.zeros(len(trajectories.answer)), np.zeros(len(trajectories.answer))
-        for factor, term in zip(self.factors, self.terms, strict=True):
-            s, d = term.coefficients(solution, trajectories)
-            f = one_number(factor, f"factor of {term.name}")
-            c_s, c_d = c_s + f * s, c_d + f * d
-        return c_s, c_d
+        return self._added(term.coefficients(solution, trajectories) for term in self.terms)
 
     def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
         """Return the sums of the terms' own."""
         self.behaviour(solution)
-        c_s = c_d = np.zeros(len(trajectories.answer))
+        each = []
         for factor, term in zip(self.factors, self.terms, strict=True):
             own = None if np.ndim(factor) else term.together(solution, trajectories)
             if own is None:
                 return None
+            each.append(own)
+        return self._added(each)
+
+    def _added(self, each: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+        c_s, c_d = np.zeros(()), np.zeros(())
+        for factor, term, (s, d) in zip(self.factors, self.terms, each, strict=True):
             f = one_number(factor, f"factor of {term.name}")
-            c_s, c_d = c_s + f * own[0], c_d + f * own[1]
+            c_s, c_d = c_s + f * s, c_d + f * d
         return c_s, c_d
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
