@@ -202,12 +202,14 @@ def test_coverage_of_rare_gains_and_attempts(share: float) -> None:
         chance = np.where(rng.random(60) < share, p, 1.0)
         right = rng.random((60, cap)) < chance[:, None]
         going = (rng.random((60, cap)) < np.where(right, 1 - a, b)) & (chance < 1)[:, None]
-        episodes = []
-        for name, (answers, on) in enumerate(zip(right.tolist(), going.tolist(), strict=True)):
-            last = next((k for k in range(cap - 1) if not on[k]), cap - 1)
-            steps = [(answers[k], "resample") for k in range(last)]
-            episodes.append((str(name), [*steps, (answers[last], "stop" if last < cap - 1 else None)]))
-        found = gain_and_attempts(Episodes.record(episodes, cap=cap))
+        last = np.where(going[:, :-1].all(axis=1), cap - 1, np.argmin(going[:, :-1], axis=1))
+        there = np.arange(cap) <= last[:, None]
+        log = Episodes(
+            offsets=np.concatenate([[0], np.cumsum(last + 1)]), correct=right[there],
+            stopped=(np.arange(cap) == np.where(last < cap - 1, last, -1)[:, None])[there], capped=last == cap - 1,
+            problem=np.arange(60), problem_ids=[str(i) for i in range(60)], cap=np.full(60, cap), fields={},
+        )  # fmt: skip
+        found = gain_and_attempts(log)
         held += [one.low <= truth <= one.high for one, truth in zip(found, (gain, attempts), strict=True)]
     assert (held >= 737).all(), held
 

@@ -159,18 +159,20 @@ def test_reweighting_is_the_sum_over_episodes_written_out() -> None:
     assert moved(compared, "trend within episodes").value == pytest.approx(by_hand - compared.decide.value, abs=1e-12)
 
 
-@pytest.mark.parametrize("test", ["trend within episodes", "a over rounds", "b over rounds"])
-def test_where_nothing_is_wrong_nothing_is_shown_to_move(test: str) -> None:
+def test_where_nothing_is_wrong_nothing_is_shown_to_move() -> None:
     """120 pairs of logs of 250 problems: intervals that cover with 0.95 hold 0 as often as such do with probability 0.99."""
-    rng, held, asked = np.random.default_rng(3), 0, 0
+    rng = np.random.default_rng(3)
+    asked, held = (dict.fromkeys(("trend within episodes", "a over rounds", "b over rounds"), 0) for _ in range(2))
     for _ in range(120):
         problems = rng.beta(0.5, 0.5, 250)
-        logs = [rollouts(alike, on, 3, problems, rng) for on in (plain(0.6, 0.5), plain(0.8, 0.8))]
-        found = moved(Compared.of(*logs), test).estimate(0.95)
-        asked += found.value is not None
-        held += found.low <= 0 <= found.high
-    assert asked > 100
-    assert held >= binom.ppf(0.005, asked, 0.95)
+        compared = Compared.of(*(rollouts(alike, on, 3, problems, rng) for on in (plain(0.6, 0.5), plain(0.8, 0.8))))
+        for test in asked:
+            found = moved(compared, test).estimate(0.95)
+            asked[test] += found.value is not None
+            held[test] += found.low <= 0 <= found.high
+    for test, times in asked.items():
+        assert times > 100, test
+        assert held[test] >= binom.ppf(0.005, times, 0.95), test
 
 
 def test_rounds_that_hardly_an_episode_shows_are_allowed_for() -> None:
@@ -245,15 +247,15 @@ def test_rates_that_differ_between_labels_alone_are_alike_within() -> None:
     assert alike_within(parts, "a")[0].p_value == pytest.approx(found.p_value, abs=0.07)
 
 
-@pytest.mark.parametrize("resamples", [0, 99])
-def test_labels_of_few_problems_are_rejected_as_often_as_they_should(resamples) -> None:
-    """200 logs of 30 labels with three problems each, p unlike: 2 to 22 at 5 %, and no pile of p-values near 1."""
+def test_labels_of_few_problems_are_rejected_as_often_as_they_should() -> None:
+    """200 logs of 30 labels with six problems each, p unlike: 2 to 22 at 5 %, and no pile of p-values near 1."""
     rng, values = np.random.default_rng(11), []
     for _ in range(200):
         parts = [rollouts(alike, plain(0.7, 0.5), 4, np.repeat(rng.beta(1, 1, 3), 2), rng, name=str(i)) for i in range(30)]
-        values.append(alike_within([one.select(np.arange(6)) for one in parts], "b", resamples=resamples, rng=rng)[0].p_value)
-    assert 2 <= sum(value < 0.05 for value in values) <= 22
-    assert sum(value > 0.95 for value in values) <= 25
+        values.append([alike_within(parts, "b", resamples=many, rng=rng)[0].p_value for many in (0, 99)])
+    for found in zip(*values, strict=True):  # the normal ones, and those of simulated logs
+        assert 2 <= sum(value < 0.05 for value in found) <= 22
+        assert sum(value > 0.95 for value in found) <= 25
 
 
 def test_what_cannot_be_seen_is_said() -> None:
@@ -281,7 +283,7 @@ def test_the_share_of_the_mean_over_tasks_has_the_interval_of_a_bootstrap() -> N
             drawn = []
             for log_of, names in zip(logs, ids, strict=True):
                 where = {name: i for i, name in enumerate(names.tolist())}
-                log_drawn = _taken(log_of, [where[name] for name in chosen.tolist()])
+                log_drawn = _taken(log_of, np.array([where[name] for name in chosen.tolist()]))
                 drawn.append(log_drawn)
             split = Compared.of(*drawn)
             gain, decide = gain + split.gain.value, decide + split.decide.value
@@ -291,11 +293,11 @@ def test_the_share_of_the_mean_over_tasks_has_the_interval_of_a_bootstrap() -> N
     assert (share.high - share.low) / 2 == pytest.approx(1.96 * np.std(shares), rel=0.25)
 
 
-def _taken(log: Episodes, which: list[int], name: str = "") -> Episodes:
+def _taken(log: Episodes, which: np.ndarray, name: str = "") -> Episodes:
     """Episodes in this order, repeated ones too, each about a problem of its own."""
-    pieces = [range(int(log.offsets[i]), int(log.offsets[i + 1])) for i in which]
-    at = np.concatenate([np.array(piece) for piece in pieces])
-    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
+    lengths = np.diff(log.offsets)[which]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    at = np.arange(offsets[-1]) + np.repeat(log.offsets[which] - offsets[:-1], lengths)
     return Episodes(offsets, log.correct[at], log.stopped[at], log.capped[which], np.arange(len(which)),
                     [f"{name}{i}" for i in range(len(which))], log.cap[which], {})  # fmt: skip
 
@@ -409,20 +411,22 @@ def test_an_answer_stands_as_far_as_what_moves_it_leaves_its_parts(value, low, h
     assert ("the part of sampling may then be zero" in stands) == (value is not None and high > 0.05)
 
 
-@pytest.mark.parametrize("test", ["trend within episodes", "b over rounds"])
-def test_the_interval_is_as_wide_as_a_bootstrap_says(test: str) -> None:
+def test_the_interval_is_as_wide_as_a_bootstrap_says() -> None:
     """Problems drawn with replacement, chances to go on counted anew in each draw, which takes much noise of weights away."""
-    rng = np.random.default_rng(11)
+    rng, tests = np.random.default_rng(11), ("trend within episodes", "b over rounds")
     logs = [rollouts(alike, on, 3, np.tile([0.2, 0.6], 400), rng, name) for name, on in
             (("x", plain(0.6, 0.35)), ("y", plain(0.7, 0.8)))]  # fmt: skip
     compared = Compared.of(*logs)
-    found = moved(compared, test)
-    drawn = []
+    drawn: dict[str, list[float | None]] = {test: [] for test in tests}
     for _ in range(150):
-        pair = [_taken(log, rng.integers(800, size=800).tolist(), name) for log, name in zip(logs, "xy", strict=True)]
-        drawn.append(moved(Compared.of(*pair), test).value)
-    assert found.mean is not None
-    assert found.mean.spread(found.units).error == pytest.approx(np.std(drawn), rel=0.2)
+        pair = [_taken(log, rng.integers(800, size=800), name) for log, name in zip(logs, "xy", strict=True)]
+        again = Compared.of(*pair)
+        for test in tests:
+            drawn[test].append(moved(again, test).value)
+    for test in tests:
+        found = moved(compared, test)
+        assert found.mean is not None
+        assert found.mean.spread(found.units).error == pytest.approx(np.std(drawn[test]), rel=0.2), test
 
 
 @pytest.mark.parametrize(("fall", "shows"), [(1.0, True), (0.8, False)])
