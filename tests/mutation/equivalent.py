@@ -35,6 +35,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "tokens/rows.py",
         'return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, [[1.0]], rows.prob)))  ->  2.0',
     ): _ZERO,
+    (
+        "tokens/rows.py",
+        "small = np.where(near[..., None], apart, [[0.0]])  ->  1.0",
+    ): "rows that are not near take the other branch of the `where` below",
     ("tokens/rows.py", "if [[count * width]] < COMPILED_FROM:  ->  count / width"): _ENGINE,
     ("objectives/reward.py", "after = np.append(per_step[1:], [[0.0]])  ->  1.0"): _OVERWRITTEN,
     (
