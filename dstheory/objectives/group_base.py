@@ -406,15 +406,15 @@ class GroupObjective(ResponseObjective):
                 c_s, c_d = c_s + s, c_d + d
         return c_s, np.where(t.decided, c_d, 0.0)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the closed form, or, where whole responses are weighted, the sum over multisets.
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return the sum over multisets where whole responses are weighted.
 
         Raises:
             InfiniteDivergenceError: the sampler rules out what the policy does.
             ChainError: too many multisets.
         """
         if not self.by_response:
-            return super().mass(solution)
+            return None
         under = self.generated(solution)
         token_ratios(solution.policy, under.policy, solution)  # names what is ruled out
         outcome = self.outcome_of(under)
@@ -425,10 +425,6 @@ class GroupObjective(ResponseObjective):
         for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
             mass = mass + response_mass(under, term.reward or outcome.reward, term.credit, term.weight)
         return mass
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        """Return the mass; where no whole response is weighted, up to a number that actions share."""
-        return self.mass(solution) if self.by_response else super().centred(solution)
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient on the policy's own responses, rewarded by 0 and 1.
@@ -551,10 +547,6 @@ class GroupMeanObjective(GroupObjective):
             return super().coefficients(solution, trajectories)
         return per_turn_coefficients(self, solution, trajectories)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the closed form."""
-        return super().mass(solution) if self.baseline_per == "response" else self.centred(solution)
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        """Return the mass, up to a number that actions share."""
-        return super().centred(solution) if self.baseline_per == "response" else per_turn_mass(self, solution)
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return that of a baseline per turn, up to a number that actions share."""
+        return super()._known_mass(solution) if self.baseline_per == "response" else per_turn_mass(self, solution)

@@ -173,11 +173,11 @@ class _Imitation(ResponseObjective):
                 credit = EffectiveCredit.of_two(credit.t, self.credit.wrong * one, self.credit.right * one)
         return (Term(credit, self.token_weight(solution)),)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the closed form, or the weighted count of recorded demonstrations."""
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return the weighted count of recorded demonstrations."""
         source = self.behaviour(solution)
         if isinstance(source, Policy):
-            return super().mass(solution)
+            return None
         source.check_fits(solution.mdp)
         outcome = self.outcome_of(solution)
         reward, length = outcome.reward.total(solution, source), response_lengths(solution, source)
@@ -185,10 +185,6 @@ class _Imitation(ResponseObjective):
         # The token weight may differ between runs, unlike coefficients on trajectories: it multiplies the mass.
         mass = mass_of_steps(solution.mdp, source, *self.of_term(Term(term.credit, None), solution, source, reward, length))
         return mass if (w := term.weight) is None else mass.weighted(w.sample, w.stop, w.resample)  # at most 1: nothing beyond
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        """Return the mass less that of the policy's own actions, or the weighted count of recorded demonstrations."""
-        return super().centred(solution) if isinstance(self.behaviour(solution), Policy) else self.mass(solution)
 
     def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:
         """Return the credit of one batch, all that was recorded: nothing is left to average over."""

@@ -371,14 +371,14 @@ class _ForwardAtStates(_KL):
     def per_token(self, solution: Solution) -> TokenWeight:
         return reference_excess(solution.policy, self.reference, solution)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass; for plain sums it is visits x beta w (ref - pi), which needs no division by pi.
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return visits x beta w (ref - pi) of plain sums, which needs no division by pi.
 
         Raises:
             InfiniteDivergenceError: at a state that it visits the policy rules out what the reference does.
         """
-        if not self._by_gaps:
-            return super().mass(solution)
+        if not (self.plain and self.measure == "policy" and self.as_compiled):  # a subclass may change the terms
+            return None
         self.check(solution)
         pol, policy, ref = solution.unrolled, solution.policy, self.reference
         w = self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution)
@@ -389,14 +389,6 @@ class _ForwardAtStates(_KL):
         sample, stop, resample = policy.gaps(ref)
         found = CoefficientMass(visits * sample, answers * stop, answers * resample)
         return found.weighted(w.sample, w.stop, w.resample).scaled(self.divided_by[1].scale)
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        return self.mass(solution) if self._by_gaps else super().centred(solution)
-
-    @property
-    def _by_gaps(self) -> bool:
-        """Whether the mass is visits times gaps: of plain sums, unless a subclass changes their terms."""
-        return self.plain and self.measure == "policy" and self.as_compiled
 
 
 @register

@@ -141,8 +141,14 @@ class ResponseObjective(Objective):
         with np.errstate(over="ignore", invalid="ignore"):  # ratios may be infinite here
             return np.where(f == 0.0, 0.0, f * w_s), np.where(t.decided & (f != 0.0), f * w_d, 0.0)
 
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return the mass, with its digits, where it is found otherwise than from the terms; None where it is not."""
+        return None
+
     def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the sum over terms of the mass of f on the generating chain times the token weight."""
+        """Return the sum over terms of the mass of f on the generating chain times the token weight, unless it is known."""
+        if (known := self._known_mass(solution)) is not None:
+            return known
         under = self.generated(solution)
         outcome = self.outcome_of(under)
         terms = self.terms(solution, under, outcome)
@@ -151,6 +157,8 @@ class ResponseObjective(Objective):
 
     def centred(self, solution: Solution) -> CoefficientMass:
         """Return the same up to a number that actions share, on policy and beside a policy that demonstrates."""
+        if (known := self._known_mass(solution)) is not None:
+            return known
         under = self.generated(solution)
         outcome = self.outcome_of(under)
 

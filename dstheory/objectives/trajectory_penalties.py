@@ -73,10 +73,10 @@ class _ReverseOfTrajectories(_ReverseAtStates):
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return that of plain sums, with action values as coefficients, which leave out what came before the action."""
         if not (self.plain and self.as_compiled):  # a subclass may change the terms
-            return super().mass(solution)
+            return None
         solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
         self.check(solution)
         paid, alone = (self.weighted(each, solution) for each in self._second_order(solution))
@@ -87,9 +87,6 @@ class _ReverseOfTrajectories(_ReverseAtStates):
             found.sample + own, found.sample_size + np.abs(own), found.stop + alone.stop, found.resample + alone.resample
         )
         return contrast_mass(solution, solution.finite_visits, found).scaled(self.divided_by[1].scale)
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        return self.mass(solution) if self.plain and self.as_compiled else super().centred(solution)
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient of plain sums, unless stages are weighted, or terms cancel."""
