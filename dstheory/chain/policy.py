@@ -356,6 +356,10 @@ class Policy(Immutable, Tabulated):
         """(*runs, K, X, Y) true at the likeliest answer of each state, the first of several."""
         return np.asarray(np.arange(self.shape[-1]) == np.argmax(self.sample_logits, axis=-1)[..., None])
 
+    def at_likeliest(self, table: Floats) -> Floats:
+        """Return what a table has at the likeliest answer of each state, (*runs, K, X, 1)."""
+        return np.asarray(np.where(self.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
+
     @cached_property
     def stop_prob(self) -> Floats:
         """(*runs, K, X, Y) P(stop | x, y)."""
@@ -392,7 +396,7 @@ class Policy(Immutable, Tabulated):
         with np.errstate(invalid="ignore", over="ignore"):
             answer, stop, resample = (log_p - log_q for log_p, log_q in pairs)
             up = _difference_of_gaps(self.sample_logits, other.sample_logits, self.likeliest)
-            first = np.where(self.likeliest, answer, 0.0).sum(axis=-1, keepdims=True)
+            first = self.at_likeliest(answer)
             (log_p, log_q), p = pairs[0], self.sample_prob
             near = np.abs(up) < _NEAR
             others = p * np.expm1(-up) if near.any() else np.zeros(())  # p exp(-up), less p

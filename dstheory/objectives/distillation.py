@@ -114,8 +114,7 @@ class Distillation(_AtStates, K2Loss):
 
         def at_likeliest(each: Sequence[Floats]) -> tuple[Floats, Floats]:
             answer, stop, resample = each
-            answer = np.where(policy.likeliest, answer, 0.0).sum(axis=-1, keepdims=True)
-            return np.asarray(answer), np.where(policy.stop_logits > 0, stop, resample)
+            return policy.at_likeliest(answer), np.where(policy.stop_logits > 0, stop, resample)
 
         answers, decisions = (
             over < np.abs(fall) for over, fall in zip(at_likeliest(beyond), at_likeliest(falls.each), strict=True)

@@ -341,11 +341,8 @@ def token_probabilities(solution: Solution) -> TokenWeight:
     >>> token_probabilities(s).sample.round(6).tolist()
     [[[0.5, 0.866025]]]
     """
-    policy, mdp = solution.policy, solution.mdp
+    policy, mdp, of_likeliest = solution.policy, solution.mdp, solution.policy.at_likeliest
     weight = TokenWeight.exponential(_even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample)), policy)
-
-    def of_likeliest(table: Floats) -> Floats:
-        return np.asarray(np.where(policy.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
 
     def apart() -> tuple[Floats, Floats]:
         lengths, decisions = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length))

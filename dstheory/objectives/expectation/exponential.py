@@ -178,10 +178,7 @@ class _Sweep:
     plain: Floats  # U of the next turn
     paid: Floats  # Z of the next turn
     missed: Floats  # E[(1 - R) exp(-tL)] of the next turn, where R is 0 or 1
-    first_plain: Floats
-    first_paid: Floats
-    first_missed: Floats
-    first_lost: Floats  # 1 - U
+    first: tuple[Floats, Floats, Floats, Floats]  # these three of the first turn, and 1 - U
     before: Floats
     before_discounted: Floats
     before_paid: Floats
@@ -193,8 +190,14 @@ def moments(solution: Solution, reward: RewardTable, t: Floats) -> tuple[Floats,
         from dstheory.kernels import tilted_moments
 
         return tilted_moments(*_tables(solution, reward), t=t, n_answers=solution.mdp.n_answers)[:2]
-    chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
-    return np.concatenate([c.first_plain for c in chunks]), np.concatenate([c.first_paid for c in chunks])
+    plain, paid, _, _ = _of_first(solution, reward, t)
+    return plain, paid
+
+
+def _of_first(solution: Solution, reward: RewardTable, t: Floats) -> list[Floats]:
+    """Return U, Z, E[(1 - R) exp(-tL)] and 1 - U of the first turn, (J, *runs, X) each."""
+    chunks = [_sweep(solution, reward, part).first for part in _chunks(solution, t)]
+    return [np.concatenate(each) for each in zip(*chunks, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +236,7 @@ def tilted(solution: Solution, reward: RewardTable, t: Floats, *, binary: bool, 
         with np.errstate(divide="ignore"):
             log_plain = np.log(plain)
     else:
-        chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
-        plain, paid, missed, lost = (
-            np.concatenate([getattr(c, f"first_{what}") for c in chunks]) for what in ("plain", "paid", "missed", "lost")
-        )
+        plain, paid, missed, lost = _of_first(solution, reward, t)
         with np.errstate(divide="ignore"):
             log_plain = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(plain))
     plain, log_plain, paid, missed = np.broadcast_arrays(plain, log_plain, paid, missed)  # where rewards alone have runs
@@ -351,13 +351,9 @@ def response_beside(
     """
     if weight.beyond is None and _compiled(under, reward) and _apart(policy, under.policy):
         return response_mass(under, reward, nodes, weight)
-    pol, likeliest = under.unrolled, policy.likeliest
+    pol, shared = under.unrolled, policy.at_likeliest
     ends, resample, found = _compared(under, reward, nodes)
     answer = pol.stop * ends + pol.resample * resample
-
-    def shared(table: Floats) -> Floats:
-        return np.asarray(np.where(likeliest, table, 0.0).sum(axis=-1, keepdims=True))
-
     sample, stop, again = policy.gaps(under.policy)
     rho, common = under.mdp.prompt_weight[:, None], shared(answer - found.sample)
     plain = weight.sample - shared(weight.sample), np.zeros(())
@@ -397,11 +393,8 @@ def response_reweighted(
     """
     assert weight.own is not None
     ends, resample, found = _compared(under, reward, nodes)
-    acts, pol, rho = under.policy, under.unrolled, under.mdp.prompt_weight[:, None]
+    acts, pol, rho, shared = under.policy, under.unrolled, under.mdp.prompt_weight[:, None], policy.at_likeliest
     (v, v_stop, _), (apart, apart_stop, apart_resample) = weight.own
-
-    def shared(table: Floats) -> Floats:
-        return np.asarray(np.where(policy.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
 
     # Chances that are no numbers by themselves meet what they are multiplied by first.
     answer = pol.stop * ends + pol.resample * resample
@@ -571,7 +564,7 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         before_paid = before_discounted * gw * paid_res / rest
         missed, lost = missed_stop / rest, short / rest
         first = plain[..., 0, :], paid[..., 0, :], missed[..., 0, :], lost[..., 0, :]
-        return _Sweep(decay, both, plain, paid, missed, *first, before, before_discounted, before_paid)
+        return _Sweep(decay, both, plain, paid, missed, first, before, before_discounted, before_paid)
     shape = np.broadcast_shapes(again.shape, paid_stop.shape, paid_res.shape, (*gw.shape[:-2], 1, 1))
     again, ends, paid_stop, paid_res, missed_stop, short = (
         np.broadcast_to(a, shape) for a in (again, ends, paid_stop, paid_res, missed_stop, short)
@@ -593,7 +586,7 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         before_discounted[..., k, :] = before_discounted[..., k - 1, :] * g_w * g_b * q
         before_paid[..., k, :] = before_paid[..., k - 1, :] * q + before_discounted[..., k - 1, :] * g_w * paid_res[..., k - 1, :]
     first = here_plain, here_paid, here_missed, lost
-    return _Sweep(decay, both, plain, paid, missed, *first, before, before_discounted, before_paid)
+    return _Sweep(decay, both, plain, paid, missed, first, before, before_discounted, before_paid)
 
 
 def _mass(
@@ -653,10 +646,7 @@ def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: Effectiv
     found, turns = np.zeros((*shape, 1)), shape[-2]
     if (not solution.capped and nodes.balanced) or (solution.capped and turns == 1):
         return found
-    pol, mdp, first = solution.unrolled, solution.mdp, solution.policy.likeliest
-
-    def likeliest(table: Floats) -> Floats:
-        return np.asarray(np.where(first, table, 0.0).sum(axis=-1, keepdims=True))
+    pol, mdp, likeliest = solution.unrolled, solution.mdp, solution.policy.at_likeliest
 
     def longer_than_likeliest(length: Floats) -> Floats:
         """Return exp(-t length), less that of the likeliest answer."""
@@ -671,7 +661,7 @@ def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: Effectiv
         success, failure = (table[..., None, :] for table in (nodes.slope, _or_zero(nodes.otherwise)))
         return np.asarray((s.before * (success * of_right + failure * of_wrong))[..., None])
     decay, longer = np.exp(-t * length), longer_than_likeliest(length)
-    beyond = decay * likelier_stop(pol, first)[..., :1, :, :] + likeliest(stop) * longer
+    beyond = decay * likelier_stop(pol, solution.policy.likeliest)[..., :1, :, :] + likeliest(stop) * longer
     last = s.both[..., -1:, :, :]
     right, wrong = last * reward.stop, last * (1.0 - reward.stop)
     of_right, of_wrong = right.sum(axis=-1), wrong.sum(axis=-1)
@@ -700,5 +690,5 @@ def _to_come_of_turns(solution: Solution, reward: RewardTable, s: _Sweep, nodes:
 
 def _apart_by_reward(s: _Sweep, nodes: EffectiveCredit) -> Floats:
     """Return the credit of a success less that of a failure, over U, (J, *runs, X); 0 where U underflows."""
-    apart, plain = np.broadcast_arrays(nodes.slope - _or_zero(nodes.otherwise), s.first_plain)
+    apart, plain = np.broadcast_arrays(nodes.slope - _or_zero(nodes.otherwise), s.first[0])
     return np.asarray(np.divide(apart, plain, out=np.zeros(plain.shape), where=plain > 0))
