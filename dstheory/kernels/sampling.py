@@ -89,7 +89,7 @@ def _draw(cumulative, first, n, u):  # type: ignore[no-untyped-def]
 
 @kernel
 def _draw_episodes(  # type: ignore[no-untyped-def]
-    state, episode, last, given, prompt_cumulative, answer_cumulative, stop_probability, n_answers, horizon, limit,
+    state, episode, last, prompt_cumulative, answer_cumulative, stop_probability, n_answers, horizon, limit,
     prompt, turns, answers, stops,
 ):  # fmt: skip
     """Draw episodes until `last`; return the first one not drawn, the turns used, and whether it ran into the limit.
@@ -102,12 +102,7 @@ def _draw_episodes(  # type: ignore[no-untyped-def]
     used = 0
     while episode < last:
         start, s0, s1, s2, s3 = used, state[0], state[1], state[2], state[3]
-        if given.size > 0:
-            x = given[episode]
-        elif prompts > 1:
-            x = _draw(prompt_cumulative, 0, prompts, next_uniform(state))
-        else:
-            x = 0
+        x = _draw(prompt_cumulative, 0, prompts, next_uniform(state)) if prompts > 1 else 0
         prompt[episode] = x
         n, row, table, turn, stopped = n_answers[x], x * width, 0, 0, False
         while not stopped and turn < limit and used < capacity:
@@ -133,7 +128,6 @@ def sample_trajectories(
     answer_probability: ArrayLike,
     stop_probability: ArrayLike,
     prompt_probability: ArrayLike | None = None,
-    prompts: ArrayLike | None = None,
     n_answers: ArrayLike | None = None,
     horizon: int | None = None,
     max_turns: int = 1_000_000,
@@ -147,7 +141,6 @@ def sample_trajectories(
         answer_probability, stop_probability: (X, Y) for a stationary chain, (K, X, Y) for a turn-indexed one, whose last table
             serves all turns from K on. Columns from n_answers[x] on are never read. Rows of answer_probability are normalised.
         prompt_probability: (X,) distribution of the prompts; uniform by default. Normalised.
-        prompts: (episodes,) prompt of each episode, instead of drawing it.
         n_answers: (X,) number of answers of each prompt; Y by default.
         horizon: number of turns after which the answer is submitted; None for no cap.
         max_turns: an uncapped episode of this length is taken for one that never stops.
@@ -182,11 +175,8 @@ def sample_trajectories(
     real = np.arange(width) < answers_per_prompt[:, None]
     answer_cumulative = as_input(_cumulative(np.where(real, probability, 0.0), "answer_probability").reshape(tables, -1))
     weights = np.ones(count) if prompt_probability is None else np.asarray(prompt_probability, dtype=np.float64)
-    given = as_input(np.empty(0) if prompts is None else prompts, np.int64)
-    if weights.shape != (count,) or given.size not in (0, episodes):
-        raise ValueError(f"prompt_probability must have {count} entries, and prompts one per episode ({episodes})")
-    if given.size and not (given.min() >= 0 and given.max() < count):
-        raise ValueError(f"prompts must lie between 0 and {count - 1}")
+    if weights.shape != (count,):
+        raise ValueError(f"prompt_probability must have {count} entries")
     prompt_cumulative = as_input(_cumulative(weights, "prompt_probability"))
     stop_table = as_input(stop.reshape(tables, -1))
 
@@ -199,7 +189,7 @@ def sample_trajectories(
         while first < last:
             answers, stops = np.empty(room, np.int32), np.empty(room, np.bool_)
             first, used, endless = _draw_episodes(
-                state, first, last, given, prompt_cumulative, answer_cumulative, stop_table, answers_per_prompt,
+                state, first, last, prompt_cumulative, answer_cumulative, stop_table, answers_per_prompt,
                 -1 if horizon is None else horizon, horizon or max_turns, prompt, turns, answers, stops,
             )  # fmt: skip
             if endless:

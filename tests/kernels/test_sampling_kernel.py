@@ -183,12 +183,10 @@ def test_turn_indexed_chain_uses_the_table_of_its_turn() -> None:
     assert np.diff(capped.offsets).max() == 3
 
 
-def test_given_prompts() -> None:
-    prompts = np.random.default_rng(1).integers(0, 3, size=70_000)
+def test_each_prompt_has_its_own_chances_beyond_one_chunk() -> None:
     chain = {"answer_probability": np.full((3, 2), 0.5), "stop_probability": np.array([[1.0, 1.0], [0.5, 0.5], [0.2, 0.2]])}
-    sampled = draw(70_000, prompts=prompts, **chain)
-    assert (sampled.prompt == prompts).all()
-    turns = np.diff(sampled.offsets)
+    sampled = draw(70_000, **chain)
+    prompts, turns = sampled.prompt, np.diff(sampled.offsets)
     assert (turns[prompts == 0] == 1).all()
     assert_near((turns[prompts == 2] == 1).mean(), 0.2, (prompts == 2).sum())
 
@@ -199,7 +197,6 @@ def test_an_endless_episode_is_an_error() -> None:
             1000,
             answer_probability=np.ones((2, 1)),
             stop_probability=[[1.0], [0.0]],
-            prompts=np.r_[np.zeros(999), 1],
             max_turns=50,
         )
 
@@ -219,8 +216,6 @@ def test_no_episodes() -> None:
         ({"n_answers": [0]}, "between 1 and 2"),
         ({"prompt_probability": [0.5, 0.5]}, "must have 1 entries"),
         ({"prompt_probability": [0.0]}, "prompt_probability"),
-        ({"prompts": [0, 0]}, r"one per episode \(10\)"),
-        ({"prompts": [1] * 10}, "between 0 and 0"),
         ({"horizon": 0}, "horizon=0"),
         ({"max_turns": 0}, "max_turns=0"),
     ],
