@@ -12,7 +12,8 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -32,7 +33,7 @@ from dstheory.objectives.preference import DPO
 from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
 
-_Sums = tuple[Floats, Floats, Floats, Floats]
+_Sums = Sequence[Floats]
 """Sums over units of coefficient x score and of its square, of the logits of answers and of those of stop."""
 _OF_THE_EXPECTATION = {"coefficients", "of_term", "terms", "reward_terms", "credited", "mass", "centred"}
 """What gradients and trajectories ask of an objective, and sampled batches do not."""
@@ -180,13 +181,9 @@ def _in_blocks(
                 f"more than {most:,} scores; use smaller groups or fewer batches, or the closed form"
             )
     each = max(1, int(_AT_ONCE / one))
-    total: _Sums | None = None
-    for begin in range(0, units, each):
-        n = min(each, units - begin)
-        sums = _score_sums(solution, *draw(n), np.full(n, 1.0 / units))
-        total = sums if total is None else (total[0] + sums[0], total[1] + sums[1], total[2] + sums[2], total[3] + sums[3])
-    assert total is not None
-    return _estimate(total, units)
+    sizes = (min(each, units - begin) for begin in range(0, units, each))
+    parts = (_score_sums(solution, *draw(n), np.full(n, 1.0 / units)) for n in sizes)
+    return _estimate(functools.reduce(lambda sums, more: [a + b for a, b in zip(sums, more, strict=True)], parts), units)
 
 
 def _draw_pairs(objective: DPO, solution: Solution, sampler: Policy, pairs: int, rng: np.random.Generator) -> _Drawn:
