@@ -55,7 +55,7 @@ from dstheory.objectives import (
     WeightedSum,
 )
 from dstheory.objectives.expectation.compositions import compositions, credits_of, mixed, sums_over
-from dstheory.objectives.expectation.denominators import range_of_lengths
+from dstheory.objectives.expectation.denominators import range_of_lengths, tokens_of
 from dstheory.objectives.expectation.exponential import reciprocal
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import Part, everything
@@ -438,10 +438,8 @@ class _Batch:
             return np.zeros(1), np.ones(1)
         if isinstance(self.normaliser, ConstantLength):
             return np.zeros(1), np.full(1, 1.0 / self.normaliser.tokens)
-        size, prompts = self.groups.group_size, self.groups.prompts
-        if not isinstance(self.normaliser, PerToken | GroupTokens | BatchTokens):
+        if not (members := tokens_of(self.normaliser, self.groups)):
             raise ChainError(f"the normaliser {self.normaliser.words!r} has no exact second moments here: use sampled_gradient")
-        members = {PerToken: 1.0, GroupTokens: size, BatchTokens: size * prompts}[type(self.normaliser)]
         return reciprocal(*(members * length for length in range_of_lengths(self.under)))
 
     def _ordered(self, matrix: Floats) -> Floats:
@@ -512,7 +510,7 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
         if (
             under is not solution
             or divided != normaliser
-            or (divided.__class__ in (GroupTokens, BatchTokens) and sizes != grouping)
+            or (isinstance(divided, GroupTokens | BatchTokens) and sizes != grouping)
         ):
             raise ChainError(
                 f"{objective.name}: {term.name} is measured or divided otherwise than {first.name}: no exact second moments"

@@ -19,7 +19,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError, InfiniteDivergenceError, OneRunError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
-from dstheory.objectives.expectation.denominators import range_of_lengths
+from dstheory.objectives.expectation.denominators import range_of_lengths, tokens_of
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
 from dstheory.objectives.expectation.grouping import Grouping, group_moments
 from dstheory.objectives.expectation.groups import Part
@@ -30,9 +30,7 @@ from dstheory.objectives.parts import (
     ConstantLength,
     Credit,
     GroupMean,
-    GroupTokens,
     Normaliser,
-    PerToken,
 )
 from dstheory.objectives.responses import Term
 from dstheory.objectives.rounding import directed, unlike
@@ -249,7 +247,7 @@ def over_batch(
             f"those of at most {LARGEST_BATCH:,} responses: use prompts=inf, or sampled_gradient"
         )
     size, none = int(grouping.group_size), np.zeros(1)
-    members = {PerToken: 1, GroupTokens: size, BatchTokens: size * prompts}.get(type(normaliser), 0)
+    members = tokens_of(normaliser, grouping)
     t, w = reciprocal(*(members * length for length in range_of_lengths(under))) if members else (none, np.ones(1))
     w = w * (members or 1.0 / (normaliser.tokens if isinstance(normaliser, ConstantLength) else 1.0))
     plain = group_moments(under, outcome, none, grouping)

@@ -14,6 +14,7 @@ from objectives.test_groups import HERE, MDP, OLD, WRONG, Response, responses
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
+from dstheory.noise import signal
 from dstheory.objectives import (
     CISPO,
     DAPO,
@@ -41,6 +42,7 @@ from dstheory.objectives import (
     sampled_gradient,
 )
 from dstheory.objectives.fused import applies
+from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerResponse, PerToken
 
 PAYS = [[1.0, -0.5, 0.2], [0.2, 1.0]]
 PAID = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], sample_length=[[3, 40, 7], [11, 2]], decision_length=2, prompt_weight=[3, 1],
@@ -506,6 +508,25 @@ def test_the_deviation_of_a_large_batch() -> None:
     for refused in ({"outcome": "return"}, {"dynamic_sampling": True}, {"prompts": 20_000}):
         with pytest.raises(ChainError, match="std='batch' has a closed form in large batches"):
             GRPO(**{"prompts": 4, "std": "batch", **refused}).gradient(s)
+
+
+@pytest.mark.parametrize("kind", [PerToken, GroupTokens, BatchTokens, PerResponse])
+def test_a_normaliser_by_another_name_divides_as_the_one_that_it_derives_from(kind: type[Normaliser]) -> None:
+    """Over the deviation of a few prompts' batch one that divides by tokens divided by responses, and signal broke off."""
+
+    class Renamed(kind):  # type: ignore[misc, valid-type]
+        words = "by another name"
+
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 9]]), Policy.minimal(p=0.4, a=0.7, b=0.6))
+    few = {"group_size": 2, "prompts": 3}
+    for settings in ({"std": "batch"}, {"std": False}):
+        own, other = (GRPO(**few, **settings, normalise_by=normaliser) for normaliser in (kind(), Renamed()))
+        assert np.array_equal(own.gradient(s).sample, other.gradient(s).sample)
+        assert signal(own, s).decide.noise == signal(other, s).decide.noise
+    if kind is BatchTokens:
+        beside = K2Loss(Policy.minimal(p=0.5, a=0.5, b=0.5), normaliser=Renamed(), group_size=2, prompts=5)
+        with pytest.raises(ChainError, match="divided otherwise"):
+            signal(GRPO(**few, std=False, normalise_by=Renamed()) + beside, s)
 
 
 @pytest.mark.parametrize("smallest", [1, 1 << 15])

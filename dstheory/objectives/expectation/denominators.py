@@ -38,10 +38,16 @@ _TAIL = 1e-18  # an uncapped response longer than the longest is less likely tha
 
 def on_lengths(normaliser: Normaliser, grouping: Grouping) -> bool:
     """Return whether lengths of single responses are divided by, so that the credit 1 is more than one number per prompt."""
-    if isinstance(normaliser, GroupTokens | BatchTokens):
-        spans = (grouping.group_size,) if isinstance(normaliser, GroupTokens) else (grouping.group_size, grouping.prompts)
-        return inf not in spans
-    return not isinstance(normaliser, PerResponse | ConstantLength)
+    return 0.0 < tokens_of(normaliser, grouping) < inf
+
+
+def tokens_of(normaliser: Normaliser, grouping: Grouping) -> float:
+    """Return of how many responses the tokens are added up to divide by; 0 of a normaliser that does not look at them."""
+    if isinstance(normaliser, PerToken):
+        return 1.0
+    if isinstance(normaliser, GroupTokens):
+        return grouping.group_size
+    return grouping.group_size * grouping.prompts if isinstance(normaliser, BatchTokens) else 0.0
 
 
 def denominator(
@@ -65,13 +71,7 @@ def denominator(
             mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
             reject(~(mean > 0), mean, "mean tokens of responses that are not truncated", "must be > 0", "all are", axes=())
         return none, 1.0 / mean[None, ..., None], False
-    if isinstance(normaliser, PerToken):
-        members = 1.0
-    elif isinstance(normaliser, GroupTokens):
-        members = size
-    elif isinstance(normaliser, BatchTokens):
-        members = size * prompts
-    else:
+    if not (members := tokens_of(normaliser, grouping)):
         raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
     shortest, longest = range_of_lengths(solution)
     least = (
