@@ -25,7 +25,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,9 +37,12 @@ from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.digits import refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.expectation.grouping import Grouping
-from dstheory.objectives.fused import LEFT, FusedResult, FusedTerms, applies, few_prompts, few_rows, fused_gradient
+from dstheory.objectives.fused import LEFT, FusedTerms, applies, few_prompts, few_rows, fused_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser
+
+if TYPE_CHECKING:
+    from dstheory.kernels.gradient import RewardKLGradient
 
 Measure = Literal["policy", "sampler", "reference", "demonstrations", "mixed"]
 
@@ -189,10 +192,10 @@ class Objective(ABC):
             return solution.value, self.gradient(solution)
         return fast.value, StageGradient(fast.sample, fast.decide)
 
-    def _fused(self, solution: Solution) -> FusedResult | None:
+    def _fused(self, solution: Solution) -> RewardKLGradient | None:
         terms = self.known_terms(solution) if applies(solution) else None
         found = None if terms is None else fused_gradient(terms, solution)
-        if found is None or terms is None or not (rows := np.flatnonzero(found.left < LEFT)).size:
+        if found is None or terms is None or found.left is None or not (rows := np.flatnonzero(found.left < LEFT)).size:
             return found
         few, weight = few_prompts(solution, rows)
         own = self if terms.reference is None else self.with_reference(few_rows(terms.reference, rows))

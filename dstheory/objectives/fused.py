@@ -9,8 +9,8 @@ expected turns. That is asked of the reward alone: the penalty's log-ratios keep
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,9 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints, compact
+
+if TYPE_CHECKING:
+    from dstheory.kernels.gradient import RewardKLGradient
 
 T = TypeVar("T")
 
@@ -42,8 +45,8 @@ class FusedTerms:
     reward: float = 0.0
     beta: float = 0.0
     reference: Policy | None = None
-    sample_weight: Floats | None = None
-    decision_weight: Floats | None = None
+    sample_weight: Floats = field(default_factory=lambda: np.ones((1, 1, 1)))
+    decision_weight: Floats = field(default_factory=lambda: np.ones((1, 1, 1)))
 
     def scaled(self, factor: float) -> FusedTerms:
         """Return the terms times a number."""
@@ -55,28 +58,6 @@ class FusedTerms:
             return None
         penalty = self if self.reference is not None else other
         return replace(penalty, reward=self.reward + other.reward)
-
-
-@dataclass(frozen=True, eq=False)
-class FusedResult:
-    """Gradient with respect to the logits, (1, X, Y) each, and V(x) of the chain's own reward, (X,).
-
-    Attributes:
-        sample, decide: the gradient.
-        value: V.
-        turns: (X,) expected number of turns.
-        stop_reward: (X,) undiscounted reward paid at stop.
-        left: (X,) how much is left of the terms of a prompt's reward (:class:`~dstheory.kernels.gradient.RewardKLGradient`).
-        sums: (4, X) Fisher energies of both stages, and squares of both gradients, of each prompt, if asked for.
-    """
-
-    sample: Floats
-    decide: Floats
-    value: Floats
-    turns: Floats
-    stop_reward: Floats
-    left: Floats
-    sums: Floats | None
 
 
 def applies(solution: Solution) -> bool:
@@ -96,8 +77,8 @@ def logits_of(policy: Policy) -> tuple[Floats, Floats]:
     return policy.sample_logits[0], policy.stop_logits[0]
 
 
-def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False) -> FusedResult | None:
-    """Return gradient and value, or None where the loop has nothing to say.
+def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False) -> RewardKLGradient | None:
+    """Return the gradient, (1, X, Y) of each stage, and what the chain's own rewards come to; None where the loop knows nothing.
 
     That is: without a reward (it reports the value of one), with a reference of another form, where stopping is very rare, and
     where a prompt is improper or its divergence infinite; the readable path then names what is wrong.
@@ -108,16 +89,7 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
     penalty: dict[str, Any] = {}
     if reference is not None:
         reference.check_fits(mdp, "reference")
-        assert terms.sample_weight is not None
-        assert terms.decision_weight is not None
-        ref_sample_logits, ref_stop_logits = logits_of(reference)
-        penalty = {
-            "ref_sample_logits": ref_sample_logits,
-            "ref_stop_logits": ref_stop_logits,
-            "beta": terms.beta,
-            "sample_weight": terms.sample_weight[0],
-            "decision_weight": terms.decision_weight[0],
-        }
+        penalty = dict(zip(("ref_sample_logits", "ref_stop_logits"), logits_of(reference), strict=True), beta=terms.beta)
     # A factor on the reward is a factor on its tables, unless it is 1 and they are read as they are.
     stop, resample = compact(mdp.reward_stop), compact(mdp.reward_resample)
     if terms.reward != 1.0:
@@ -132,14 +104,15 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
         n_answers=mdp.n_answers,
         gamma_within=float(mdp.gamma_within),
         gamma_between=float(mdp.gamma_between),
+        sample_weight=terms.sample_weight[0],
+        decision_weight=terms.decision_weight[0],
         sums=sums,
         **penalty,
     )
     if (found.status != PROPER).any() or found.turns.max() > MOST_TURNS:
         return None
-    assert found.left is not None
     value, stop_reward = found.value / terms.reward, found.stop_reward / terms.reward
-    return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.left, found.sums)
+    return replace(found, sample=found.sample[None], decide=found.decide[None], value=value, stop_reward=stop_reward)
 
 
 def few_prompts(solution: Solution, rows: Ints) -> tuple[Solution, Floats]:
@@ -178,6 +151,4 @@ def one_pass(
         reference.check_fits(mdp, "reference")
     logits = [None if one is None else logits_of(one) for one in (policy, reference)]
     weight = mdp.prompt_weight * constant
-    return kernel(
-        *logits, *tables, beta=float(np.asarray(beta)), prompt_weight=weight, n_answers=mdp.n_answers, **settings
-    )
+    return kernel(*logits, *tables, beta=float(np.asarray(beta)), prompt_weight=weight, n_answers=mdp.n_answers, **settings)
