@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,13 +140,16 @@ class EffectiveCredit:
 
     def scaled(self, factor: float | Floats) -> EffectiveCredit:
         """Return the credit times a number, or times one per run and prompt."""
-        otherwise = None if self.otherwise is None else factor * self.otherwise
-        return replace(self, constant=factor * self.constant, slope=factor * self.slope, otherwise=otherwise)
+        return self.map(lambda table: factor * table)
 
     def rows(self, rows: slice) -> EffectiveCredit:
         """Return some of the nodes."""
-        otherwise = None if self.otherwise is None else self.otherwise[rows]
-        return replace(self, t=self.t[rows], constant=self.constant[rows], slope=self.slope[rows], otherwise=otherwise)
+        return replace(self.map(lambda table: table[rows]), t=self.t[rows])
+
+    def map(self, function: Callable[[Floats], Floats]) -> EffectiveCredit:
+        """Return the credit with a function applied to each of its tables."""
+        otherwise = None if self.otherwise is None else function(self.otherwise)
+        return replace(self, constant=function(self.constant), slope=function(self.slope), otherwise=otherwise)
 
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,).
@@ -309,13 +312,7 @@ def _with_digits(solution: Solution, reward: RewardTable, nodes: EffectiveCredit
     prompts = solution.mdp.shape[0]
     under, weight = few_prompts(solution, rows)
     paid = replace(reward, stop=reward.stop if reward.stop.shape[-2] == 1 else reward.stop[..., rows, :])
-
-    def these(table: Floats) -> Floats:
-        return np.broadcast_to(table, (len(nodes.t), prompts))[:, rows]
-
-    otherwise = None if nodes.otherwise is None else these(nodes.otherwise)
-    credit = EffectiveCredit(nodes.t, these(nodes.constant), these(nodes.slope), otherwise, nodes.balanced)
-    again = _by_differences(under, paid, credit)
+    again = _by_differences(under, paid, nodes.map(lambda table: np.broadcast_to(table, (len(nodes.t), prompts))[:, rows]))
     found = [np.array(np.broadcast_to(table, policy.shape)) for table in (mass.sample, mass.stop, mass.resample)]
     for table, part in zip(found, (again.sample, again.stop, again.resample), strict=True):
         table[:, rows] = part * weight
