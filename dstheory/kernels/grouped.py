@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstheory.kernels.jit import accumulate, decision, exp_and_expm1, exp_nonpositive, highest, inlined, kernel, larger
-from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of, scale_rows
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
 
 _SMALLEST, _LARGEST = 1 << 13, 1 << 16  # (prompt, answer) pairs of a block
 _LAST = 40.0  # nodes t beyond this over the fewest tokens do not count, as in the sum of exponentials for 1/L itself
@@ -50,10 +50,6 @@ class GroupedGradient:
     wrong: FloatArray
     stop: FloatArray
     farthest: FloatArray
-
-    def scale(self, factor: float) -> None:
-        """Multiply the gradient by a number, in place."""
-        scale_rows((self.sample, self.decide), factor)
 
 
 @inlined()

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstheory.kernels.jit import accumulate, decision, exp_nonpositive, highest, kernel, larger, log1p_ratio
-from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of, scale_rows
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
 
 _SMALLEST, _LARGEST = 1 << 15, 1 << 18  # (prompt, answer) pairs of a block
 
@@ -59,11 +59,6 @@ class WhitenedGradient:
     second: FloatArray
     turns: FloatArray
     left: FloatArray
-
-    def scaled(self, factor: float) -> tuple[FloatArray, FloatArray]:
-        """Multiply the gradient by a number, in place."""
-        scale_rows((self.sample, self.decide), factor)
-        return self.sample, self.decide
 
 
 @kernel

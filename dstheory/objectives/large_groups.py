@@ -66,7 +66,9 @@ def in_one_pass(
         chance = mixed_probability(solution, grouping, _chances(found), outcome)
         if chance < _LEAST:
             return None
-        found.scale(float(1.0 / kept_share(normaliser, grouping, chance)[0]))
+        from dstheory.kernels.parallel import scale_rows
+
+        scale_rows((found.sample, found.decide), float(1.0 / kept_share(normaliser, grouping, chance)[0]))
     return StageGradient(found.sample[None], found.decide[None])
 
 

@@ -108,6 +108,7 @@ class ReinforcePlusPlus(Objective):
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient, unless too little spread is left by rounding."""
+        from dstheory.kernels.parallel import scale_rows
         from dstheory.kernels.whitened import whitened_gradient
 
         mdp, shift = solution.mdp, 0.0
@@ -130,8 +131,8 @@ class ReinforcePlusPlus(Objective):
             own = self if self.reference is None else self.with_reference(few_rows(self.reference, rows))
             again = own._of_returns(few).gradient(few.policy)
             found.sample[rows], found.decide[rows] = again.sample[0] * weight, again.decide[0] * weight
-        sample, decide = found.scaled(1.0 / (np.sqrt(variance) * tokens))
-        return StageGradient(sample[None], decide[None])
+        scale_rows((found.sample, found.decide), 1.0 / (np.sqrt(variance) * tokens))
+        return StageGradient(found.sample[None], found.decide[None])
 
     def _penalties(self, solution: Solution) -> tuple[Floats, Floats, Floats]:
         """Return -beta log(pi/ref) of answers, of stop and of resample, broadcastable to (*runs, T', X, Y)."""
