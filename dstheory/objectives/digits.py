@@ -161,11 +161,7 @@ def _far_apart(part: Any) -> bool:
         if u.max() > _FAR or u.min() < -_FAR:
             return True
         return bool(p.min() < rare) and bool(((p < rare) & (part.sample_logits > -np.inf)).any())
-    if isinstance(part, tuple):
-        return any(map(_far_apart, part))
-    if not dataclasses.is_dataclass(part):
-        return False
     known = vars(part)  # neither an objective nor a policy of its changes
     if "_far_apart" not in known:
-        known["_far_apart"] = any(_far_apart(getattr(part, field.name)) for field in dataclasses.fields(part))
+        known["_far_apart"] = any(map(_far_apart, _policies(part)))
     return bool(known["_far_apart"])
