@@ -54,7 +54,7 @@ from dstheory.objectives import (
     RewardToGo,
     WeightedSum,
 )
-from dstheory.objectives.expectation.compositions import compositions, credits_of, mixed, sums_over
+from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
 from dstheory.objectives.expectation.denominators import range_of_lengths, tokens_of
 from dstheory.objectives.expectation.exponential import reciprocal
 from dstheory.objectives.expectation.grouping import Grouping
@@ -422,7 +422,7 @@ class _Batch:
         kept = 1.0 - self.dead()
         if not kept > 0:
             raise ChainError("no group is ever mixed: dynamic sampling would draw without end")
-        return counts, mixed(counts @ self._rewards), kept
+        return counts, np.asarray((counts @ self._rewards > 0).sum(axis=1) > 1, dtype=np.float64), kept
 
     def _credits(self, kind: _Kind, counts: Floats) -> Floats:
         found = credits_of(kind.credit, self.values, counts) if kind.table is None else kind.table

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from math import comb
 
 import numpy as np
 
@@ -32,13 +33,21 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
 from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError, OneRunError
-from dstheory.objectives.expectation.levels import ways
 from dstheory.objectives.parts import Credit
 from dstheory.objectives.rounding import directed, kept
 
 MOST_COMPOSITIONS = 100_000
 _MOST_WORK = 300_000_000
 _LEAST = 1e-300
+
+
+def ways(values: int, size: int) -> int:
+    """Return how many compositions a group has.
+
+    >>> ways(3, 7)
+    36
+    """
+    return comb(size + values - 1, values - 1)
 
 
 @kept
@@ -59,11 +68,6 @@ def compositions(size: int, values: int) -> Floats:
     bars = itertools.combinations(range(size + values - 1), values - 1)
     counts = [np.diff([-1, *each, size + values - 1]) - 1 for each in bars]
     return readonly(np.array(counts, dtype=np.float64).reshape(-1, values))
-
-
-def mixed(counts: Floats) -> Floats:
-    """Return 1 for compositions with at least two values, else 0."""
-    return np.asarray((counts > 0).sum(axis=1) > 1, dtype=np.float64)
 
 
 def credits_of(credit: Credit | None, values: Sequence[float], counts: Floats) -> Floats:
@@ -133,11 +137,6 @@ def sums_over(counts: Floats, weight: Floats, tables: Sequence[Floats], chances:
                     for e, other in enumerate(of):
                         two[c, e, v, w, j] = (both * a[:, v] * other[:, w]).sum(axis=0)
     return one, same, two
-
-
-def means_over(counts: Floats, credits: Floats, chances: Floats) -> Floats:
-    """Return a of one credit alone, (V, J, X): G times its mean over the other members of a group."""
-    return np.asarray(sums_over(counts, np.ones(len(counts)), [credits], chances)[0][0])
 
 
 def _weighted(number: Floats, log: Floats) -> Floats:

@@ -34,7 +34,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError, OneRunError
-from dstheory.objectives.expectation.compositions import compositions, credits_of, means_over
+from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
 from dstheory.objectives.expectation.counts import mean_over_counts
 from dstheory.objectives.expectation.denominators import denominator
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, Tilted, tilted
@@ -203,7 +203,8 @@ def credits_of_levels(
                 raise OneRunError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
             chances = np.stack([chance_of(solution, table, at, outcome.uncounted) for table in tables])
             counts = compositions(size, len(tables))
-            found = w * (means_over(counts, part(credits_of(credit, outcome.levels, counts)), chances) / size)
+            each = part(credits_of(credit, outcome.levels, counts))
+            found = w * (sums_over(counts, np.ones(len(counts)), [each], chances)[0][0] / size)
     none = np.zeros(())
     return [(table, EffectiveCredit(t, none * f, f)) for table, f in zip(tables, found, strict=True)]
 

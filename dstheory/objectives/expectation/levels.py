@@ -27,13 +27,13 @@ Source: derived here; the Laplace transform of :math:`k_a` is in Abramowitz and 
 
 from __future__ import annotations
 
-import itertools
-from math import comb, factorial, prod
+from math import factorial, prod
 
 import numpy as np
 
 from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.compositions import compositions, ways
 from dstheory.objectives.rounding import kept
 
 _MOST_WAYS = 3_000
@@ -71,22 +71,11 @@ def mean_credits(levels: tuple[float, ...], shares: Floats, *, size: int, ddof: 
     return _by_quadrature(np.array(levels), shares, size, ddof, epsilon)
 
 
-def ways(values: int, others: int) -> int:
-    """Return how many sets of counts a group of so many others may have.
-
-    >>> ways(3, 7)
-    36
-    """
-    return comb(others + values - 1, values - 1)
-
-
 @kept
 def _every_group(levels: tuple[float, ...], size: int, ddof: int, epsilon: float) -> tuple[Floats, Floats, Floats]:
     """Return counts of the others (ways, V), how often each comes up, and the credit of a response of each reward (ways, V)."""
-    r, n = np.array(levels), size - 1
-    bars = itertools.combinations(range(n + len(r) - 1), len(r) - 1)
-    counts = np.array([np.diff([-1, *b, n + len(r) - 1]) - 1 for b in bars], dtype=np.float64)
-    coefficient = np.array([float(factorial(n) // prod(factorial(int(k)) for k in row)) for row in counts])
+    r, counts = np.array(levels), compositions(size - 1, len(levels))
+    coefficient = np.array([float(factorial(size - 1) // prod(factorial(int(k)) for k in row)) for row in counts])
     gaps = r[:, None] - r
     credit = np.zeros(counts.shape)
     for i in range(len(r)):
@@ -96,7 +85,7 @@ def _every_group(levels: tuple[float, ...], size: int, ddof: int, epsilon: float
         same = (group == size).any(axis=1)
         below = np.where(same, 1.0, deviation + epsilon)
         credit[:, i] = np.where(same, 0.0, centred[:, i] / below)
-    return readonly(counts), readonly(coefficient), readonly(credit)
+    return counts, readonly(coefficient), readonly(credit)
 
 
 def _by_quadrature(r: Floats, shares: Floats, size: int, ddof: int, epsilon: float) -> Floats:
