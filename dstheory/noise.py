@@ -357,7 +357,7 @@ class _Batch:
         # Two groups without anything in common are independent: of the squared mean 1/P is left. Others are summed up.
         common = self.by_tokens or self.deviation is not None
         subtracted = mean if common else mean / prompts
-        variance = (_diagonals(inside) if full else inside) - mean * subtracted
+        variance = (np.einsum("xdd->xd", inside) if full else inside) - mean * subtracted
         matrix = _blocks(inside) - np.outer(mean, subtracted) if full else None
         if common and prompts > 1:
             flat = mean_of.reshape(kinds, known + 1, nodes, -1)
@@ -477,10 +477,6 @@ def _blocks(of_prompts: Floats) -> Floats:
     every = np.arange(prompts)
     out[every, :, every] = of_prompts
     return out.reshape(prompts * d, prompts * d)
-
-
-def _diagonals(of_prompts: Floats) -> Floats:
-    return np.asarray(np.einsum("xdd->xd", of_prompts))
 
 
 # ---------------------------------------------------------------------- what an objective's batch is made of
