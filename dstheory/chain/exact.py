@@ -27,7 +27,7 @@ from dstheory.chain.bellman import (
 from dstheory.chain.contrast import Contrast, contrast
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import Bools, Floats, whole_number
 from dstheory.errors import ChainError
 from dstheory.tables import RATES, Table, Tabulated, short
 
@@ -233,6 +233,12 @@ class Solution(Tabulated):
         return self.visits
 
     # ------------------------------------------------------------------ what one observes
+
+    @property
+    def may_end(self) -> Bools:
+        """(*runs, K, X, Y) whether a response may end with an answer, be it ever so rarely: of no prompt of weight 0."""
+        given = (self.policy.log_sample > -np.inf) & (self.mdp.prompt_weight > 0)[:, None]
+        return given if self.capped else given & (self.policy.log_stop > -np.inf)
 
     @cached_property
     def accuracy(self) -> Floats:

@@ -355,13 +355,6 @@ class DFT(_OfBatches):
         return token_probabilities(solution)
 
 
-def _may_be_right(solution: Solution) -> bool:
-    """Return whether some response is correct, be it ever so rare."""
-    mdp, policy = solution.mdp, solution.policy
-    ends = (policy.log_sample > -inf) & (mdp.correct > 0) & (mdp.prompt_weight > 0)[:, None]
-    return bool((ends if solution.capped else ends & (policy.log_stop > -inf)).any())
-
-
 _NORMALISERS = ("token-mean", "sequence-sum", "sequence-mean")
 
 
@@ -409,7 +402,7 @@ class RFT(ResponseObjective):
         _, paid = moments(under, outcome.reward, np.zeros(1))
         rho = under.mdp.prompt_weight
         kept = (paid * rho).sum(axis=-1, keepdims=True)
-        lost = (kept < LEAST_CHANCE) & _may_be_right(under)
+        lost = (kept < LEAST_CHANCE) & (under.may_end & (under.mdp.correct > 0)).any()
         reject(lost, kept, "share of responses that are kept", f"must be 0 or at least {LEAST_CHANCE:g}", "it is divided by",
                axes=("prompt",))  # fmt: skip
         if self.normaliser == "token-mean":

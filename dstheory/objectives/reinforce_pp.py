@@ -162,8 +162,10 @@ class ReinforcePlusPlus(Objective):
         # Below the rounding of the penalties there is no spread to divide by, or none that is known.
         largest = max(float(np.abs(table).max()) for table in (answer, stop, resample))
         known = np.sqrt(np.maximum(variance, 0.0)) > _SAME * largest
-        # If returns may differ, be it ever so rarely, there is a spread.
-        none = not known.all() and largest <= _ROUNDED and not _may_differ(solution)
+        none = False
+        if not known.all() and largest <= _ROUNDED:  # if returns may differ, be it ever so rarely, there is a spread
+            ends = solution.may_end
+            none = np.ptp(np.broadcast_to(right, ends.shape)[ends]) == 0.0
         spread = np.where(known, variance, np.inf if none else 0.0)
         rule = f"must be at least {_LEAST_VARIANCE:g} where they differ"
         reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", rule,
@@ -183,16 +185,6 @@ class ReinforcePlusPlus(Objective):
 
         first = over_tokens(v.q_sample, v.q_stop - answer, v.q_resample - answer)
         return first, over_tokens(*_second_moments(solution, answer, stop, resample, v))
-
-
-def _may_differ(solution: Solution) -> bool:
-    """Return whether both outcomes are possible, be they ever so rare."""
-    mdp, policy = solution.mdp, solution.policy
-    ends = (policy.log_sample > -np.inf) & (mdp.prompt_weight > 0)[:, None]
-    if not solution.capped:
-        ends &= policy.log_stop > -np.inf
-    found = np.broadcast_to(mdp.correct, ends.shape)[ends]
-    return bool(found.min() < found.max())
 
 
 def _second_moments(

@@ -263,16 +263,12 @@ def singular(credit: Credit, values: tuple[float, float]) -> bool:
 
 def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -> None:
     """Raise ChainError where a reward that can occur has a chance that floating-point numbers cannot hold."""
-    policy, occurs = solution.policy, solution.mdp.prompt_weight > 0
-    drawn = policy.log_sample > -inf
-    if not solution.capped:
-        drawn = drawn & (policy.log_stop > -inf)
     success = outcome.reward.stop > 0
     for what, chance, of in (("success", group.right[0], success), ("failure", group.wrong[0], ~success)):
-        possible = (drawn & of).any(axis=(-3, -1))
+        possible = (solution.may_end & of).any(axis=(-3, -1))
         rule = f"must be at least {LEAST_CHANCE:g} where it can occur"
         reject(
-            possible & occurs & (chance < LEAST_CHANCE), chance, f"chance of a {what}", rule,
+            possible & (chance < LEAST_CHANCE), chance, f"chance of a {what}", rule,
             "groups without end divide by its root: use a finite group_size", axes=("prompt",),
         )  # fmt: skip
 
