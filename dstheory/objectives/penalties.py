@@ -506,10 +506,7 @@ class EntropyBonus(_Penalty):
         """Alpha."""
         return self.alpha
 
-    @property
-    def stage_weight(self) -> StageWeight:
-        """The weights l^lambda."""
-        return StageWeight(self.length_weight, self.reduction)
+    stage_weight = OfStages.stage_weight
 
     @property
     def divided_by(self) -> tuple[Normaliser, Grouping]:
