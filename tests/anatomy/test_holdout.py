@@ -26,7 +26,7 @@ KIND = ["pooled", "heterogeneous"]
 
 @pytest.mark.parametrize(("cap", "unstopped"), [(1, "submit"), (4, "submit"), (4, "wrong"), (0, "submit")])
 def test_expectations_over_problems_against_quadrature(cap, unstopped) -> None:
-    """p ~ Beta(1.2, 1.8) by adaptive quadrature; a and b as well on their own, with 16 nodes to 1e-8."""
+    """p ~ Beta(1.2, 1.8) by adaptive quadrature, with 16 nodes to 1e-8."""
     chain = RolloutChain(BetaRate(0.4, 0.25), BetaRate(0.9), BetaRate(0.7))
     density = stats.beta(1.2, 1.8)
 
@@ -39,6 +39,9 @@ def test_expectations_over_problems_against_quadrature(cap, unstopped) -> None:
     assert chain.attempts(cap) == pytest.approx(mean(lambda *c: chain_formulas.attempts(*c, cap)), abs=1e-7)
     if cap:
         assert chain.stopped(cap) == pytest.approx(mean(lambda *c: chain_formulas.stopping(*c, cap)), abs=1e-8)
+
+
+def test_expectations_over_decisions_that_differ_against_quadrature() -> None:
     decisions = RolloutChain(BetaRate(0.4), BetaRate(0.75, 0.2), BetaRate(0.7, 0.1))
     da, db = stats.beta(3, 1), stats.beta(6.3, 2.7)
     double = integrate.dblquad(

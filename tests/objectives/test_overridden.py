@@ -18,6 +18,7 @@ from strategies import Case, make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve, train
 from dstheory.attribution import coefficient_level, coefficient_levels
+from dstheory.dynamics.minimal import SMALLEST
 from dstheory.errors import ChainError
 from dstheory.objectives import DPO, GRPO, SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused, sampled_gradient
 from dstheory.objectives.estimate import estimate_gradient
@@ -288,6 +289,6 @@ def test_training_follows_what_a_subclass_says(base: type) -> None:
     mdp, start = TwoStageMDP.minimal(gamma=0.9), Policy.minimal(p=0.4, a=0.6, b=0.7)
     expert = Policy.minimal(p=0.7, a=0.8, b=0.4)
     argument = {Reinforce: (), ReverseKLDirect: (expert,), SFT: (ExpertChain(expert),)}[base]
-    own, thrice = (train(mdp, start, o, steps=2000) for o in (kind(*argument), 3.0 * base(*argument)))
+    own, thrice = (train(mdp, start, o, steps=SMALLEST) for o in (kind(*argument), 3.0 * base(*argument)))
     one, two = (np.asarray(r.policy.parameters[0]) for r in (own, thrice))
     np.testing.assert_allclose(one, two, rtol=1e-9)
