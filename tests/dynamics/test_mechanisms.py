@@ -213,7 +213,7 @@ def test_c5_moves_one_shared_parameter(w_s: float) -> None:
     policy = Policy.linear(Features(sample, decide), [0.3])
     expert = ExpertChain(Policy.from_probabilities([[0.6, 0.4]], [[0.9, 0.2]]))
     mdp = TwoStageMDP.minimal(sample_length=w_s, decision_length=1.0)
-    end = train(mdp, policy, SFT(expert, 1.0), steps=1000, optimizer=SGD(lr=1.0 / w_s), log_every=1000).policy
+    end = train(mdp, policy, SFT(expert, 1.0), steps=250, optimizer=SGD(lr=1.0 / w_s), log_every=250).policy
     best = (w_s * 0.6 + 0.6 * 0.9) / (w_s + 0.6)
     assert float(sigma(end.parameters[0][0])) == pytest.approx(best, abs=1e-12)
 
