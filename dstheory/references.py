@@ -14,9 +14,8 @@ from pathlib import Path
 
 from dstheory._version import __version__
 from dstheory.errors import FileFormatError
+from dstheory.user_files import shipped
 
-_HERE = Path(__file__).resolve().parent
-_PLACES = (_HERE / "REFERENCES.bib", _HERE.parent / "REFERENCES.bib")
 _ENTRY = re.compile(r"@\w+\{([^,\s]+),\n(.*?)\n\}", re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},?$", re.MULTILINE)
 _PLACED = ("journal", "booktitle", "howpublished", "volume", "pages")
@@ -68,9 +67,9 @@ def load_references() -> Mapping[str, Reference]:
     >>> load_references()["zhao2026twostage"].eprint
     '2601.01580'
     """
-    path = next((path for path in _PLACES if path.is_file()), None)
-    if path is None:
-        raise FileFormatError(f"the references are missing from {_PLACES[0]}; reinstall dstheory")
+    path = shipped("REFERENCES.bib")
+    if not path.is_file():
+        raise FileFormatError(f"the references are missing from {Path(__file__).with_name(path.name)}; reinstall dstheory")
     found = {}
     for entry in _ENTRY.finditer(path.read_text(encoding="utf-8")):
         key, body = entry.groups()

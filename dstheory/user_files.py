@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 
-def shipped(folder: str) -> Path:
-    """Return a folder that comes with the package: inside it where it is installed, beside it in a source checkout."""
-    inside = Path(__file__).resolve().parent / folder
-    return inside if inside.is_dir() else inside.parents[1] / folder
+def shipped(name: str) -> Path:
+    """Return a file or folder that comes with the package: inside it where it is installed, beside it in a source checkout."""
+    inside = Path(__file__).resolve().parent / name
+    return inside if inside.exists() else inside.parents[1] / name
 
 
 def module_name(kind: str, path: Path) -> str:

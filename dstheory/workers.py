@@ -15,6 +15,7 @@ import re
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from dstheory.checks import whole_number
@@ -162,7 +163,7 @@ def _on_cluster(
                 ) from None
             sent = client.scatter(shared, broadcast=True)
             todo = ((number, client.submit(function, sent, part, pure=False)) for number, part in parts.items())
-            waiting = {future.key: (number, future) for number, future in _take(todo, _AHEAD * sum(client.nthreads().values()))}
+            waiting = {future.key: (number, future) for number, future in islice(todo, _AHEAD * sum(client.nthreads().values()))}
             done = as_completed([future for _, future in waiting.values()], loop=client.loop)
             for future in done:
                 try:
@@ -176,13 +177,9 @@ def _on_cluster(
                         f"{'; what was finished is kept' if kept else ''}: start again"
                     ) from None
                 yield waiting.pop(future.key)[0], found
-                for number, following in _take(todo, 1):
+                for number, following in islice(todo, 1):
                     waiting[following.key] = number, following
                     done.add(following)
-
-
-def _take(items: Iterator[Any], count: int) -> list[Any]:
-    return [item for _, item in zip(range(count), items, strict=False)]
 
 
 @contextlib.contextmanager

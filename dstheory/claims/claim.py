@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from dstheory.claims import early
 from dstheory.claims.domains import Domain, expand_domain, name_of
-from dstheory.claims.formulas import as_expression, plain_definitions, plain_formula
+from dstheory.claims.formulas import as_expression, domain_latex, domain_text, latex, plain_definitions, plain_formula, text
 from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
 from dstheory.errors import ClaimError
+from dstheory.references import cited
 from dstheory.tables import Table, Tabulated
 from dstheory.typeset import unmarked, words_latex
 
@@ -177,16 +178,11 @@ class Claim(Tabulated):
     @property
     def reaches(self) -> str:
         """How far the statement reaches: what the claim says of it, or its domain in words."""
-        from dstheory.claims.formulas import domain_text
-
         domain = self.domain_by_name
         return self.scope or ("all " + "; ".join(domain_text(domain)) if domain else "")
 
     def describe(self) -> dict[str, Any]:
         """What a reader or a report needs to know about the claim, as plain data."""
-        from dstheory.claims.formulas import domain_latex, domain_text, latex, text
-        from dstheory.references import cited
-
         domain = self.domain_by_name
         return {
             "id": self.id,

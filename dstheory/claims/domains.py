@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
+from itertools import groupby
 from typing import Any
 
 import sympy
@@ -177,25 +178,21 @@ def excess_assumptions(symbol: Any, promised: Mapping[str, bool]) -> list[str]:
     return sorted(word if value else f"not {word}" for word, value in told.items() if value is not None)
 
 
+@lru_cache(maxsize=4096)
 def check_assumptions(symbol: Any, domain: Domain) -> None:
     """Refuse a symbol that SymPy was told more about than its domain promises.
 
     Raises:
         DomainError: If it was.
     """
-    excess = _excess(symbol, domain)
+    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
+    excess = excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
     if excess:
         plain_words = [word for word in excess if "extended" not in word] or excess
         raise DomainError(
             f"SymPy was told that {symbol.name} is {' and '.join(plain_words)}, which its domain {domain} does not promise; "
             f"use a plain symbol, or a narrower domain"
         )
-
-
-@lru_cache(maxsize=4096)
-def _excess(symbol: Any, domain: Domain) -> list[str]:
-    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
-    return excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
 
 
 def name_of(key: Any) -> str:
@@ -231,13 +228,7 @@ def grouped(domain: Mapping[str, Domain]) -> list[tuple[list[str], Domain]]:
     >>> [(names, str(item)) for names, item in grouped({"p": UNIT, "a": UNIT, "x": REAL})]
     [(['p', 'a'], '(0, 1)'), (['x'], '(-oo, oo)')]
     """
-    out: list[tuple[list[str], Domain]] = []
-    for name, item in domain.items():
-        if out and out[-1][1] == item:
-            out[-1][0].append(name)
-        else:
-            out.append(([name], item))
-    return out
+    return [([name for name, _ in own], item) for item, own in groupby(domain.items(), key=lambda pair: pair[1])]
 
 
 def height(value: Fraction) -> int:

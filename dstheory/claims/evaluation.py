@@ -185,19 +185,17 @@ def possible(formula: Any, relation: Callable[[Any], tuple[Any, Any]]) -> tuple[
     return _CONNECTIVES[formula.func](true, false)
 
 
+_MEETS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
+
+
 def _relation_at(formula: Any, point: Point) -> bool | None:
     sign = sign_at(_difference(formula), point)
-    return None if sign is None else sign_meets(sign, formula.rel_op)
+    return None if sign is None else _MEETS[formula.rel_op](sign, 0)
 
 
 @lru_cache(maxsize=1024)
 def _difference(relation: Any) -> Any:
     return relation.lhs - relation.rhs
-
-
-def sign_meets(sign: int, operator: str) -> bool:
-    """Whether a number of this sign is < 0, <= 0, and so on."""
-    return {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}[operator]
 
 
 def _sign_of_irrational(expression: Any, point: Point) -> int | None:

@@ -267,11 +267,6 @@ def _cells(entry: Entry) -> list[str]:
     return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, _row_scope(entry, "the proof states")]
 
 
-def _everywhere(entry: Entry) -> str:
-    """The scope of a claim that says nothing of it: its domain."""
-    return "all " + "; ".join(entry.info["domain"])
-
-
 def markdown_claims(entries: Sequence[Entry]) -> str:
     """Claims in full, with their proofs."""
     out: list[str] = []
@@ -335,7 +330,7 @@ def latex_report(report: Report) -> str:
         witness = f" (witness: {_point_latex(entry)})" if entry.verdict.witness else ""
         printed[1] = between(entry.info["title_latex"], latex_text) + witness
         printed[1] += cite(_references(entry))
-        if entry.scope == _everywhere(entry):
+        if entry.scope == "all " + "; ".join(entry.info["domain"]):  # it is the domain
             printed[4] = f"all {'; '.join(f'${item}$' for item in entry.info['domain_latex'])}"
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:

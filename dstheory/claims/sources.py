@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dstheory.errors import ClaimError, ClaimFileError, UnknownClaimError
-from dstheory.user_files import import_file, module_name
+from dstheory.user_files import import_file, module_name, shipped
 
 if TYPE_CHECKING:
     from dstheory.claims.claim import Claim
@@ -27,11 +27,10 @@ def bundled_files() -> list[Path]:
     Raises:
         ClaimFileError: If there are none, which means that the installation is damaged.
     """
-    for directory in (_PACKAGE / "proofs", _PACKAGE.parent / "proofs"):
-        files = _python_files(directory)
-        if files:
-            return files
-    raise ClaimFileError(f"the package's proofs are missing from {_PACKAGE / 'proofs'}; reinstall dstheory")
+    files = _python_files(shipped("proofs"))
+    if not files:
+        raise ClaimFileError(f"the package's proofs are missing from {_PACKAGE / 'proofs'}; reinstall dstheory")
+    return files
 
 
 def looks_like_path(name: str) -> bool:

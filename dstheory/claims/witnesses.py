@@ -94,7 +94,7 @@ def find_witness(
             return Witness(found, smallest=search.exhaustive)
     if points < THOROUGH:
         return None
-    search.renew(_EXACT_LOOKS[points])
+    search.looks = _EXACT_LOOKS[points]
     found = search.first(search.random(np.random.default_rng(seed)))
     return None if found is None else simplify_witness(found, formula, premises, domain)
 
@@ -187,12 +187,8 @@ class _Search:
         self._names = list(domain)
         self._screen_premises = [_compile(item, self._names) for item in premises]
         self._screen_formula = _compile(formula, self._names)
-        self._looks = looks
+        self.looks = looks  # that are still allowed
         self.exhaustive = True
-
-    def renew(self, looks: int) -> None:
-        """Allow this many further exact looks."""
-        self._looks = looks
 
     def grid(self, size: int, limit: int) -> _Points | None:
         """All points whose greatest height is exactly ``size``, smallest sum of heights first; None if too many."""
@@ -214,10 +210,10 @@ class _Search:
     def first(self, points: _Points) -> dict[str, Fraction] | None:
         """The first of the points that is a witness by exact arithmetic."""
         for column in self._screen(points):
-            if self._looks == 0:
+            if self.looks == 0:
                 self.exhaustive = False
                 break
-            self._looks -= 1
+            self.looks -= 1
             point = dict(zip(self._names, points.exact(column), strict=True))
             if is_witness(point, self._formula, self._premises, self._domain):
                 return point

@@ -55,7 +55,7 @@ _LITTLE_SECONDS = 0.02
 """Processor time that counts as having computed: far more than the watching itself uses."""
 
 
-class Pool:
+class Pool(contextlib.AbstractContextManager["Pool"]):
     """A fixed number of workers that share lists of requests; all are killed at the end of the ``with`` block."""
 
     def __init__(self, workers: int, *, watched: bool = False) -> None:
@@ -91,9 +91,6 @@ class Pool:
         self._stopped = True
         for worker in self._workers:
             worker.stop()
-
-    def __enter__(self) -> Pool:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

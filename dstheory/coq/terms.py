@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -165,15 +166,11 @@ def _atom(expression: Any, known: Known) -> str:
         return f"(Rabs {_atom(expression.args[0], known)})"
     if isinstance(expression, sympy.Max | sympy.Min):
         name = "Rmax" if isinstance(expression, sympy.Max) else "Rmin"
-        return _folded(name, [_atom(arg, known) for arg in sorted(expression.args, key=sympy.default_sort_key)])
+        *others, last = (_atom(arg, known) for arg in sorted(expression.args, key=sympy.default_sort_key))
+        return reduce(lambda inner, arg: f"({name} {arg} {inner})", reversed(others), last)
     if expression.is_Add or expression.is_Mul or expression.is_Pow:
         return f"({term(expression, known)})"
     raise NotExportedError(f"the function {type(expression).__name__}")
-
-
-def _folded(name: str, args: Iterable[str]) -> str:
-    first, *rest = args
-    return f"({name} {first} {_folded(name, rest)})" if len(rest) > 1 else f"({name} {first} {rest[0]})"
 
 
 def asserted(statement: str, by: str, name: str = "") -> str:

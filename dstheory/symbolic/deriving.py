@@ -107,19 +107,10 @@ def derive(
     enumerated = _require_own_update(rule, s, options)
     compact = compact_gradient(s, rule)
     slope = differentiated(s, rule)
-    _require_equal(
-        rule,
-        "the simplest form",
-        "the expectation of coefficient x score",
-        {name: compact.written_out(expr) - update[name] for name, expr in compact.gradient.items()},
-    )
+    forms = {name: compact.written_out(expr) - update[name] for name, expr in compact.gradient.items()}
+    _require_zero(rule, "the simplest form", forms)
     if slope is not None:
-        _require_equal(
-            rule,
-            "the derivative of J",
-            "the expectation of coefficient x score",
-            {name: slope[name] - update[name] for name in update},
-        )
+        _require_zero(rule, "the derivative of J", {name: slope[name] - update[name] for name in update})
     expanded = {name: _expanded(name, compact) for name in compact.gradient}
     scalar = _scalar(s, rule, slope is not None)
     verdict = coefficient_verdict(s, rule)
@@ -195,12 +186,8 @@ def _require_own_update(rule: Rule, s: SymbolicSetting, options: dict[str, Any])
                 values[statistic.symbol] = statistic.value.xreplace(values)
         stated, counted = rule.update(capped), enumerated_update(capped, rule)
         assert stated is not None
-        _require_equal(
-            rule,
-            f"the update that the rule states, with a cap of {turns}",
-            "the expectation of coefficient x score",
-            {name: (stated[name] - counted[name]).xreplace(values) for name in stated},
-        )
+        differences = {name: (stated[name] - counted[name]).xreplace(values) for name in stated}
+        _require_zero(rule, f"the update that the rule states, with a cap of {turns}", differences)
     if s.chain.turns in caps:
         return "over all trajectories"
     return f"over all trajectories of the chains capped at {' and '.join(map(str, caps))} turns, not of this one"
@@ -223,13 +210,13 @@ def _answer_names(answers: int) -> tuple[str, ...]:
     return ("C", "W") if answers == 2 else tuple(str(i + 1) for i in range(answers))
 
 
-def _require_equal(rule: Rule, one: str, other: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
-    """Stop if two routes to the gradient disagree: a derivation that is not an identity is never shown."""
+def _require_zero(rule: Rule, route: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
+    """Stop if a route to the gradient disagrees with its definition: a derivation that is not an identity is never shown."""
     for name, difference in differences.items():
         if not is_zero(_under_integral(difference)):
             raise ArithmeticError(
-                f"{rule.name}: for {name}, {one} differs from {other}; the rule and its scalar, or its measure, "
-                "do not belong together"
+                f"{rule.name}: for {name}, {route} differs from the expectation of coefficient x score; the rule and its scalar, "
+                "or its measure, do not belong together"
             )
 
 

@@ -28,7 +28,7 @@ from dstheory.errors import ChainError
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Payoff, SymbolicChain, reward
 from dstheory.symbolic.policy import Logit, SymbolicPolicy
-from dstheory.symbolic.rule import Statistic, Steps, decision_probability
+from dstheory.symbolic.rule import Statistic, Steps, decision_probability, tokens_of_response
 from dstheory.symbolic.setting import SymbolicSetting, X
 from dstheory.symbolic.updates import Update, score, trajectories
 
@@ -100,15 +100,13 @@ def reward_times_length(chain: SymbolicChain, s: SymbolicSetting) -> sp.Expr:
     (lengths, l_d), success = s.lengths, chain.solve(correct_payoff(s), UNDISCOUNTED)
     total: sp.Expr = sp.S.Zero
     for turn in reversed(range(chain.turns or 1)):
-        ahead = success.value[0] if chain.turns is None else (*success.value, sp.S.Zero)[turn + 1]
         here, again = [], []
-        rows = zip(chain.policy.sample_at(turn), chain.policy.stop_at(turn), lengths, strict=True)
-        for i, (x, stop, length) in enumerate(rows):
-            right = sp.Integer(i == 0)
+        rows = zip(chain.policy.sample_at(turn), chain.policy.stop_at(turn), success.answer[turn], lengths, strict=True)
+        for x, stop, expected, length in rows:
             if chain.last(turn):
-                here.append(x * right * length)
+                here.append(x * expected * length)
                 continue
-            here.append(x * (stop * right + (1 - stop) * ahead) * (length + l_d))
+            here.append(x * expected * (length + l_d))
             again.append(x * (1 - stop))
         if chain.turns is None:
             return sp.Add(*here) / (1 - sp.Add(*again))
@@ -171,10 +169,11 @@ def turn_sums(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> tup
         return symbol(f"{base}{suffix}")
 
     if len(set(lengths)) == 1:
-        q, final = name("q", acting.resample_probability()), _final(acting, credit)
+        q = name("q", acting.resample_probability())
+        paid = sp.Add(*[x * y * credit(i) for i, (x, y) in enumerate(zip(chances, stops, strict=True))])
         gap = -sp.log(1 - q)
         at_stop, again = name("S", gap / q / lengths[0]), name("T", (1 / (1 - q) + (q + sp.log(1 - q)) / q**2) / lengths[0])
-        return [at_stop] * len(lengths), [final * again] * len(lengths)
+        return [at_stop] * len(lengths), [paid * again] * len(lengths)
     rows = list(zip(chances, stops, lengths, strict=True))
     again = name("r", sp.Add(*[x * (1 - y) * X**n for x, y, n in rows]))
     paid = name("f", sp.Add(*[x * y * credit(i) * X**n for i, (x, y, n) in enumerate(rows)]))
@@ -237,11 +236,6 @@ def mean_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit)
     return over_length(s, acting, credit, lambda turn, answer, decision: sp.Integer(decision != RESAMPLE))
 
 
-def _final(acting: SymbolicPolicy, credit: Credit) -> sp.Expr:
-    """Return E[credit; a turn stops]."""
-    return sp.Add(*[x * y * credit(i) for i, (x, y) in enumerate(zip(acting.sample_at(0), acting.stop_at(0), strict=True))])
-
-
 def _enumerated(s: SymbolicSetting, chain: SymbolicChain) -> Iterator[tuple[Steps, sp.Expr, sp.Expr]]:
     """Yield steps, chance and tokens of every trajectory of a capped chain."""
     n, turns = len(chain.answers), chain.turns or 0
@@ -250,6 +244,5 @@ def _enumerated(s: SymbolicSetting, chain: SymbolicChain) -> Iterator[tuple[Step
             f"with 1/L a capped chain is enumerated: answers = {n} and turns = {turns} make more than {MAX_TRAJECTORIES} "
             "trajectories; give a smaller chain, or use the numeric engine"
         )
-    answers, decision = s.lengths
     for t in trajectories(chain):
-        yield t.steps, t.probability, sp.Add(*[answers[i] + (decision if d else 0) for i, d in t.steps])
+        yield t.steps, t.probability, tokens_of_response(s, t.steps, 0)[symbol("L")]

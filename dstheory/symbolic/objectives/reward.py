@@ -226,19 +226,18 @@ def _per_attempt(s: SymbolicSetting, turn: Turn) -> Coefficients:
 def _per_attempt_update(s: SymbolicSetting) -> Update:
     """Return the update: r1 at the first answer, (1 + alpha) r2 after it, where r1 is a baseline."""
     chain, update = s.chain, {name: [value] for name, value in _first_attempt(s).items()}
-    values = chain.solve(correct_payoff(s), UNDISCOUNTED).value
+    values = chain.solve(correct_payoff(s), UNDISCOUNTED)
     for turn in range(chain.turns or 1):
         visits = chain.visits() if chain.turns is None else chain.reach(turn)
         later = visits - sp.Integer(turn == 0)
         for i, x in enumerate(s.policy.sample_at(turn)):
-            stop, ahead = s.policy.stop_at(turn)[i], values[0] if chain.turns is None else (*values, sp.S.Zero)[turn + 1]
-            worth = _right(i) if chain.last(turn) else stop * _right(i) + (1 - stop) * ahead
+            stop, (stopped, resampled) = s.policy.stop_at(turn)[i], values.decision[turn][i]
             for logit in s.policy.logits:
                 on_answer, on_stop = score(s.policy, logit, turn, i, STOP)
                 _, on_resample = score(s.policy, logit, turn, i, RESAMPLE)
-                terms = [x * later * worth * on_answer]
+                terms = [x * later * values.answer[turn][i] * on_answer]
                 if not chain.last(turn):
-                    terms.append(visits * x * (stop * _right(i) * on_stop + (1 - stop) * ahead * on_resample))
+                    terms.append(visits * x * (stop * stopped * on_stop + (1 - stop) * resampled * on_resample))
                 update[logit.symbol] += [(1 + symbol("alpha")) * term for term in terms]
     return {name: sp.Add(*terms) for name, terms in update.items()}
 
