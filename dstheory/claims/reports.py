@@ -21,16 +21,17 @@ from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
 from dstheory.typeset import between
 
 _FEW = 4
-_STYLE = {
-    Outcome.HOLDS: "green",
-    Outcome.CONDITIONAL: "green",
-    Outcome.EXAMPLE: "green",
-    Outcome.DEFINITION: "magenta",
-    Outcome.FAILS: "yellow",
-    Outcome.NOT_REFUTED: "cyan",
-    Outcome.UNDECIDED: "magenta",
-    Outcome.ERROR: "red",
+_OUTCOMES = {
+    Outcome.HOLDS: ("green", "holds", "hold"),
+    Outcome.CONDITIONAL: ("green", "holds under a condition", "hold under a condition"),
+    Outcome.EXAMPLE: ("green", "holds at an example", "hold at an example"),
+    Outcome.DEFINITION: ("magenta", "is true by definition", "are true by definition"),
+    Outcome.FAILS: ("yellow", "is refuted", "are refuted"),
+    Outcome.NOT_REFUTED: ("cyan", "is not refuted", "are not refuted"),
+    Outcome.UNDECIDED: ("magenta", "is undecided", "are undecided"),
+    Outcome.ERROR: ("red", "could not be checked", "could not be checked"),
 }
+"""The colour of an outcome in a table, and what is said of one claim and of several."""
 _LONG_FORMULA = 600
 _LONG_DEFINITION = 240  # a definition is read to recognise it, a formula to follow it
 _PRIVATE = ("path", "own")
@@ -71,17 +72,7 @@ def _point_latex(entry: Entry) -> str:
 def summary(report: Report) -> str:
     """One line: how many claims came out how, and whether that is what is recorded."""
     counts = Counter(entry.verdict.outcome for entry in report.entries)
-    phrases = {
-        Outcome.HOLDS: ("holds", "hold"),
-        Outcome.CONDITIONAL: ("holds under a condition", "hold under a condition"),
-        Outcome.EXAMPLE: ("holds at an example", "hold at an example"),
-        Outcome.DEFINITION: ("is true by definition", "are true by definition"),
-        Outcome.FAILS: ("is refuted", "are refuted"),
-        Outcome.NOT_REFUTED: ("is not refuted", "are not refuted"),
-        Outcome.UNDECIDED: ("is undecided", "are undecided"),
-        Outcome.ERROR: ("could not be checked", "could not be checked"),
-    }
-    parts = [f"{counts[outcome]} {phrase[counts[outcome] > 1]}" for outcome, phrase in phrases.items() if counts[outcome]]
+    parts = [f"{counts[o]} {many if counts[o] > 1 else one}" for o, (_, one, many) in _OUTCOMES.items() if counts[o]]
     different, total = sum(not entry.as_recorded for entry in report.entries), len(report.entries)
     which = f"{different} of {total}" if different else f"all {total}" if total > 1 else "1"
     agreement = f"{which} verdict{'' if total == 1 else 's'} {'NOT ' if different else ''}as recorded"
@@ -96,7 +87,7 @@ def verdict_table(report: Report) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     for entry in report.entries:
         verdict = entry.verdict
-        style = _STYLE[verdict.outcome] if entry.as_recorded else "bold red"
+        style = _OUTCOMES[verdict.outcome][0] if entry.as_recorded else "bold red"
         statement = Text(printable(entry.info["title"]))
         explanation = _explanation(entry)
         if explanation:

@@ -175,11 +175,6 @@ def optimizer_at(settings: Mapping[str, Any]) -> Optimizer:
 
 def training_at(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of :func:`dstheory.dynamics.train` that settings are."""
-    return {
-        "steps": value_at(settings, "steps"),
-        "optimizer": optimizer_at(settings),
-        "clip_norm": value_at(settings, "clip_norm"),
-        "schedule": schedule(value_at(settings, "schedule"), warmup=value_at(settings, "warmup")),
-        "reference_every": value_at(settings, "reference_every"),
-        "updates_per_batch": value_at(settings, "updates_per_batch"),
-    }
+    numbers = {name: value_at(settings, name) for name in ("steps", "clip_norm", "reference_every", "updates_per_batch")}
+    factors = schedule(value_at(settings, "schedule"), warmup=value_at(settings, "warmup"))
+    return {**numbers, "optimizer": optimizer_at(settings), "schedule": factors}

@@ -68,13 +68,9 @@ TOKEN_MEAN = replace(
 )
 
 # c_s = c_d = 1/L on demonstrations: each demonstration's mean over its tokens, averaged over demonstrations
-SEQUENCE_MEAN = Rule(
-    "sft-sequence-mean",
-    lambda s, turn: (1 / symbol("L"), 1 / symbol("L")),
-    measure=lambda s: s.expert,
+SEQUENCE_MEAN = replace(
+    _divided("sft-sequence-mean", "the log-likelihood of a demonstration over its tokens, on average", symbol("L")),
     scalar=lambda s, frozen: likelihood_over_length(s, s.expert),
-    scalar_words=("the log-likelihood of a demonstration over its tokens, on average",),
-    shown=lambda s: (1 / symbol("L"), 1 / symbol("L")),
     where=lambda s: (TOKENS,),
     update=lambda s: update_over_length(s, s.expert, lambda _: sp.S.One),
 )
