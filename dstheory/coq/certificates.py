@@ -68,18 +68,14 @@ def certificate(polynomial: Any, domain: Mapping[str, Domain]) -> Certificate | 
     poly = sympy.Poly(polynomial, *[sympy.Symbol(name) for name in names])
     replaced, gens = _in_distances(poly, names, domain)
     both = [name for name in names if domain[name].upper is not None]
-    for raised in range(_RAISED + 1):
+    for raised in range(_RAISED + 1 if both else 1):
         lifted = replaced
-        for name in both:
-            s, t = (sympy.Symbol(f"{name}_low"), sympy.Symbol(f"{name}_high"))
-            lifted = lifted * sympy.Poly((s + t), *gens) ** raised
-            # s + t is the width, which is divided by again below
+        for name in both:  # the sum of the distances is the width, which is divided by again below
+            lifted = lifted * sympy.Poly(sympy.Symbol(f"{name}_low") + sympy.Symbol(f"{name}_high"), *gens) ** raised
         if len(lifted.terms()) > _LARGEST:
             return None
         if all(coefficient > 0 for _, coefficient in lifted.terms()):
             return _written(lifted, gens, names, domain, raised)
-        if not both:
-            return None
     return None
 
 

@@ -234,10 +234,9 @@ class Laws:
         """Say the laws of what a formula holds, inner parts first."""
         for arg in node.args:
             self.say(arg)
-        power = isinstance(node, sympy.Pow) and not node.exp.is_Integer and node.base is not sympy.E
-        if not (power or is_transcendent(node)) or node in self.unknowns.known:
+        if not is_transcendent(node) or node in self.unknowns.known:
             return
-        if power:
+        if isinstance(node, sympy.Pow) and node.base is not sympy.E:
             self.say(sympy.log(node.base, evaluate=False))
         written = self.unknowns.term(node)
         result = self.unknowns.rational(node)

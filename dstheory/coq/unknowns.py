@@ -80,9 +80,7 @@ class Unknowns:
 
 def is_transcendent(node: Any) -> bool:
     """Whether a node is a logarithm, an exponential, or a power that is not an integer one."""
-    if isinstance(node, sympy.log | sympy.exp):
-        return True
-    return isinstance(node, sympy.Pow) and not node.exp.is_Integer
+    return isinstance(node, sympy.log | sympy.exp) or (isinstance(node, sympy.Pow) and not node.exp.is_Integer)
 
 
 def has_transcendents(formula: Any) -> bool:
