@@ -18,6 +18,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
@@ -137,7 +138,8 @@ def opened(path: Path) -> io.BufferedReader:
     """
     check_name(str(path))
     try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - whoever asked for it closes it
+        # A pipe would be waited for until somebody writes into it.
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
     except IsADirectoryError as error:
         raise FileFormatError(f"{path} is a directory: name the files in it") from error
     kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
@@ -145,10 +147,6 @@ def opened(path: Path) -> io.BufferedReader:
         file.close()
         raise FileFormatError(f"{path} is {_SPECIAL.get(kind, 'no regular file: give one')}")
     return file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for until somebody writes into it
 
 
 def read_whole(path: Path, otherwise: str = "give another file") -> bytes:
@@ -255,27 +253,25 @@ def first_bytes(path: Path) -> bytes:
             raise FileFormatError(f"{path} cannot be unpacked ({str(error).splitlines()[0]}): write it again") from error
 
 
-def line_blocks(path: Path, *, block: int | None = None, longest: int | None = None, table: bool = False) -> Iterator[Block]:
+def line_blocks(path: Path, *, table: bool = False) -> Iterator[Block]:
     """Yield a file in blocks that end at line ends; a byte order mark is dropped.
 
     Args:
         path: the file, plain or packed.
-        block: bytes read at a time; default :data:`BLOCK`.
-        longest: bytes that a line may have; default :data:`LONGEST_LINE`.
         table: whether all of it will be in memory.
 
     Raises:
-        FileFormatError: a line is longer than ``longest`` bytes, or a table too large.
+        FileFormatError: a line is longer than :data:`LONGEST_LINE`, or a table too large.
         CutOff: packed data end too early, after all that could be unpacked was yielded.
     """
-    longest = longest or limit(LONGEST_LINE)
+    longest = limit(LONGEST_LINE)
     stream, position = open_unpacked(path, table=table)
     with stream:
         rest: list[bytes] = []  # of a line whose end is yet to come
         line, length, begun = 1, 0, False
         while True:
             try:
-                data = bytes(stream.read(block or BLOCK))
+                data = bytes(stream.read(BLOCK))
             except (FileFormatError, UnicodeDecodeError):
                 raise
             except (OSError, EOFError, ValueError) as error:
@@ -335,7 +331,8 @@ def csv_records(path: Path, *, delimiter: str = ",", strict: bool = False) -> It
     """
     before = csv.field_size_limit(limit(LONGEST_LINE))
     try:
-        reader = csv.reader(_text_lines(path), strict=strict, delimiter=delimiter)
+        texts = (io.StringIO(block.data.decode("utf-8"), newline="") for block in line_blocks(path))  # line ends of any kind
+        reader = csv.reader(chain.from_iterable(texts), strict=strict, delimiter=delimiter)
         begins = 1
         for cells in reader:
             if cells:
@@ -343,9 +340,3 @@ def csv_records(path: Path, *, delimiter: str = ",", strict: bool = False) -> It
             begins = reader.line_num + 1
     finally:
         csv.field_size_limit(before)
-
-
-def _text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file with their ends, of any kind."""
-    for block in line_blocks(path):
-        yield from io.StringIO(block.data.decode("utf-8"), newline="")

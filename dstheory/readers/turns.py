@@ -160,19 +160,6 @@ def fill_decisions(row: Any, names: FieldNames, who: str) -> None:
         row[names.cap] = len(attempts)
 
 
-def filled(parts: Iterable[Records], names: FieldNames, who: str) -> Iterator[Records]:
-    """Yield copies of records with their decisions filled in, as by :func:`fill_decisions`."""
-    for numbers, rows in parts:
-        copies = []
-        for row in rows:
-            attempts = row.get(names.attempts) if isinstance(row, dict) else None
-            if isinstance(attempts, list):
-                row = {**row, names.attempts: [dict(one) if isinstance(one, dict) else one for one in attempts]}
-            fill_decisions(row, names, who)
-            copies.append(row)
-        yield numbers, copies
-
-
 def decided(batches: Iterable[RecordBatch], who: str) -> Iterator[RecordBatch]:
     """Yield batches with a label that says who decided; records that say it themselves keep their own."""
     for batch in batches:

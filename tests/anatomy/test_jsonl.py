@@ -157,11 +157,13 @@ def test_byte_order_mark_and_windows_lines(tmp_path) -> None:
     assert len(read_log(path).episodes) == 3
 
 
-def test_one_endless_line_is_refused_soon(tmp_path) -> None:
+def test_one_endless_line_is_refused_soon(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(streams, "BLOCK", 1000)
+    monkeypatch.setattr(streams, "LONGEST_LINE", 100_000)
     path = tmp_path / "log.jsonl"
     path.write_bytes(b"\n" + b"x" * 300_000)
     with pytest.raises(FileFormatError, match=r"line 2 is longer than 100,000 bytes: write one record per line"):
-        list(streams.line_blocks(path, block=1000, longest=100_000))
+        list(streams.line_blocks(path))
 
 
 def test_the_wrong_file_is_given_up_early(tmp_path, monkeypatch) -> None:

@@ -145,7 +145,6 @@ def test_tags_markers_and_patterns() -> None:
         (lambda: segment.by_pattern("((("), "'(((' cannot be used as a regular expression (missing )): use RE2's syntax"),
         (lambda: segment.by_pattern(r"(?=x)"), "use RE2's syntax, which has no look-around and no back-references"),
         (lambda: segment.by_pattern("x" * 3000), "the pattern has 3000 characters: must have at most 2000"),
-        (lambda: segment.by_tags("a b"), "the tag is 'a b': must be a name such as answer"),
         (lambda: segment.by_markers([" "]), "markers must be words"),
         (lambda: segment.segmenter("words"), "there is no segmentation 'words': there are expressions, tags, markers, pattern"),
         (lambda: segment.segmenter("pattern"), "segmentation by a pattern needs the pattern: give --pattern"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dstheory.readers import repeated_keys
+from dstheory.readers import repeated_keys, streams
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records
 from dstheory.readers.repeated_keys import keys_of, shape_of
 from dstheory.readers.streams import line_blocks
@@ -165,7 +165,8 @@ def test_a_repeated_key_is_found_across_a_long_line_and_the_borders_of_blocks(
     path.write_text("\n".join([*lines, bad[0], *lines, bad[1], *lines, f'{{"a": 1, "b": "{long}"}}']))
     for size in (50, 64, 3000, 2**17):
         decoder, found = LineDecoder(), list[Any]()
-        for block in line_blocks(path, block=size):
+        monkeypatch.setattr(streams, "BLOCK", size)
+        for block in line_blocks(path):
             found += records(block, decoder)[1]
         assert [i for i, value in enumerate(found) if isinstance(value, NotJSON)] == [40, 81]
         assert all(value.reason == "repeated" for value in found if isinstance(value, NotJSON))
