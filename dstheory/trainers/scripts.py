@@ -24,7 +24,7 @@ from dstheory.trainers.shell import DEEPEST_SCRIPT, Command, Document, Piece, Sh
 MOST_PUT = 100_000  # characters of variables, where they are used
 MOST_WORDS = 10 * MOST_SETTINGS  # of commands and arrays, each time one is made
 LONGEST_VALUE = 10_000  # characters of a variable; longer ones are not followed
-LONGEST_LINE = 100_000  # characters of one line of the file
+LONGEST_SCRIPT_LINE = 100_000  # characters of one line of the file
 
 _DECLARES = ("declare", "export", "local", "readonly", "typeset")
 _ENDS = ("break", "continue", "exec", "exit", "return")
@@ -102,8 +102,8 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
     Raises:
         FileFormatError: it is no script, there are too many words, or it starts trainers several times, with other arguments.
     """
-    if any(len(line) > LONGEST_LINE for line in text.splitlines()):
-        raise FileFormatError(f"{name} has a line of more than {LONGEST_LINE:,} characters: give the command alone")
+    if any(len(line) > LONGEST_SCRIPT_LINE for line in text.splitlines()):
+        raise FileFormatError(f"{name} has a line of more than {LONGEST_SCRIPT_LINE:,} characters: give the command alone")
     starts = re.compile(_pattern(*programs) if programs else r"(?!)")
     try:
         reader = _Reader(name, starts)
@@ -534,9 +534,7 @@ class _Reader:
     def _text(self, pieces: list[Piece], line: int) -> _Part:
         """Return what pieces come to where they are not taken apart."""
         word = Word(line, [Piece(piece.text, quoted=True, live=piece.live) for piece in pieces])
-        parts = self._expand(word)
-        unless = next((part.unless for part in parts if part.unless is not None), None)
-        return _Part(" ".join(part.text for part in parts), line, all(part.known for part in parts), unless)
+        return self._joined(self._expand(word), line)
 
     def _expand(self, word: Word) -> list[_Part]:
         """Return the words that one word comes to."""
