@@ -175,7 +175,13 @@ def read_arrays(path: Path, *, belongs_to: str = "") -> dict[str, Any]:
         DamagedError: it was cut off or changed, or belongs to something else.
         OSError: it cannot be read.
     """
-    content = _content(path, belongs_to)
+    with opened(path) as file:
+        if os.fstat(file.fileno()).st_size > limit(LARGEST_TABLE):
+            raise DamagedError("it is too large")
+        stored = file.read()
+    content = stored[:-_DIGEST]
+    if hashlib.sha256(belongs_to.encode() + content).digest() != stored[-_DIGEST:]:
+        raise DamagedError("its checksum is not that of its content")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
@@ -184,14 +190,3 @@ def read_arrays(path: Path, *, belongs_to: str = "") -> dict[str, Any]:
             return {name: data[name] for name in data.files}
     except Exception as error:  # of a file that was made to deceive: even SyntaxError, MemoryError
         raise DamagedError(str(error)) from error
-
-
-def _content(path: Path, belongs_to: str) -> bytes:
-    with opened(path) as file:
-        if os.fstat(file.fileno()).st_size > limit(LARGEST_TABLE):
-            raise DamagedError("it is too large")
-        data = file.read()
-    content = data[:-_DIGEST]
-    if hashlib.sha256(belongs_to.encode() + content).digest() != data[-_DIGEST:]:
-        raise DamagedError("its checksum is not that of its content")
-    return content

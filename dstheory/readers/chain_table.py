@@ -333,9 +333,11 @@ def _check_padding(rows: ChainTable) -> None:
         )
 
 
-def _per_prompt(rows: ChainTable, name: str) -> Floats:
-    """Return (X,) values of a column that must be the same in all rows of a prompt."""
-    values = rows.numbers[name]
+def _prompt_weight(rows: ChainTable) -> Floats | None:
+    """Return (X,) weights, which must be the same in all rows of a prompt."""
+    if "prompt_weight" not in rows.numbers:
+        return None
+    values = rows.numbers["prompt_weight"]
     own = values[rows.first]
     differs = values != own[rows.prompt]
     if bool(differs.any()):
@@ -344,19 +346,12 @@ def _per_prompt(rows: ChainTable, name: str) -> Floats:
         here, there = rows.where([at, int(rows.first[x])])
         one, other = shown(float(values[at])), shown(float(own[x]))
         rows.refuse(
-            f"{name} of prompt {shown(rows.prompts[x])} is {one} at {here} but {other} at {there}: "
+            f"prompt_weight of prompt {shown(rows.prompts[x])} is {one} at {here} but {other} at {there}: "
             "must be the same in all rows of a prompt; correct one of them"
         )
-    return own
-
-
-def _prompt_weight(rows: ChainTable) -> Floats | None:
-    if "prompt_weight" not in rows.numbers:
-        return None
-    weight = _per_prompt(rows, "prompt_weight")
-    if not weight.any():
+    if not own.any():
         rows.refuse("prompt_weight is 0 for every prompt: at least one must be positive; leave the column out for equal weights")
-    return weight
+    return own
 
 
 def _row_sums(values: Floats, rows: ChainTable) -> Floats:

@@ -95,7 +95,8 @@ class GoldAnswers:
         Raises:
             RecordError: nothing in it is an answer.
         """
-        rows = [row for _, part in documents.parts(_columns(documents.head), (*_IDS, *_TEXTS)) for row in part]
+        columns = list(dict.fromkeys(key for record in documents.head if isinstance(record, dict) for key in record))
+        rows = [row for _, part in documents.parts(columns, (*_IDS, *_TEXTS)) for row in part]
         if len(rows) == 1 and isinstance(rows[0], dict) and not {*_IDS, *_TEXTS} & set(rows[0]):
             rows = [{"id": name, "answer": value} for name, value in rows[0].items()]
         if not rows or not all(isinstance(row, dict) for row in rows):
@@ -180,10 +181,6 @@ def what_is_checked(head: Sequence[Any]) -> tuple[str, str]:
             if isinstance(record.get(key), (str, int, float)):
                 return "rollouts", key
     return "", ""
-
-
-def _columns(head: Sequence[Any]) -> list[str]:
-    return list(dict.fromkeys(key for record in head if isinstance(record, dict) for key in record))
 
 
 def _name(value: Any) -> str | None:

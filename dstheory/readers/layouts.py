@@ -380,15 +380,10 @@ def _with_assumed(found: Layout, objects: Sequence[Any], request: Request) -> La
     """Return the layout with what its words for decisions are taken to mean, where neither the user nor the format says it."""
     if request.decisions or found.decisions or found.reader != "records":  # of a table all words are looked at
         return found
-    words = assumed_words(objects, found.names)
-    return replace(found, decisions=words, assumed=words) if words else found
-
-
-def assumed_words(records: Iterable[Any], names: FieldNames) -> dict[str, str]:
-    """Return what the words for decisions of some records are taken to mean, where nobody said it."""
-    lists = (Place.of(names.attempts).get(record) for record in records)
+    lists = map(Place.of(found.names.attempts).get, objects)
     steps = [step for one in lists if isinstance(one, list) for step in one]
-    return assumed_decisions(map(Place.of(names.decision).get, steps))
+    words = assumed_decisions(map(Place.of(found.names.decision).get, steps))
+    return replace(found, decisions=words, assumed=words) if words else found
 
 
 def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: str) -> Layout:
@@ -559,7 +554,9 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
         # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
         names = names.with_labels("step", *(["answer"] if "answer" in request.fields and has("answer") else []))
         if "problem" not in request.fields:
-            names = replace(names, problem=_problem_of(names, objects))
+            places = (*_problem_keys(), names.id)  # the first key that there is names the problem, at last the id
+            problem = next((place for place in places if any(candidates(place, record) for record in objects)), names.problem)
+            names = replace(names, problem=problem)
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
             value = _other(names.correct, objects, request.verdicts)
             raise RecordError(
@@ -571,12 +568,6 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
     names, numbered = _with_ids(reader, names, objects)
     checker = request.checker if checked and reader == "rollouts" else ""
     return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered, checker=checker)
-
-
-def _problem_of(names: FieldNames, objects: Sequence[Any]) -> str:
-    """Return what names the problem of a rollout, where the user does not say it: the first key that there is, at last the id."""
-    places = (*_problem_keys(), names.id)
-    return next((place for place in places if any(candidates(place, record) for record in objects)), names.problem)
 
 
 def _problem_keys() -> tuple[str, ...]:

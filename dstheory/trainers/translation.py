@@ -168,7 +168,8 @@ def parts(
         case "dft":
             return [Part("demonstrations", DFT(demonstrations=ExpertChain(expert)))]
         case "dpo":
-            return [Part("pairs", _of_pairs(training, reference))]
+            t = training
+            return [Part("pairs", DPO(reference=reference, beta=t.beta, loss=t.loss, smoothing=t.smoothing, tau=t.tau))]
         case "distill":
             return _taught(training, expert)
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
@@ -274,11 +275,6 @@ def left_out(training: Training) -> str:
     return ""
 
 
-def _of_pairs(training: Training, reference: Policy) -> Objective:
-    t = training
-    return DPO(reference=reference, beta=t.beta, loss=t.loss, smoothing=t.smoothing, tau=t.tau)
-
-
 _SFT: dict[str, Callable[..., Objective]] = {
     "batch-tokens": SFTTokenMean,
     "responses": SFTSequenceSum,
@@ -327,7 +323,8 @@ def reward_row(training: Training, solution: Solution, reference: Policy, masked
         factor *= size / (size - 1.0)
     few = few_prompts(training)
     if std == "batch" and not few and training.std_prompts != 1.0:  # one number; of one prompt it is that of its group
-        std, factor = "none", factor / (_spread(solution) + training.epsilon)
+        accuracy = float(np.asarray(solution.mean_accuracy))
+        std, factor = "none", factor / (float(np.sqrt(accuracy * (1.0 - accuracy))) + training.epsilon)
     more |= {"std": "batch" if few else std != "none", "ddof": training.ddof}
     more |= {"epsilon": training.epsilon} if std != "none" else {}
     more |= {"prompts": training.std_prompts} if few else {}
@@ -358,9 +355,3 @@ def _group(training: Training, settings: dict[str, Any], by: str) -> Objective:
             return DAPO(**{"dynamic_sampling": False, **settings}, **clip)
         case _:
             return DAPOBatch(**settings, **clip)
-
-
-def _spread(solution: Solution) -> float:
-    """Return the standard deviation of correctness over prompts and responses."""
-    accuracy = float(np.asarray(solution.mean_accuracy))
-    return float(np.sqrt(accuracy * (1.0 - accuracy)))
