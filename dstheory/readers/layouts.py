@@ -349,8 +349,7 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         found = replace(found, names=found.names.with_labels(DECIDED_BY))
     if Place.of(found.names.problem).spreads:
         raise RecordError(
-            f"{file}: {found.names.problem} is a list of names: what names the problem must be one value in each "
-            "record"
+            f"{file}: {found.names.problem} is a list of names: what names the problem must be one value in each record"
         )
     found = _with_assumed(found, objects, request)
     undecided = found.turns is not None or (found.reader == "records" and without_decisions(objects, found.names))

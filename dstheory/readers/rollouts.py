@@ -6,8 +6,9 @@ its problem. There are no ids; the rollouts of one problem are grouped by what n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
@@ -71,7 +72,8 @@ class _Rollouts:
     checker: Checker | None
     omit: bool
     unit: str
-    prompts: dict[str, str] = field(default_factory=dict)  # the last ones, shortened: those of a problem follow each other
+    # Shortened names of the last prompts are remembered: those of a problem follow each other.
+    shortened: Callable[[str], str] = field(default_factory=lambda: lru_cache(_PROMPTS)(problem_name))
 
     def place(self, number: int) -> str:
         return f"{self.file}: {self.unit} {number}"
@@ -187,14 +189,7 @@ class _Rollouts:
             value = compact(value)
         if not isinstance(value, str):
             return text_or_none(value)
-        if len(value) <= LONGEST_NAME and is_unicode(value):
-            return value
-        name = self.prompts.get(value)
-        if name is None:
-            if len(self.prompts) > _PROMPTS:
-                self.prompts.clear()
-            name = self.prompts[value] = problem_name(value)
-        return name
+        return value if len(value) <= LONGEST_NAME and is_unicode(value) else self.shortened(value)
 
 
 def _cells(rows: Sequence[dict[str, Any]], place: Place) -> list[Any]:

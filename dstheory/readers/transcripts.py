@@ -259,9 +259,8 @@ class TextReader:
             detail = f"has {len(kept)} candidate answers: must be at most the cap, {cap}"
             raise Fault("over-cap", self.kind, detail, attempts=len(kept))
         reading.looping += loops(kept)
-        stopped = own_end and (marked or self._finished(record, texts, kept[-1]))
-        if _says_cut(record) is not None:
-            stopped = own_end and not _says_cut(record)
+        cut = _says_cut(record)
+        stopped = own_end and ((marked or self._finished(record, texts, kept[-1])) if cut is None else not cut)
         return Record(name, problem, cap, correct, stopped, labels, unseen=own_end and not stopped)
 
     def _texts(self, record: Mapping[str, Any]) -> tuple[list[str], bool, bool]:
