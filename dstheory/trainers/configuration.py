@@ -103,7 +103,6 @@ class Configuration:
         """Return what holds for a key, None where the trainer has none of that name."""
         return next((setting.value for setting in self.settings if setting.key == key), None)
 
-
     def settings_of(self, *names: str) -> tuple[Setting, ...]:
         """Return the settings from which fields of the training follow, in the order of the fields.
 
@@ -145,7 +144,11 @@ def configuration_of(
     0.05
     """
     known = all_trainers()
-    given = [_setting(text) for text in settings]
+    given: list[KeyValue] = []
+    for text in settings:
+        if (setting := assignment(text.removeprefix("--"))) is None:
+            raise DSTheoryError(f"{text!r} is no setting: write key=value, such as beta=0.04")
+        given.append(setting)
     for entry in given:
         if (other := next(one for one in given if one.key == entry.key)).value != entry.value:
             both = f"{shown(other.value)} and {shown(entry.value)}"
@@ -175,7 +178,7 @@ def with_rewards(configuration: Configuration, text: str) -> Configuration:
     >>> with_rewards(found, "correct + -0.1*turns").training.rewards
     'correct + -0.05*turns'
     """
-    t, given = configuration.training, next((s.value for s in configuration.settings if s.key == "reward_weights"), None)
+    t, given = configuration.training, configuration.value("reward_weights")
     if t.method != "policy-gradient":
         raise DSTheoryError(f"{configuration.trainer.name} pays no rewards: leave the reward functions out")
     functions, weights = reward_terms(text)
@@ -187,13 +190,6 @@ def with_rewards(configuration: Configuration, text: str) -> Configuration:
     rewards = " + ".join(name if weight == 1.0 else f"{weight:.15g}*{name}" for weight, name in each)
     lacks = tuple(lack for lack in configuration.lacks if lack.key != "reward_weights")
     return replace(configuration, training=replace(t, rewards=rewards), lacks=lacks)
-
-
-def _setting(text: str) -> KeyValue:
-    entry = assignment(text.removeprefix("--"))
-    if entry is None:
-        raise DSTheoryError(f"{text!r} is no setting: write key=value, such as beta=0.04")
-    return entry
 
 
 def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:

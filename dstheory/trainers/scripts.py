@@ -387,7 +387,9 @@ class _Reader:
             case "set" if "--" in rest:
                 self._set("@", _Value(parts[rest.index("--") + 2 :], line))
             case "shift":
-                self._shift(rest, line)
+                if (given := self._get("@")) is not _OUTSIDE:
+                    number = int(rest[0]) if rest and rest[0].isdigit() else 1
+                    self._set("@", _Value(given.parts[number:], line))
             case "source" | ".":
                 if not _MACHINE.search(" ".join(rest)):
                     self.sourced = line
@@ -415,12 +417,6 @@ class _Reader:
                 self._set(name[1], _Value([], line))
             elif name is not None:
                 self._set(name[1], self._unknown(name[1], line) if read is None else _Value([read], line))
-
-    def _shift(self, words: list[str], line: int) -> None:
-        value = self._get("@")
-        if value is not _OUTSIDE:
-            number = int(words[0]) if words and words[0].isdigit() else 1
-            self._set("@", _Value(value.parts[number:], line))
 
     def _declare(self, verb: str, words: list[Word]) -> None:
         flags = "".join(word.plain for word in words if word.plain.startswith(("-", "+")))

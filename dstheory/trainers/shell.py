@@ -217,7 +217,7 @@ class _Grammar:
         made = Command("simple", line)
         reads: dict[str, Callable[[Command], None]] = {
             "if": self._if, "case": self._case, "for": self._loop, "select": self._loop, "while": self._loop,
-            "until": self._loop, "{": self._group,
+            "until": self._loop,
         }  # fmt: skip
         if kind in reads:
             self.i += len(kind)
@@ -226,10 +226,11 @@ class _Grammar:
         elif self.at("((") and self.text[(end := self.closing("(", ")")) - 2] == ")":
             made.kind, made.words = "math", [Word(line, [Piece(self.text[self.i : end], live=True)])]
             self.i = end
-        elif self.at("("):
+        elif kind == "{" or self.at("("):
+            made.kind, closes = ("group", "}") if kind == "{" else ("subshell", ")")
             self.i += 1
-            made.kind, made.parts = "subshell", [self.sequence(")")]
-            self.i += 1
+            made.parts = [self.sequence(closes)]
+            self.take(closes)
         elif self.at("[[ ", "[[\t", "[[\n"):
             closed = re.compile(r"\s\]\](?=[\s;&|)]|\Z)").search(self.text, self.i)
             if closed is None:
@@ -341,10 +342,6 @@ class _Grammar:
         self.take("do")
         made.parts.append(self.sequence("done"))
         self.take("done")
-
-    def _group(self, made: Command) -> None:
-        made.kind, made.parts = "group", [self.sequence("}")]
-        self.take("}")
 
     def word(self) -> Word | None:
         """Return the word that begins here, None if none does."""

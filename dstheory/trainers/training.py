@@ -135,11 +135,7 @@ class Training:
             return "" if 0 <= value <= 1 else "must lie in [0, 1]"
         if name in ("prompts", "std_prompts", "updates", "max_tokens"):
             return "" if value > 0 else "must be > 0"
-        return (
-            ""
-            if value >= 0 and (isfinite(value) or name.endswith("clip") or name.startswith("clip"))
-            else "must be finite and >= 0"
-        )
+        return "" if value >= 0 and (isfinite(value) or "clip" in name) else "must be finite and >= 0"
 
 
 FIELDS = frozenset(field.name for field in fields(Training))

@@ -30,7 +30,7 @@ _ESTIMATORS = {
 
 def _credit(t: Training) -> tuple[str, str, str]:
     """Return the credit in words, plain and in LaTeX."""
-    tail, tex = (f" + {t.epsilon:g}", f"+{t.epsilon:g}") if t.epsilon else ("", "")
+    tail, tex = _plus(t), _plus(t).replace(" ", "")
     group = f"G = {t.group_size:g}"
     match t.credit:
         case "leave-one-out":
@@ -120,11 +120,8 @@ def rows(t: Training) -> list[tuple[str, str]]:
                 f"{t.interpolation:g} KL(teacher || m) + {1 - t.interpolation:g} KL(pi || m), m = {t.interpolation:g} teacher + "
                 f"{1 - t.interpolation:g} pi,",
             )
-            whose = (
-                "that the policy visits"
-                if t.own_share == 1
-                else (f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher")
-            )
+            whose = f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher"
+            whose = "that the policy visits" if t.own_share == 1 else whose
             return [("credit", f"{which} of whole distributions at every state {whose}, visits held fixed"),
                     ("divided by", _normaliser(t))]  # fmt: skip
     found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
@@ -191,8 +188,7 @@ def formula(t: Training) -> str:
     >>> formula(Training(std="group", epsilon=1e-4, normaliser="batch-tokens", beta=0.04, estimator="k3-ratio"))
     'c = [rho (R - mean(R))/(std of group + 0.0001) - 0.04 rho log(pi/ref)]/(sum of batch L)'
     """
-    plain, _ = _both(t)
-    return f"c = {plain}"
+    return f"c = {_both(t)[0]}"
 
 
 def latex(t: Training) -> str:
@@ -201,8 +197,7 @@ def latex(t: Training) -> str:
     >>> latex(Training(method="dpo", beta=0.1))
     'c=\\pm 0.1\\,\\sigma(-0.1\\,\\Delta)\\,/\\,\\text{pairs}'
     """
-    _, tex = _both(t)
-    return f"c={tex}"
+    return f"c={_both(t)[1]}"
 
 
 def _both(t: Training) -> tuple[str, str]:
