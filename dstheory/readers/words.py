@@ -82,14 +82,13 @@ class Verdicts:
         if isinstance(value, str):
             return self.words.get(value, _SPELT.get(value.lower()))
         if isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGEST):
-            word = str(value).lower() if isinstance(value, bool) else f"{value:g}"
-            return self.words.get(word, bool(value) if value in (0, 1) else None)
+            return self.words.get(_written(value), bool(value) if value in (0, 1) else None)
         return None
 
     @property
     def rule(self) -> str:
         """The rule in words, for the line that says how a log was read."""
-        return f" {self.compare} {self.threshold:g}" if self.compare else ""
+        return f" {self.compare} {self.threshold:.15g}" if self.compare else ""
 
 
 def decision_word(value: Any, words: Mapping[str, str]) -> Any:
@@ -108,12 +107,17 @@ def decision_word(value: Any, words: Mapping[str, str]) -> Any:
     """
     if not words or not (isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < 1e15)):
         return value
-    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    text = value if isinstance(value, str) else _written(value)
     if text in words:
         return words[text]
     if text.lower() in ("true", "false"):
         return next((meaning for word, meaning in words.items() if word.lower() == text.lower()), value)
     return value
+
+
+def _written(value: float) -> str:
+    """Return a number as rules write it: a whole one with all of its digits, true and false in small letters."""
+    return str(value).lower() if isinstance(value, int) else f"{value:.15g}" if value.is_integer() else f"{value:g}"
 
 
 def assumed_decisions(values: Iterable[Any]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import batches
 from dstheory.readers.formats import Format, formats, recognise
 from dstheory.readers.rollouts import _Rollouts
-from dstheory.readers.words import Verdicts
+from dstheory.readers.words import Verdicts, decision_word
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -760,3 +760,27 @@ def test_what_only_a_program_can_give_is_refused_by_a_sentence() -> None:
     ):
         with pytest.raises(RecordError, match=re.escape(message)):
             from_records([{"id": 1, "attempts": attempts}], strict=True)
+
+
+@pytest.mark.parametrize(("answer", "gold", "right"), [
+    (1234567.0, "1234567", True), (1234567.0, "1234570", False), (12345.678, "12345.678", True), (-7654321, "-7654321", True),
+    (0.5, "1/2", True), (4.0, "4", True), (1e6, "1000000", True),
+])  # fmt: skip
+def test_numbers_that_are_answers_in_turn_are_compared_with_all_of_their_digits(
+    tmp_path: Path, answer: float, gold: str, right: bool
+) -> None:
+    """Six of them were: 1234567 was not itself, but 1234570."""
+    steps = [{"draft": answer}, {"draft": "none"}]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines({"id": 1, "score": 1.0, "extra": {"gold": gold, "intermediate_steps": steps}}))
+    assert read_log(path).episodes.correct.tolist() == [right, True]
+
+
+def test_large_numbers_are_words_with_all_of_their_digits() -> None:
+    """In a table 1000000 was the word 1000000; in JSON it was 1e+06."""
+    for number in (1000000, 1000000.0, 123456789):
+        assert Verdicts.parse([f"{number:.0f}=true"])(number) is True
+        assert decision_word(number, {f"{number:.0f}": "stop"}) == "stop"
+    assert Verdicts.parse(["1000001=true"])(1000002) is None
+    assert Verdicts.parse(["0.1=true,2=false"])(float(np.float32(0.1))) is True
+    assert Verdicts.parse(["score>=1234567.5"]).rule == " >= 1234567.5"
