@@ -185,7 +185,7 @@ def with_rewards(configuration: Configuration, text: str) -> Configuration:
     own = given if isinstance(given, list) else [1.0] * len(functions)
     if len(own) != len(functions) or not all(isinstance(w, (int, float)) and isfinite(w) for w in own):
         raise DSTheoryError(f"reward_weights is {shown(given)}: must be {len(functions)} finite numbers, one per reward function")
-    names = [name if isinstance(name, str) else ",".join(f"{x:g}" for x in name) for name in functions]
+    names = [name if isinstance(name, str) else ",".join(repr(x).removesuffix(".0") for x in name) for name in functions]
     each = [(a * b, name) for a, b, name in zip(own, weights, names, strict=True)]
     rewards = " + ".join(name if weight == 1.0 else f"{weight:.15g}*{name}" for weight, name in each)
     lacks = tuple(lack for lack in configuration.lacks if lack.key != "reward_weights")

@@ -311,7 +311,7 @@ def reward_row(training: Training, solution: Solution, reference: Policy, masked
             return DAPOBatch(std=False, group_size=inf, prompts=inf, **more), factor
         raise ChainError(f"{credit} with the normaliser {training.normaliser} is not modelled")
     more |= {"group_size": size, "prompts": training.prompts}
-    by = f"constant:{training.max_tokens:g}" if training.normaliser == "constant" else training.normaliser
+    by = f"constant:{training.max_tokens:.17g}" if training.normaliser == "constant" else training.normaliser
     if credit == "leave-one-out" and std == "none" and training.dead_groups == "kept":
         more |= {} if by == "responses" else {"normalise_by": by}
         return RLOO(**more), factor

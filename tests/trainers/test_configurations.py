@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf, log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives import DPO, GRPO, DAPOBatch, Distillation
+from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.trainers import Configuration, configuration_of
 from dstheory.trainers.configuration import with_rewards
 from dstheory.trainers.explanation import clipped
 from dstheory.trainers.libraries import all_trainers
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements
+from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of
 from dstheory.trainers.words import latex, rows
 
@@ -397,3 +400,17 @@ def test_a_deviation_of_a_batch_that_cannot_be_counted_is_said_to_be_that_of_man
     assert exact.lacks == ()
     found = configuration_of("trl:grpo", settings=("scale_rewards=batch", "num_generations=2"), prompts=1e6)
     assert [lack.key for lack in found.lacks] == ["prompts of a standard deviation"]
+
+
+@pytest.mark.parametrize("clip", ["ppo", "truncate"])
+def test_a_constant_of_tokens_has_all_of_its_digits(clip: str) -> None:
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 30]]), Policy.minimal(p=0.4, a=0.7, b=0.5))
+    own: dict[str, Any] = {"credit": "leave-one-out", "normaliser": "constant", "clip": clip, "group_size": 4.0}
+    one, long = (objective_of(Training(max_tokens=n, **own), s, reference=s.policy, expert=s.policy) for n in (1.0, 1234567.0))
+    np.testing.assert_allclose(1234567.0 * long.gradient(s).sample, one.gradient(s).sample, rtol=1e-12)
+
+
+def test_what_a_reward_function_pays_has_all_of_its_digits() -> None:
+    pays = (0.12345678, -1234567.0, 0.0, 1 / 3)
+    found = with_rewards(configuration_of("trl:grpo"), ",".join(map(str, pays)))
+    assert reward_terms(found.training.rewards) == ((pays,), (1.0,))
