@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotJSON, decode, sentence
@@ -235,14 +235,9 @@ class _Lines(Sequence[int]):
     def __len__(self) -> int:
         return self.rows
 
-    @overload
-    def __getitem__(self, i: int) -> int: ...
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[int]: ...
-    def __getitem__(self, i: int | slice) -> int | Sequence[int]:
-        """Return the line of a row."""
-        found = self.table.numbers[self.start : self.start + self.rows]
-        return found[i].tolist() if isinstance(i, slice) else int(found[i])
+    def __getitem__(self, i: Any) -> Any:
+        """Return the line of a row, or those of some."""
+        return self.table.numbers[self.start : self.start + self.rows][i].tolist()
 
 
 def _cell(text: str) -> Any:

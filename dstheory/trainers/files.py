@@ -197,8 +197,6 @@ def _refuse_again(seen: dict[str, bool], key: str, nested: bool, where: str) -> 
 
 
 def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[KeyValue]:
-    if depth > DEEPEST_CONFIGURATION:
-        raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
     seen: dict[str, bool] = {}
     for key, value in _merged(node, name, depth):
         line = key.start_mark.line + 1

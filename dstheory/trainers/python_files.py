@@ -132,7 +132,8 @@ class _Script:
                     yield keyword.arg, None, keyword
         for node in self.nodes:
             named = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load) and self._is_it(node)
-            if named or (node is self.call and self._is_copied(self.call)):
+            within = self.above[node][0] if node is self.call else None
+            if named or (isinstance(within, ast.Call) and self._copy_of_it(within) is node):
                 yield from self._used(node)  # type: ignore[arg-type]
 
     def _configuration_call(self, classes: Collection[str]) -> tuple[ast.Call, str]:
@@ -282,10 +283,6 @@ class _Script:
         """Return the configuration if a call copies it, with changes or without."""
         copied = _called(call) in _COPIES and bool(call.args) and self._is_it(call.args[0])
         return call.args[0] if copied else None
-
-    def _is_copied(self, node: ast.expr) -> bool:
-        parent = self.above[node][0]
-        return isinstance(parent, ast.Call) and self._copy_of_it(parent) is node
 
     def _function(self, node: ast.AST) -> ast.FunctionDef | None:
         """Return the function in which something stands, None outside of all."""

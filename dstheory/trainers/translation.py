@@ -345,10 +345,8 @@ def _group(training: Training, settings: dict[str, Any], by: str) -> Objective:
     if training.clip == "truncate":
         return CISPO(normalise_by=by, clip_high=max(training.truncate_at - 1.0, 0.0) or training.clip_high, **settings)
     match training.normaliser:
-        case "responses":
-            return DrGRPO(max_tokens=1.0, **settings, **clip)
-        case "constant":
-            return DrGRPO(max_tokens=training.max_tokens, **settings, **clip)
+        case "responses" | "constant":
+            return DrGRPO(max_tokens=training.max_tokens if training.normaliser == "constant" else 1.0, **settings, **clip)
         case "response-tokens":
             return (GSPO if training.ratio == "response-mean" else GRPO)(**settings, **clip)
         case "group-tokens":
