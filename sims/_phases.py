@@ -118,7 +118,7 @@ def _signed_roots(top: float) -> FuncNorm:
 
 def _crossings(share: xr.DataArray, levels: list[float]) -> list[tuple[float, float]]:
     """Return where each level is last crossed at a strong penalty: there the lines stand apart."""
-    row = share.sel(beta=2.5, method="nearest")
+    row = share.interp(beta=4.5)
     found = []
     for level in levels:
         below = np.flatnonzero(row.values[:-1] < level)

@@ -90,3 +90,18 @@ def test_other_values_that_a_command_cannot_take_are_usage_errors(dstheory, call
     assert (found.code, found.out) == (2, "")
     assert "Error: " in found.err
     assert list(tmp_path.iterdir()) == []
+
+
+_NAMED = ("attribute --objective", "simulate --objective", "signal --objective", "derive",
+          "sweep --of simulate --grid a=0.1,0.2 --objective")  # fmt: skip
+
+
+@pytest.mark.parametrize("command", _NAMED)
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [("grpo + x*kl", "the factor 'x' of 'kl' is not a number"), ("grpo + inf*kl", "factor of kl is inf: must be finite")],
+)
+def test_a_factor_that_is_no_number_is_one_too(dstheory, command: str, expression: str, said: str) -> None:
+    ran = dstheory(*command.split(), expression)
+    assert ran.code == 2
+    assert said in ran.err

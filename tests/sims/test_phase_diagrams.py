@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -11,7 +13,9 @@ from quick_experiments import quick
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.experiments import Findings
+from dstheory.experiments.running import load
 from dstheory.objectives import Reinforce
+from dstheory.plots.style import RC, drawn_for
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,20 @@ def test_each_level_of_the_share_is_labelled_once_and_no_labels_collide(share: F
     for axes in figure.axes:
         boxes = [text.get_window_extent() for text in axes.texts]
         assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+def test_no_label_of_a_level_is_cut_by_the_edge_of_its_panel(width: str) -> None:
+    file = Path(__file__).parents[2] / "sims" / "decision_share.py"
+    with drawn_for(width, ()), matplotlib.rc_context(RC):
+        figure = load(file).run(quick=False)[1]["decision-share"]
+        figure.draw_without_rendering()
+    for axes in figure.axes:
+        (left, bottom), (right, top) = axes.get_window_extent().get_points()
+        for text in axes.texts:
+            box = text.get_window_extent()
+            assert left < box.x0 < box.x1 < right, text.get_text()
+            assert bottom < box.y0 < box.y1 < top, text.get_text()
 
 
 def test_the_axis_of_steps_spans_whole_decades(speed: Findings) -> None:
