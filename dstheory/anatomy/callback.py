@@ -267,14 +267,40 @@ def recorded(
     {"id": "0-1", "problem": "3+3", "cap": 1, "reward": 0.0, "attempts": [{"correct": false, "decision": null}]}
     """
     judge: Judge = correct if callable(correct) else (lambda reward: reward >= correct)
-    made = functools.partial(_records, problem=problem, labels=tuple(labels), judge=judge, attempts=attempts, cap=cap)
+    labels = tuple(labels)
+
+    def records(rewards: Sequence[Any], given: Mapping[str, Any], split: str) -> list[dict[str, Any]]:
+        """Return the records of one call of the function."""
+        step = getattr(given.get("trainer_state"), "global_step", None)
+        for name in (*labels, *([problem] if problem is not None else [])):
+            if name not in given:
+                columns = [key for key, column in given.items() if isinstance(column, list)]
+                raise RecordError(f"the dataset has no column {name!r}: it has {', '.join(columns)}")
+        made = []
+        for i, reward in enumerate(rewards):
+            number = None if reward is None else float(reward)
+            right = None if number is None or math.isnan(number) else judge(number)
+            if number is None or right is None:
+                continue
+            row = {key: column[i] for key, column in given.items() if isinstance(column, list) and len(column) == len(rewards)}
+            steps: Attempts = [(bool(right), None)] if attempts is None else attempts(_text(row["completions"]), row)
+            made.append({
+                "problem": row["prompts"] if problem is None else row[problem],
+                "attempts": steps,
+                "cap": 1 if attempts is None else cap,
+                "step": step,
+                **({"reward": number} if math.isfinite(number) else {}),
+                **({"split": split} if split == "eval" else {}),
+                **{name: row[name] for name in labels},
+            })  # fmt: skip
+        return made
 
     def write(rewards: Sequence[Any], given: Mapping[str, Any]) -> None:
         split = _split(given.get("log_metric"))
         if split == "eval" and not evaluation:
             return
         try:
-            log.add_all(made(rewards, given, split))
+            log.add_all(records(rewards, given, split))
         except Exception as error:  # a log must not end a training
             what = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
             warnings.warn(f"rollouts were not written to {log.path}: {what}", stacklevel=3)
@@ -298,43 +324,6 @@ def recorded(
     if not hasattr(function, "__name__"):
         judged.__name__ = type(function).__name__
     return judged
-
-
-def _records(
-    rewards: Sequence[Any],
-    given: Mapping[str, Any],
-    split: str,
-    *,
-    problem: str | None,
-    labels: Sequence[str],
-    judge: Judge,
-    attempts: Callable[[str, Mapping[str, Any]], Attempts] | None,
-    cap: int | None,
-) -> list[dict[str, Any]]:
-    """Return the records of one call of a reward function."""
-    step = getattr(given.get("trainer_state"), "global_step", None)
-    for name in (*labels, *([problem] if problem is not None else [])):
-        if name not in given:
-            columns = [key for key, column in given.items() if isinstance(column, list)]
-            raise RecordError(f"the dataset has no column {name!r}: it has {', '.join(columns)}")
-    made = []
-    for i, reward in enumerate(rewards):
-        number = None if reward is None else float(reward)
-        right = None if number is None or math.isnan(number) else judge(number)
-        if number is None or right is None:
-            continue
-        row = {key: column[i] for key, column in given.items() if isinstance(column, list) and len(column) == len(rewards)}
-        steps: Attempts = [(bool(right), None)] if attempts is None else attempts(_text(row["completions"]), row)
-        made.append({
-            "problem": row["prompts"] if problem is None else row[problem],
-            "attempts": steps,
-            "cap": 1 if attempts is None else cap,
-            "step": step,
-            **({"reward": number} if math.isfinite(number) else {}),
-            **({"split": split} if split == "eval" else {}),
-            **{name: row[name] for name in labels},
-        })  # fmt: skip
-    return made
 
 
 def _split(log_metric: Any) -> str:
