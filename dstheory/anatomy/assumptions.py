@@ -214,7 +214,7 @@ def alike_within(
     >>> from dstheory.anatomy import simulate_log
     >>> from dstheory.anatomy.model_checks import check_problems
     >>> parts = [simulate_log(300, p=0.4, a=a, b=0.8, cap=8, rng=i, name=str(i)) for i, a in enumerate((0.5, 0.9))]
-    >>> alike_within(parts, "a")[0].rejected(), check_problems(Episodes.concatenate(parts), "a", resamples=0).rejected()
+    >>> alike_within(parts, "a")[0].rejected(), check_problems(Episodes.concatenate(parts), "a", resamples=0)[0].rejected()
     (False, True)
     """
     seen = {name: [one for part in parts if (one := dispersion(*trials_of(part, name))).tells] for name in names}

@@ -155,7 +155,7 @@ def check_model(episodes: Episodes | HoldsEpisodes, *, resamples: int = 499, rng
     """
     episodes = episodes_of(episodes)
     return [
-        *_check_problems(episodes, "pab", resamples, rng),
+        *check_problems(episodes, "pab", resamples=resamples, rng=rng),
         *order_within_episodes(episodes),
         *(previous_answer(episodes, name) for name in "ab"),
         *(over_rounds(episodes, name) for name in "pab"),
@@ -275,19 +275,13 @@ def _sums(outcome: Ints, unit: Ints, ends: Ints, rate: Floats) -> Floats:
     return np.array([u, _sums_within(z * z, ends), _sums_within(z, ends), pairs, pearson, np.diff(problems)])
 
 
-def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:
-    """Test whether p, a or b is the same for all problems, against the alternative that it varies.
+def check_problems(episodes: Episodes, names: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> list[Test]:
+    """Test whether each of p, a, b is the same for all problems; their p-values come from the same simulated logs.
 
     >>> from dstheory.anatomy import simulate_log
-    >>> unlike = simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0)
-    >>> check_problems(unlike, "p").rejected(), check_problems(unlike, "b").rejected()
-    (True, False)
+    >>> [test.rejected() for test in check_problems(simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0), "pb")]
+    [True, False]
     """
-    return _check_problems(episodes, name, resamples, rng)[0]
-
-
-def _check_problems(episodes: Episodes, names: str, resamples: int, rng: np.random.Generator | int) -> list[Test]:
-    """Test several rates; their p-values come from the same simulated logs."""
     trials = {name: trials_of(episodes, name) for name in names}
     found = {name: dispersion(*trials[name]) for name in names}
     seen = [name for name in names if found[name].tells]

@@ -52,7 +52,7 @@ def test_the_chance_to_see_a_departure(trials: int, problems: int) -> None:
         for _ in range(logs):
             b = 0.5 + spread * rng.choice([-1, 1], problems)
             log = log_of(rng.beta(1.6, 2.4, problems), 0.85, b, trials, fall, rng)
-            asked = ([check_problems(log, "b", resamples=0)] if spread else []) + ([over_rounds(log, "b")] if fall else [])
+            asked = (check_problems(log, "b", resamples=0) if spread else []) + ([over_rounds(log, "b")] if fall else [])
             seen += any(test.rejected() for test in asked)
         chance = float(cell.removeprefix("> ")) / 100
         assert seen / logs == pytest.approx(chance, abs=4 * np.sqrt(max(chance * (1 - chance), 0.02) / logs)), (spread, fall)

@@ -88,8 +88,8 @@ def test_simulated_and_normal_p_values_agree() -> None:
     log = simulate_log(400, p=0.4, a=0.8, b=0.7, cap=6, concentration=60.0, rng=8)
     together = check_model(log, resamples=499, rng=1)
     for i, name in enumerate("pab"):
-        simulated = check_problems(log, name, resamples=499, rng=1)
-        normal = check_problems(log, name, resamples=0)
+        (simulated,) = check_problems(log, name, resamples=499, rng=1)
+        (normal,) = check_problems(log, name, resamples=0)
         assert together[i] == simulated  # from the same logs
         assert "499 logs simulated" in simulated.method
         assert normal.method.endswith("normal")
@@ -111,7 +111,7 @@ def test_a_simulated_p_value_is_the_share_of_logs_that_differ_more(name) -> None
         last = ends[1:] - 1
         one = replace(log, offsets=ends - ends[0], correct=correct[here], stopped=stopped[here], capped=~stopped[last])
         larger += dispersion(*trials_of(one, name)).z.item() >= own
-    assert check_problems(log, name, resamples=n, rng=2).p_value == (1 + larger) / (1 + n)
+    assert check_problems(log, name, resamples=n, rng=2)[0].p_value == (1 + larger) / (1 + n)
 
 
 def test_order_statistics_have_the_moments_of_random_orders() -> None:
@@ -227,14 +227,14 @@ def test_what_cannot_be_tested_says_why() -> None:
 
 def test_one_problem_says_nothing_about_differences_between_problems() -> None:
     one = Episodes.record([("only", [(i % 3 == 0, "resample"), (i % 2 == 0, "stop")]) for i in range(6)])
-    assert check_problems(one, "p").reason == "there is one problem: differences between problems cannot be seen"
+    assert check_problems(one, "p")[0].reason == "there is one problem: differences between problems cannot be seen"
     assert all(test.p_value is None or 0 <= test.p_value <= 1 for test in check_model(one, resamples=9))
 
 
 def test_a_simulated_p_value_counts_the_log_itself() -> None:
     """Of 9 simulated logs none is as uneven: 1/10, the least that so few can say, and never 0."""
     uneven = simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=0.3)
-    assert check_problems(uneven, "p", resamples=9).p_value == 0.1
+    assert check_problems(uneven, "p", resamples=9)[0].p_value == 0.1
 
 
 def test_the_score_of_fixed_numbers_of_trials_has_no_mean() -> None:

@@ -175,5 +175,5 @@ def test_endless_attempts_have_an_interval() -> None:
 def test_a_correlation_beyond_one_is_said_to_be_so() -> None:
     once, twice = [(True, "stop")], [(False, "resample"), (False, "resample"), (False, None)]
     log = Episodes.record([*((str(i), once) for i in range(10)), *((f"w{i}", twice) for i in range(3))], cap=3)
-    effect = check_problems(log, "p", resamples=20).effect
+    effect = check_problems(log, "p", resamples=20)[0].effect
     assert effect.startswith("correlation within a problem 1.000 (beyond 1: numbers of trials depend on their outcomes)")
