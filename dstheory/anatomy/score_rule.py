@@ -273,16 +273,18 @@ def judge_score(
     values, code = np.unique(scores_of(episodes, field), return_inverse=True)
     problem = _problems_by_name(episodes)
     best = best_threshold(right, code, values, problem, splits, np.random.default_rng(rng))
-    shown = _shown(code, values, best.threshold)
+    shown, mixed = _shown(code, values, best.threshold), bool(right.any() and not right.all())
+    which = "right" if right.any() else "wrong"
+    no_area = Estimate.missing(f"all samples are {which}: an area needs right and wrong ones", level=level)
     return ScoreRule(
         problems=int(problem.max()) + 1,
         samples=len(right),
         distinct=len(values),
         p=row(_table(right, np.ones_like(right), problem), level=level).p,
         thresholds=tuple(_threshold(float(values[k]), right, code >= k, problem, level) for k in shown),
-        area=_area(right, code, problem, level),
-        area_within=_area_within(right, code, problem, level),
-        curve=_curve(right, code),
+        area=_area(right, code, problem, level) if mixed else no_area,
+        area_within=_area_within(right, code, problem, level) if mixed else no_area,
+        curve=_curve(right, code) if mixed else (),
         best=best,
     )
 
@@ -349,29 +351,17 @@ def _shown(code: Ints, values: Floats, best: float | None) -> list[int]:
     return sorted(shown | ({int(np.searchsorted(values, best))} if best is not None else set()))
 
 
-# ---------------------------------------------------------------------- the curve
+# ---------------------------------------------------------------------- the curve, of right and wrong samples
 
 
 def _curve(right: Bools, code: Ints) -> tuple[tuple[float, float], ...]:
-    if right.all() or not right.any():
-        return ()
     x, y = (np.concatenate([[0.0], np.cumsum(np.bincount(code[those], minlength=code.max() + 1)[::-1]) / those.sum()])
             for those in (~right, right))  # fmt: skip
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS + 2)).astype(np.int64))
     return tuple(zip(x[kept].tolist(), y[kept].tolist(), strict=True))
 
 
-def _undefined(right: Bools, level: float) -> Estimate | None:
-    if right.all() or not right.any():
-        which = "right" if right.any() else "wrong"
-        return Estimate.missing(f"all samples are {which}: an area needs right and wrong ones", level=level)
-    return None
-
-
 def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
-    missing = _undefined(right, level)
-    if missing is not None:
-        return missing
     good, bad = (np.bincount(code[those], minlength=code.max() + 1) for those in (right, ~right))
     m, n = good.sum(), bad.sum()
     below = (np.cumsum(bad) - bad / 2) / n  # of wrong samples below a right one
@@ -388,9 +378,6 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
-    missing = _undefined(right, level)
-    if missing is not None:
-        return missing
     key, place = np.unique(problem * (int(code.max()) + 1) + code, return_inverse=True)
     owner = key // (int(code.max()) + 1)  # in ascending order, and the scores of a problem too
     good, bad = (np.bincount(place[those], minlength=len(key)) for those in (right, ~right))
