@@ -66,19 +66,7 @@ Attribute = _record(
         "notes": Sequence[str],
     },
 )
-AttributeAll = _record(
-    "AttributeAll",
-    {
-        "chain": str,
-        "seed": int,
-        "longer": float,
-        "figure": str | None,
-        "reference": str,
-        "objectives": Sequence[ObjectiveRow],
-        "left_out": Sequence[LeftOut],
-        "notes": Sequence[str],
-    },
-)
+AttributeAll = _record("AttributeAll", {"longer": float, "objectives": Sequence[ObjectiveRow]}, Attribute)
 Logits = _record("Logits", {"sample decide": Sequence[Any]})
 Measured = _record(
     "Measured",
