@@ -23,7 +23,6 @@ from dstheory.arithmetic.policy import ArithmeticPolicy
 from dstheory.arithmetic.rollouts import roll_out
 from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, Size, schedule
 from dstheory.arithmetic.training import Settings, initial_policy
-from dstheory.chain.exact import GainSplit
 from dstheory.checks import Ints
 from dstheory.workers import computed
 
@@ -119,9 +118,10 @@ class Ended:
         """p, a, b, accuracy of every held-out problem."""
         return achieved(self.law, self.policy, cap=self.settings.cap)
 
-    def gain_over(self, before: Ended, which: Ints) -> GainSplit:
-        """Return the split of this run's gain over another, on some of the held-out problems."""
-        return shapley_split((before.law, before.policy), (self.law, self.policy), cap=self.settings.cap, which=which)
+    def gain_over(self, before: Ended, which: Ints) -> list[float]:
+        """Return this run's gain over another on some of the held-out problems, and its parts by sampling and by decisions."""
+        split = shapley_split((before.law, before.policy), (self.law, self.policy), cap=self.settings.cap, which=which)
+        return [float(split.gain), float(split.sample), float(split.decide)]
 
 
 def start_of(plan: Plan, seed: int) -> Ended:
@@ -240,9 +240,10 @@ def collect(plan: Plan, found: Mapping[tuple[str, int], Ended]) -> xr.Dataset:
                 overall[name][i, j] = getattr(found_here.pooled(), name)
     pairs = [(condition, "start") for condition in plan.conditions]
     pairs += [pair for pair in PAIRS if set(pair) <= set(plan.conditions)]
-    splits = np.array(
-        [[[_split(runs, pair, seed, which) for which in parts.values()] for seed in plan.seeds] for pair in pairs]
-    )
+    splits = np.array([
+        [[runs[after, seed].gain_over(runs[before, seed], which) for which in parts.values()] for seed in plan.seeds]
+        for after, before in pairs
+    ])  # fmt: skip
     counters = {name: [[getattr(runs[c, s], name) for s in plan.seeds] for c in conditions] for name in ("episodes", "tokens")}
     data: dict[str, object] = {name: (("condition", "seed", "size"), table) for name, table in by_size.items()}
     data |= {f"part_{name}": (("condition", "seed", "part"), table) for name, table in by_part.items()}
@@ -278,9 +279,3 @@ def realised(plan: Plan, found: Mapping[tuple[str, int], Ended], *, episodes: in
             table[i, j] = [log.final_correct[of_size[size]].mean() for size in SIZES]
     coordinates = {"model": models, "seed": list(plan.seeds), "size": [f"{n}x{m}" for n, m in SIZES]}
     return xr.Dataset({"realised": (("model", "seed", "size"), table)}, coords=coordinates)
-
-
-def _split(runs: Mapping[tuple[str, int], Ended], pair: tuple[str, str], seed: int, which: Ints) -> list[float]:
-    after, before = pair
-    split = runs[after, seed].gain_over(runs[before, seed], which)
-    return [float(split.gain), float(split.sample), float(split.decide)]
