@@ -109,16 +109,6 @@ def roc_panel(found: Survey) -> Panel:
     return Panel(title, f"ROC curve of {title}: {said or 'none, with all samples right or all wrong'}.", draw, height=3.4)
 
 
-def roc_figure(found: Survey, *, title: str = "") -> Figure:
-    """Draw the panel of :func:`roc_panel` alone, with a title.
-
-    Args:
-        found: of :func:`dstheory.anatomy.survey`, with scores.
-        title: over the figure.
-    """
-    return grid_figure([[roc_panel(found)]], title=title)
-
-
 def _rate_panels(found: Survey) -> list[Panel]:
     groups, labels = found.groups, _labels(found)
     decided = any(group.rounds for group in groups)

@@ -12,7 +12,8 @@ from dstheory.anatomy import Episodes, survey
 from dstheory.anatomy.score_rule import FIELD, ScoreRule, judge_score
 from dstheory.cli.anatomy.document import document
 from dstheory.errors import RecordError
-from dstheory.plots.anatomy import roc_figure
+from dstheory.plots.anatomy import roc_panel
+from dstheory.plots.style import grid_figure
 
 PHI = NormalDist().cdf
 
@@ -212,6 +213,6 @@ def test_tables_fit_eighty_columns_and_the_figure_has_a_curve(capsys: pytest.Cap
         print_table(section.title, section.columns, section.rows, words=section.words)
         assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
         assert max(map(len, section.lines)) <= 80
-    (axes,) = roc_figure(found).axes
+    (axes,) = grid_figure([[roc_panel(found)]]).axes
     assert len(axes.lines) == 2
     assert found.to_dict()["groups"][0]["one_shot"]["scores"]["area"]["value"] > 0.5

@@ -17,7 +17,6 @@ from dstheory.errors import DSTheoryError
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 _GENERATE = """\b
 Examples:
@@ -35,7 +34,7 @@ Examples:
 """
 
 
-@click.command(name="generate", epilog=_GENERATE, context_settings=_SETTINGS)
+@click.command(name="generate", epilog=_GENERATE)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--problems", type=Whole(1, 10_000_000, _LARGE), default=400, show_default=True, help="Problems of each task.")
 @click.option("--cell", "cells", multiple=True, metavar="MODEL,TASK,P,A,B",
@@ -119,7 +118,7 @@ def generate(
     )
 
 
-@click.command(name="schema", context_settings=_SETTINGS)
+@click.command(name="schema")
 @json_option
 def schema(as_json: bool) -> None:
     """Print the JSON Schema of a rollout record, one of which stands on each line of a log."""
@@ -133,7 +132,7 @@ def schema(as_json: bool) -> None:
         echo(json_text(record_schema()))
 
 
-@click.command(name="export-chain", epilog=_EXPORT, context_settings=_SETTINGS)
+@click.command(name="export-chain", epilog=_EXPORT)
 @log_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE",
               help="The chain file: .json or .toml (also .csv, .parquet, .jsonl where there is no cap).")  # fmt: skip

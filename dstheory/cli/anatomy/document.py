@@ -95,7 +95,7 @@ def document(found: Survey) -> list[Section]:
         compared = [_comparison(found, found.comparison, found.compared), _assumed(found, found.compared)]
     elif found.first_answers is not None and found.compared is not None:
         compared = [_first_answers(found, found.first_answers, found.compared)]
-    out = _read(found) + (_in_detail(compared) if any(map(too_few, found.groups)) else compared)
+    out = what_was_read(found) + (_in_detail(compared) if any(map(too_few, found.groups)) else compared)
     for group in found.groups:
         out += _in_detail(_group(group, found)) if too_few(group) else _group(group, found)
     return out
@@ -112,7 +112,8 @@ def _in_detail(sections: Sequence[Section]) -> list[Section]:
     return [replace(section, detail=True, brief=()) for section in sections]
 
 
-def _read(found: Survey) -> list[Section]:
+def what_was_read(found: Survey) -> list[Section]:
+    """Return the section on the reading, if the log was read here."""
     return [] if found.reading is None else [Section("what was read", lines=found.reading.lines())]
 
 
@@ -554,14 +555,6 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 
 # ---------------------------------------------------------------------- on the terminal
-
-
-def print_survey(found: Survey, *, details: bool, brief: bool) -> None:
-    """Print a survey on standard output; without ``details`` the tables of checks, predictions, rounds and caps are left out.
-
-    With ``brief`` it is only what was read, and what was not.
-    """
-    print_sections(_read(found) if brief else document(found), details=details)
 
 
 def print_sections(sections: Sequence[Section], *, details: bool = True) -> None:

@@ -10,7 +10,6 @@ import click
 
 from dstheory.cli.anatomy.options import biased, request_of, texts_of
 from dstheory.cli.echo import echo
-from dstheory.errors import RecordError
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes
@@ -111,7 +110,9 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     from dstheory.anatomy.revisions import measure_revisions
 
     level, across = options["level"], options["across"] or "model"
-    axes = [name for name in dict.fromkeys((across, options["by"])) if len(_present(episodes, name)) > 1]
+    # Logs need not say which model; any other field that is not there is refused.
+    axes = [name for name in dict.fromkeys((across, options["by"]))
+            if (name != "model" or name in episodes.fields) and len(episodes.by(name)) > 1]  # fmt: skip
     (total,) = measure(episodes, level=level)
     rows = [*(measure(episodes, *axes, level=level) if axes else []), total]
     found: dict[str, Any] = {"axes": axes, "rates": rows, "decided_by": decided_by(episodes, total), "steps": ()}
@@ -122,14 +123,6 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     sizes = sorted({longest, *(2**i for i in range(longest.bit_length()))})
     revised = measure_revisions(episodes, level=level) if episodes.undecided.all() else None
     return found | {"pass": [(k, perfect(episodes, k, level=level)) for k in sizes], "revisions": revised}
-
-
-def _present(episodes: Episodes, name: str) -> list[str]:
-    if name not in episodes.fields:
-        if name == "model":
-            return []
-        raise RecordError(f"no record has the field {name!r}: there are {', '.join(episodes.fields) or 'none'}")
-    return list(episodes.by(name))
 
 
 def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:

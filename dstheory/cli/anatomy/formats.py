@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dstheory.readers.batches import RecordBatch
     from dstheory.readers.layouts import Layout
 
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
 _SHOWN = 3
 _WIDEST = 60
 
@@ -28,7 +27,7 @@ Examples:
 """
 
 
-@click.command(name="formats", context_settings=_SETTINGS)
+@click.command(name="formats")
 @json_option
 def formats(as_json: bool) -> None:
     """List the formats of logs that are recognised, and by which keys; one of your own is a TOML file (docs/log_formats.md)."""
@@ -43,7 +42,7 @@ def formats(as_json: bool) -> None:
         print_table("formats of logs", ["--format", "what", "recognised by"], table, words=3)
 
 
-@click.command(name="inspect", epilog=_INSPECT, context_settings=_SETTINGS)
+@click.command(name="inspect", epilog=_INSPECT)
 @log_options
 @json_option
 def inspect(as_json: bool, **options: Any) -> None:

@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import say
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import said_once, workers_options
+from dstheory.cli.options import applied, said_once, workers_options
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
     from dstheory.readers.layouts import Request
     from dstheory.readers.transcripts import TextSettings
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Renamed(click.ParamType[tuple[str, str]]):
@@ -46,7 +43,7 @@ def longest_episode(low: int) -> Whole:
     return Whole(low, 1_000_000_000, "no episode has so many attempts; give fewer")
 
 
-_OPTIONS = [
+log_options = applied([
     click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOG..."),
     click.option("--format", "format", metavar="NAME|FILE.toml", default=None,
                  help="Format of the logs, see `dstheory anatomy formats`; default: recognised by their keys."),
@@ -82,17 +79,10 @@ _OPTIONS = [
     click.option("--strict", is_flag=True, help="Stop at the first unusable record."),
     click.option("--max-unusable", type=NumberRange(0, 1), default=0.05, show_default=True,
                  help="Exit 1 if a larger share of the records was unusable."),
-]  # fmt: skip
-
+])  # fmt: skip
+"""Which logs are read, and how."""
 
 reading_options = workers_options("Processes that read files side by side; no influence on the numbers.")
-
-
-def log_options(function: _F) -> _F:
-    """Add the options that say which logs are read, and how."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: bool) -> Log:
@@ -142,15 +132,6 @@ def biased(log: Log, allowed: float) -> str:
         f"{reading.unexpected:,} of {reading.records:,} records were unusable for what happened in them, more than "
         f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
     )
-
-
-def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
-    """Say what was read and end a command with 1 where too many records were unusable for what happened in them."""
-    why = biased(log, allowed)
-    if why:
-        for line in () if quiet else log.reading.lines():
-            say(line)
-        raise DSTheoryError(why)
 
 
 def too_many_unusable(log: Log, allowed: float) -> str:

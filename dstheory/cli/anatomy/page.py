@@ -95,15 +95,13 @@ def _answers(found: Sequence[Conclusion], level: float) -> str:
     for one in found:
         short = f" <strong>{html_text(one.short)}</strong>" if one.short else ""
         out.append(f"<h3>{html_text(one.question)}{short}</h3>")
-        out += [f"<p{_class_of(sentence)}>{html_text(sentence)}</p>" for sentence in one.sentences]
+        for sentence in one.sentences:
+            mark = ' class="rejected"' if sentence.startswith(REJECTED) else ""
+            out.append(f"<p{mark}>{html_text(sentence)}</p>")
     out.append(
         f'<p class="small">Brackets are {100 * level:g} % confidence intervals; attempts at one problem count as correlated.</p>'
     )
     return "\n".join([*out, "</section>"])
-
-
-def _class_of(sentence: str) -> str:
-    return ' class="rejected"' if sentence.startswith(REJECTED) else ""
 
 
 def _section(key: str, section: Section) -> str:

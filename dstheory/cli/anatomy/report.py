@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, too_many_unusable
+from dstheory.cli.anatomy.options import biased, log_options, read_with, reading_options, too_many_unusable
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
 from dstheory.cli.numbers import NumberRange, Whole
@@ -64,7 +64,7 @@ class _Report(click.Command):
     context_class = _Context
 
 
-@click.command(name="anatomy", cls=_Report, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="anatomy", cls=_Report, epilog=EPILOG)
 @log_options
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Measure each label of this field apart: task, difficulty, or any key of the records.")  # fmt: skip
@@ -114,7 +114,7 @@ def command(
     """
     from dstheory.anatomy.score_rule import FIELD
     from dstheory.anatomy.surveys import survey
-    from dstheory.cli.anatomy.document import print_survey
+    from dstheory.cli.anatomy.document import document, print_sections, what_was_read
     from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, results_directory
 
@@ -133,7 +133,10 @@ def command(
     fields = options["fields"] if score is None else (*options["fields"], (FIELD, score))
     labels = [by, *([across] if across else []), *([] if score is None else [FIELD])]
     log = read_with({**options, "fields": fields}, labels=labels, quiet=as_json)
-    refuse_biased(log, options["max_unusable"], quiet=as_json)
+    if why := biased(log, options["max_unusable"]):
+        for line in () if as_json else log.reading.lines():
+            say(line)
+        raise DSTheoryError(why)
     unusable = too_many_unusable(log, options["max_unusable"])
     with _status(quiet=as_json) as progress:
         own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "seed")
@@ -154,7 +157,7 @@ def command(
         _print_conclusions(found)
         if not brief:
             say("These are the answers. What was read and the tables behind them follow; --brief leaves the tables out.\n")
-        print_survey(found, details=details, brief=brief)
+        print_sections(what_was_read(found) if brief else document(found), details=details)
         if target is not None:
             echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     if unusable:
@@ -182,13 +185,14 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 
     with figures_as_asked():
         from dstheory.plots import save_figure
-        from dstheory.plots.anatomy import anatomy_figure, roc_figure, rounds_figure
+        from dstheory.plots.anatomy import anatomy_figure, roc_panel, rounds_figure
+        from dstheory.plots.style import grid_figure
 
         save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
         if any(group.held_out is not None for group in found.groups):
             save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
         if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
-            save_figure(roc_figure(found, title=_title(found)), directory / "roc")
+            save_figure(grid_figure([[roc_panel(found)]], title=_title(found)), directory / "roc")
     (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
     plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
     command = ["dstheory", *sys.argv[1:]]
