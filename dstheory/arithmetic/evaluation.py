@@ -42,15 +42,9 @@ class SizeReport:
 
 def held_out_problems(sizes: Sequence[Size], per_size: int) -> Problems:
     """Return the evaluation problems of these sizes: always the same ones."""
-    return Problems.of(
-        [
-            pair
-            for n, m in sizes
-            for rng in [np.random.default_rng([EVALUATION_SEED, n, m])]
-            for drawn in [draw_problems([(n, m)], per_size, part="evaluation", rng=rng)]
-            for pair in zip(drawn.x.tolist(), drawn.y.tolist(), strict=True)
-        ]
-    )
+    seeded = ((size, np.random.default_rng([EVALUATION_SEED, *size])) for size in sizes)
+    drawn = [draw_problems([size], per_size, part="evaluation", rng=rng) for size, rng in seeded]
+    return Problems.of([pair for some in drawn for pair in zip(some.x.tolist(), some.y.tolist(), strict=True)])
 
 
 def evaluate(

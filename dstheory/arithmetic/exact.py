@@ -139,11 +139,12 @@ def _all_right(transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) 
     products, slips = transforms
     steps = schedule(size)
     facts = rows[:, ::3] % FACTS
-    carried = np.zeros((len(rows), _N))
-    carried[:, 0] = 1.0
+    law = np.zeros((len(rows), _N))
+    law[:, 0] = 1.0
     multiples = np.arange(-_CARRY, _CARRY + 1)
-    last = int(steps.column[-1])
-    for k in range(last + 1):
+    for k in range(int(steps.column[-1]) + 1):
+        carried = np.zeros_like(law)
+        carried[:, multiples % _N] = law[:, (10 * multiples) % _N]
         sums = np.fft.rfft(carried, axis=1)
         # numpy's rfft has the opposite sign in the exponent; a law is real, so its transform is the conjugate.
         np.conjugate(sums, out=sums)
@@ -151,11 +152,7 @@ def _all_right(transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) 
             sums *= products[k, facts[:, s]]
             sums *= slips[k, steps.addend[s]]
         law = np.fft.irfft(np.conjugate(sums), n=_N, axis=1)
-        if k == last:
-            return np.clip(law[:, 0], 0.0, 1.0)
-        carried = np.zeros_like(law)
-        carried[:, multiples % _N] = law[:, (10 * multiples) % _N]
-    raise AssertionError("every size has columns")
+    return np.clip(law[:, 0], 0.0, 1.0)
 
 
 # ---------------------------------------------------------------------- residues

@@ -80,7 +80,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         "error": float(best.error.max()),
     }
     drawn = options["out"] is not None and not options["no_figure"]
-    out = _draw(before, after, problem.name, options) if drawn else None
+    out = _draw(found, options) if drawn else None
     found["figure"] = out and str(out)
     if options["as_json"]:
         if options["show_policy"]:
@@ -99,14 +99,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         say(f"figure in {out}")
 
 
-def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> Path:
-    each = {"reference": _summary(before), "optimum": _summary(after)}
-    rates = {policy: {rate: found[rate] for rate in ("p", "a", "b", "accuracy")} for policy, found in each.items()}
+def _draw(found: dict[str, Any], options: dict[str, Any]) -> Path:
+    rates = {who: {rate: found[who][rate] for rate in ("p", "a", "b", "accuracy")} for who in ("reference", "optimum")}
 
     def figure() -> Figure:
         from dstheory.plots.results import rates_figure
 
-        return rates_figure(rates, title=name)
+        return rates_figure(rates, title=found["chain"])
 
     return write_figure(options, "optimum", figure, rates)
 
