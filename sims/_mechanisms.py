@@ -176,5 +176,16 @@ def settle(mdp: TwoStageMDP, mechanism: Mechanism, policy: Policy, *, steps: int
     return train(mdp, policy, mechanism.objective, steps=steps, optimizer=SGD(lr=0.5 / curvature), log_every=steps).policy
 
 
+def arrival(steps: Floats, chance: Floats, target: float) -> Floats:
+    """Return where each run's chance, (steps, runs), first reaches the target, between the logged steps; NaN if never."""
+    out = np.full(chance.shape[1], np.nan)
+    for run, curve in enumerate(chance.T):
+        there = np.flatnonzero(curve >= target)
+        if there.size:
+            i = int(there[0])
+            out[run] = np.interp(target, curve[i - 1 : i + 1], steps[i - 1 : i + 1])
+    return out
+
+
 def _expert(p: float, a: float, b: float) -> Policy:
     return Policy.from_probabilities([[p, 1.0 - p]], [[a, 1.0 - b]])

@@ -28,6 +28,8 @@ from dstheory.experiments import Findings
 from dstheory.objectives import SFT, ExpertChain
 from dstheory.plots.style import DASHES, PALETTE, RC, legend_below, row_figure, tidy
 
+from ._mechanisms import arrival
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
@@ -48,17 +50,6 @@ def optimizers(weight_sample: Floats, turns: float) -> Iterator[tuple[str, Optim
     yield "SGD, step as long as sampling allows", SGD(lr=stable), None
     yield f"SGD, step {STEP:g}, clipped at norm {THRESHOLD:g}", SGD(lr=STEP), THRESHOLD
     yield "Adam", Adam(lr=ADAM_STEP), None
-
-
-def arrival(steps: Floats, chance: Floats) -> Floats:
-    """Return where each run's chance, (steps, runs), first reaches the target, between the logged steps; NaN if never."""
-    out = np.full(chance.shape[1], np.nan)
-    for run, curve in enumerate(chance.T):
-        there = np.flatnonzero(curve >= TARGET)
-        if there.size:
-            i = int(there[0])
-            out[run] = np.interp(TARGET, curve[i - 1 : i + 1], steps[i - 1 : i + 1])
-    return out
 
 
 def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> Findings:
@@ -82,7 +73,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
             history = train(
                 mdp, start, objective, steps=budget, optimizer=optimizer, clip_norm=threshold, log_every=every
             ).history  # fmt: skip
-            table.setdefault(title, []).append(arrival(history.step.values, history.b.values))
+            table.setdefault(title, []).append(arrival(history.step.values, history.b.values, TARGET))
             if progress is not None:
                 progress(sum(map(len, table.values())), 6)
     names = [name for name, *_ in optimizers(np.ones(1), turns)]

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
 
-from dstheory.plots.style import DASHES, PALETTE, RC, in_column, row_figure, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, in_column, row_figure, tidy
 from dstheory.tokens import Factored, TokenChain, TokenPolicy, token_kl, token_reward, token_sft
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> t
     return data, {NAME: energy_figure(data, fit_from=FIT_FROM)}
 
 
-_MARKERS = "osD^"
 _STAGES = {"sample": "sampling stage", "decide": "decision stage"}
 
 
@@ -128,7 +127,7 @@ def _curves(axes: Axes, energy: xr.DataArray, fit_from: float) -> None:
         values = energy.sel(objective=name).values
         slope = fitted_slope(length[fitted], values[fitted])
         axes.plot(
-            length, values, color=PALETTE[i], linestyle=DASHES[i], marker=_MARKERS[i], markersize=3.6, markeredgewidth=0.9,
+            length, values, color=PALETTE[i], linestyle=DASHES[i], marker=MARKERS[i], markersize=3.6, markeredgewidth=0.9,
             markerfacecolor="white" if i % 2 else PALETTE[i], label=f"{name}: {abs(slope) if abs(slope) < 5e-3 else slope:.2f}",
         )  # fmt: skip
     axes.set_xscale("log", base=2)

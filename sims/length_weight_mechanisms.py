@@ -24,7 +24,7 @@ from dstheory.dynamics import TrainResult
 from dstheory.experiments import Findings
 from dstheory.plots.style import DASHES, PALETTE, RC, figure_size, in_column, legend_below, tidy
 
-from ._mechanisms import Mechanism, length_weight_mechanisms, settle
+from ._mechanisms import Mechanism, arrival, length_weight_mechanisms, settle
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,7 +68,8 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     data["right_decisions"] = START[0] * data.a + (1 - START[0]) * data.b
     data["right_decisions"].attrs["long_name"] = "share of right decisions on the answers of the start"
     data["end"] = (("mechanism", "length_weight"), np.stack(ends), {"long_name": "b at the optimum of the objective"})
-    data["steps_to_target"] = (("mechanism", "length_weight"), _crossings(data), {"long_name": f"steps until b = {TARGET}"})
+    reached = [arrival(data.step.values, b, TARGET) for b in data.b.transpose("mechanism", "step", "length_weight").values]
+    data["steps_to_target"] = (("mechanism", "length_weight"), np.array(reached), {"long_name": f"steps until b = {TARGET}"})
     data.attrs |= {"seed": 0, "budget": budget, "steps": steps}
     rows = [_row(data.sel(mechanism=name), budget) for name in mechanisms]
     titles = [name.replace("finite training, ", "as (b), ") for name in mechanisms]
@@ -82,19 +83,6 @@ def _end(mdp: TwoStageMDP, mechanism: Mechanism, result: TrainResult, *, steps: 
         b = result.history.b
         return np.asarray(b.sel(step=slice(int(b.step[-1]) // 2, None)).mean("step"))
     return np.asarray(solve(mdp, settle(mdp, mechanism, result.policy, steps=steps)).b)
-
-
-def _crossings(data: xr.Dataset) -> np.ndarray:
-    """Return the step at which b reaches the target, interpolated between logged steps; NaN if it does not."""
-    b, step = data.b.transpose("mechanism", "length_weight", "step").values, data.step.values.astype(float)
-    out = np.full(b.shape[:-1], np.nan)
-    for index in np.ndindex(out.shape):
-        reached = np.flatnonzero(b[index] >= TARGET)
-        if reached.size:
-            i = reached[0]
-            low, high = b[index][i - 1], b[index][i]
-            out[index] = step[i - 1] + (TARGET - low) / (high - low) * (step[i] - step[i - 1])
-    return out
 
 
 def _row(one: xr.Dataset, budget: int) -> dict[str, Any]:
