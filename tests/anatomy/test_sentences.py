@@ -128,6 +128,19 @@ def test_a_score_is_reversed_for_what_it_does_within_problems() -> None:
     assert "within problems right samples have lower scores than wrong ones: reverse the score" in said
 
 
+def test_a_score_of_two_values_that_accepts_no_answer_to_some_problems_is_no_verdict() -> None:
+    """Within problems that have both, the value says what is right; all answers to the others are right, and have the lower."""
+
+    def said(of_others: str) -> list[str]:
+        answers = [(f"{kind}{i}", [(right, None)]) for kind in "mr" for i in range(12) for right in (True, kind == "r")]
+        scores = ["1", "0"] * 12 + [of_others] * 24
+        log = Episodes.record(answers, cap=1, fields={"decision_score": scores, "task": ["t"] * len(answers)})
+        return [one.short for one in conclusions(survey(log, decision_score="decision_score")) if "score" in one.question]
+
+    assert said("0") == ["yes"]
+    assert said("1") == ["it looks like the verdict itself"]
+
+
 def test_the_area_of_a_log_that_one_problem_dominates() -> None:
     """Half of the samples are of one problem, each problem shifts its scores: P(right above wrong) is that of N(1, 4) above 0."""
     from statistics import NormalDist

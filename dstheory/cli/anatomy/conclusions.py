@@ -469,7 +469,7 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
     question, within = f"{of}Can the score decide?", rule.area_within
     if within.value is None:
         return Conclusion(question, "cannot be said", (f"{_capital(within.reason)}.",))
-    if within.value == 1 and rule.distinct == 2:
+    if rule.area.value == 1 and rule.distinct == 2:  # of all samples: within problems nothing is said of those all right
         said = "It has two values, which say exactly what is right: it looks like the verdict, not like a score."
         return Conclusion(question, "it looks like the verdict itself", (said,))
     short = "yes" if within.low > 0.5 else "no, it is the wrong way round" if within.high < 0.5 else "that is not shown"
