@@ -545,6 +545,7 @@ def wilson_over(
     units: int = 0,
     counts: bool = True,
     decided: bool = False,
+    rests_on: Floats | Ints | None = None,
 ) -> Estimate:
     """Return an estimate in [0, 1] with Wilson's interval over problems, and a caution where it may be too narrow.
 
@@ -559,9 +560,11 @@ def wilson_over(
         units: problems that count once each where the variance cannot be seen; by default all that have trials.
         counts: whether successes are whole; averages over samples spread less than their number tells.
         decided: whether trials are decisions.
+        rests_on: (G,) the trials that most of the variance is that of, by which problems are weighed; by default all.
     """
     problems, (least, most) = int(times[n > 0].sum()), ends or (rate, rate)
-    effective, quantile, method = effective_trials(rate, variance, units or problems, samples, level, *balance(n, times))
+    weighed = balance(n if rests_on is None else rests_on, times)
+    effective, quantile, method = effective_trials(rate, variance, units or problems, samples, level, *weighed)
     low, high = wilson(least * effective, effective, level=level, quantile=quantile, most=most * effective)
     differ = variance * samples / (rate * (1 - rate)) if 0 < rate < 1 else 0.0
     worth = min(float(times @ kind) ** 2 / max(float(times @ (1.0 * kind * kind)), 1e-300) for kind in (s, n - s))

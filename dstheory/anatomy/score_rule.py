@@ -17,8 +17,11 @@ answers to one problem, so ``area_within`` compares samples of the same problem,
 
 **Intervals** have problems as units. With m right and n wrong samples, :math:`V_i` the share of wrong samples below right sample
 i, and :math:`V_j` that of right samples above wrong sample j (ties one half), the area has residuals per problem
-:math:`e_x = \sum_{i \in x} (V_i - \theta)/m + \sum_{j \in x} (V_j - \theta)/n` and variance :math:`\frac{G}{G-1}\sum_x e_x^2`, in
-Wilson's interval as in :mod:`dstheory.anatomy.rates`. The others are those of :mod:`dstheory.anatomy.answers`.
+:math:`e_x = \sum_{i \in x} (V_i - \theta)/(m - m_x) + \sum_{j \in x} (V_j - \theta)/(n - n_x)`, with :math:`m_x` and
+:math:`n_x` those of the problem, and variance :math:`\frac{G-1}{G}\sum_x e_x^2`, in Wilson's interval as in
+:mod:`dstheory.anatomy.rates`. Problems are weighed there by their samples of the kind that fewer of them have, right or wrong:
+four right samples show how far the area may be off at four places, whatever the number of wrong ones. The others are those of
+:mod:`dstheory.anatomy.answers`.
 
 **The best threshold**, and what it is worth on other problems: it has the largest a + b - 1, the greatest of those that do.
 Chosen and judged on the same samples that figure is too good. So the problems are split at random into halves, the threshold is
@@ -43,6 +46,7 @@ from dstheory.anatomy.rates import (
     Estimate,
     ProblemCounts,
     Row,
+    balance,
     normal_quantile,
     over_problems,
     rate,
@@ -367,14 +371,17 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
     below = (np.cumsum(bad) - bad / 2) / n  # of wrong samples below a right one
     above = (m - np.cumsum(good) + good / 2) / m  # of right samples above a wrong one
     area = float(np.clip(good @ below / m, 0.0, 1.0))
-    residual = np.bincount(problem, weights=np.where(right, (below[code] - area) / m, (above[code] - area) / n))
-    units = min(len(np.unique(problem[those])) for those in (right, ~right))
+    count, ones = np.bincount(problem), np.ones(int(problem.max()) + 1, dtype=np.int64)
+    each = [np.bincount(problem, weights=those, minlength=len(ones)) for those in (right, ~right)]
+    units = min(int(np.count_nonzero(one)) for one in each)
     if units < 2:
         return Estimate(area, 0.0, 1.0, level, "no interval: right or wrong samples of one problem only")
-    count, sums = np.bincount(problem), np.bincount(problem, weights=right)
-    moved = residual * len(right) / (len(right) - count)  # as for rates, by leaving each problem out
+    moved = np.zeros(len(ones))  # as for rates, by leaving each problem out, of right samples and of wrong ones
+    for those, share, one in ((right, below, each[0]), (~right, above, each[1])):
+        moved += np.bincount(problem, weights=np.where(those, share[code] - area, 0.0)) / (one.sum() - one)
     variance = (len(moved) - 1) / len(moved) * float(moved @ moved)
-    return wilson_over(area, variance, sums, count, np.ones_like(count), len(right), level, units=units)
+    rarer = min(each, key=lambda one: balance(one, ones)[1])  # a few of these show how far the area may be off, not all samples
+    return wilson_over(area, variance, each[0], count, ones, len(right), level, units=units, rests_on=rarer)
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
