@@ -53,7 +53,6 @@ from dstheory.objectives.parts import (
 )
 from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, per_turn_mass
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
-from dstheory.objectives.rounding import unlike
 from dstheory.objectives.settings import (
     batch_scale,
     check_settings,
@@ -421,7 +420,7 @@ class GroupObjective(ResponseObjective):
         ordered = solution.policy.shape[0] > 1
         drawn = representatives(under, ordered=ordered)
         c_s, c_d = self._of_responses(solution, under, outcome, drawn, log_chances(under, drawn, ordered=ordered))
-        mass = mass_of_steps(solution.mdp, replace(drawn, weight=np.ones(len(drawn))), unlike(c_s), unlike(c_d, 1))
+        mass = mass_of_steps(solution.mdp, replace(drawn, weight=np.ones(len(drawn))), c_s, c_d)
         for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
             mass = mass + response_mass(under, term.reward or outcome.reward, term.credit, term.weight)
         return mass

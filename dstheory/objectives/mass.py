@@ -17,6 +17,7 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, OneRunError
+from dstheory.objectives.rounding import directed, rounding_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,9 @@ class CoefficientMass:
         size = None if self.sample_size is None and other.sample_size is None else self.terms + other.terms
         return CoefficientMass(self.sample + other.sample, self.stop + other.stop, self.resample + other.resample, size)
 
+    def __abs__(self) -> CoefficientMass:
+        return CoefficientMass(np.abs(self.sample), np.abs(self.stop), np.abs(self.resample))
+
     @property
     def terms(self) -> Floats:
         """The size of the terms that the mass of each answer is a sum of, (*runs, T', X, Y)."""
@@ -77,6 +81,13 @@ class CoefficientMass:
         """Return the mass with every action's share weighted."""
         size = None if self.sample_size is None else self.sample_size * np.abs(sample)
         return CoefficientMass(_times(self.sample, sample), _times(self.stop, stop), _times(self.resample, resample), size)
+
+    def rounded(self, size: CoefficientMass) -> CoefficientMass:
+        """Return the mass itself; in a direction of rounding, moved by what the rounding of terms of this size may come to."""
+        if not directed():
+            return self
+        moved = (rounding_of(size.sample, answers=True), rounding_of(size.stop), rounding_of(size.resample, minus=True))
+        return self + CoefficientMass(*moved)
 
     def gradient(self, policy: Policy) -> StageGradient:
         """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
@@ -167,12 +178,14 @@ def mass_of_steps(mdp: TwoStageMDP, trajectories: Trajectories, c_s: Floats, c_d
     flat = np.ravel_multi_index(t.index(by_turn=mdp.max_turns is not None), shape)
     weight = t.weight[t.episode]
 
-    def count(values: Floats) -> Floats:
-        table = np.bincount(flat, weights=weight * values, minlength=int(np.prod(shape)))
-        return np.asarray(table, dtype=np.float64).reshape(shape)
-
     chosen = np.where(t.decided, c_d, 0.0)
-    return CoefficientMass(count(c_s), count(np.where(t.stop, chosen, 0.0)), count(np.where(t.stop, 0.0, chosen)))
+    terms = CoefficientMass(*(weight * of for of in (c_s, np.where(t.stop, chosen, 0.0), np.where(t.stop, 0.0, chosen))))
+
+    def sums(of: CoefficientMass) -> CoefficientMass:
+        tables = (np.bincount(flat, weights=each, minlength=int(np.prod(shape))) for each in (of.sample, of.stop, of.resample))
+        return CoefficientMass(*(np.asarray(table, dtype=np.float64).reshape(shape) for table in tables))
+
+    return sums(terms).rounded(sums(abs(terms))) if directed() else sums(terms)
 
 
 def log_likelihood(visits: CoefficientMass, policy: Policy) -> Floats:

@@ -34,7 +34,7 @@ from dstheory.objectives.margins import PairLoss, mean_over, pair_loss
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
-from dstheory.objectives.rounding import unlike
+from dstheory.objectives.rounding import directed
 from dstheory.objectives.settings import log_ratio_of_responses
 from dstheory.objectives.weights import log_ratios
 
@@ -139,7 +139,7 @@ class DPO(Objective):
             found = self._of_pairs(solution, drawn, c_s[drawn.offsets[:-1]])
             if found is not None:
                 return found
-        return mass_of_steps(solution.mdp, drawn, unlike(c_s), unlike(c_d, 1))
+        return mass_of_steps(solution.mdp, drawn, c_s, c_d)
 
     def _of_pairs(self, solution: Solution, t: Trajectories, f: Floats) -> CoefficientMass | None:
         """Return the mass, of how often an action comes up beyond what is usual in a prompt's responses; None for large tables.
@@ -153,7 +153,8 @@ class DPO(Objective):
         shape = (mdp.max_turns or 1, mdp.shape[1])
         turn, _, answer = t.index(by_turn=solution.policy.shape[0] > 1)
         kind = np.where(t.decided, np.where(t.stop, 1, 2), 0)
-        steps, length, found = _by_prompt(t.step_prompt), response_lengths(solution, t), np.zeros((3, shape[0], *mdp.shape))
+        steps, length = _by_prompt(t.step_prompt), response_lengths(solution, t)
+        found, sizes = np.zeros((2, 3, shape[0], *mdp.shape))
         for x, mine in _by_prompt(t.prompt).items():
             if 3 * len(mine) * shape[0] * shape[1] > _MOST_COUNTS:
                 return None
@@ -164,13 +165,16 @@ class DPO(Objective):
             counts[0] += counts[1] + counts[2]
             per = length[mine] if self.of_pairs.per_token else np.ones(len(mine))
             counts /= per[:, None, None]
-            weight = unlike(t.weight[mine] * f[mine] * per, x)
+            weight = t.weight[mine] * f[mine] * per
             order = np.argsort(counts, axis=1)
             size = np.cumsum(np.abs(weight)[order], axis=1)
             middle = (size < 0.5 * size[:, -1:]).sum(axis=1, keepdims=True).clip(max=len(mine) - 1)
             usual = np.take_along_axis(counts, np.take_along_axis(order, middle, axis=1), axis=1)
-            found[:, :, x] = ((counts - usual) * weight[:, None, None]).sum(axis=1)
-        return CoefficientMass(found[0], found[1], found[2])
+            terms = (counts - usual) * weight[:, None, None]
+            found[:, :, x] = terms.sum(axis=1)
+            if directed():
+                sizes[:, :, x] = np.abs(terms).sum(axis=1)
+        return CoefficientMass(*found).rounded(CoefficientMass(*sizes))
 
     def value(self, solution: Solution) -> Floats:
         """Return minus the mean loss, E[log sigma(beta Delta)], over two responses per prompt; pairs of equal outcome count 0."""

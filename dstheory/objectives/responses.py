@@ -37,7 +37,7 @@ from dstheory.objectives.expectation.exponential import (
 )
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.mass import CoefficientMass
-from dstheory.objectives.rounding import unlike
+from dstheory.objectives.rounding import directed
 from dstheory.objectives.weights import TokenWeight
 
 _ONE = np.ones((1, 1, 1))
@@ -176,14 +176,10 @@ class ResponseObjective(Objective):
             mass = response_mass(chain, reward, credit, term.weight)
             return mass if weight.beyond is None else with_rare_decisions(solution.policy, mass)
 
-        terms = self.terms(solution, under, outcome)
-        return of(terms[0]) if len(terms) == 1 else _sum(_unlike(of(term), i) for i, term in enumerate(terms))
-
-
-def _unlike(mass: CoefficientMass, number: int) -> CoefficientMass:
-    sample, stop, resample = (unlike(table, 3 * number + i) for i, table in enumerate((mass.sample, mass.stop, mass.resample)))
-    return replace(mass, sample=sample, stop=stop, resample=resample)
+        return _sum(of(term) for term in self.terms(solution, under, outcome))
 
 
 def _sum(masses: Iterable[CoefficientMass]) -> CoefficientMass:
-    return functools.reduce(operator.add, masses)
+    each = list(masses)
+    found = functools.reduce(operator.add, each)
+    return found.rounded(functools.reduce(operator.add, map(abs, each))) if directed() and len(each) > 1 else found

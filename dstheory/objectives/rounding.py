@@ -104,6 +104,25 @@ def unlike(table: NDArray[np.float64], number: int = 0) -> NDArray[np.float64]:
     return np.asarray(table * (1.0 + change * _LAST))
 
 
+def rounding_of(size: NDArray[np.float64], *, answers: bool = False, minus: bool = False) -> NDArray[np.float64]:
+    """Return, in a direction, by what sums are moved to show what the rounding of their terms may add.
+
+    Terms that cancel may be rounded alike in all directions. However many they are, what was lost of them is seen where each sum
+    is moved by four last places of the sizes of its terms: up, or down with ``minus``, so that the difference of two sums
+    moves by both. Those of the answers of a row, which are compared with their mean, move alike in one direction, and by turns
+    up and down in the other.
+
+    Args:
+        size: the sum of the absolute values of the terms of each sum.
+        answers: whether the last axis is such a row.
+        minus: whether the sums move down.
+    """
+    change = (-1.0 if minus else 1.0) * _MOST_CHANGED * _LAST * size
+    if answers and _thread.direction == directions()[0]:
+        change[..., 1::2] *= -1.0
+    return np.asarray(change)
+
+
 def kept(function: Callable[..., T]) -> Callable[..., T]:
     """Return a function of hashable arguments that keeps its results, those of ordinary rounding alone."""
     results: dict[tuple[Any, ...], T] = {}

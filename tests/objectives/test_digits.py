@@ -17,6 +17,7 @@ from dstheory.errors import ChainError
 from dstheory.objectives import GRPO, RLOO, K1Loss, Reinforce, ReverseKLDirect
 from dstheory.objectives.digits import _log_chance, refuse_lost_digits
 from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.rounding import directed, directions, kept, rounded, unlike
 
 needs_directions = pytest.mark.skipif(not directions(), reason="the C library sets no directions of rounding")
@@ -71,6 +72,30 @@ def test_no_two_terms_that_cancel_change_alike_in_both_directions(size: int, ent
         assert ((down[i] != down[j]) | (up[i] != up[j])).all()
     table = np.full(size, entry)
     assert unlike(table) is table
+
+
+@needs_directions
+@pytest.mark.parametrize("seed", range(20))
+def test_what_rounding_takes_of_a_row_moves_it_in_one_direction_at_least(seed: int) -> None:
+    """By a tenth or more of the largest change that terms of these sizes can make, of any policy."""
+    draw = np.random.default_rng(seed)
+    answers = int(draw.integers(2, 6))
+    policy = Policy.tabular(4.0 * draw.normal(size=(1, 1, answers)), 4.0 * draw.normal(size=(1, 1, answers)))
+    sizes = CoefficientMass(*10.0 ** draw.uniform(-9.0, 0.0, (3, 1, 1, answers)))
+    none, moved = CoefficientMass(*np.zeros((3, 1, 1, answers))), []
+    assert none.rounded(sizes) is none
+    for direction in directions():
+        with rounded(direction):
+            mass = none.rounded(sizes)
+        moved.append(mass.gradient(policy))
+    most: dict[str, float] = {"sample": 0.0, "decide": 0.0}
+    for signs in itertools.product((-1.0, 1.0), repeat=answers):
+        up, by = CoefficientMass(signs * sizes.sample, sizes.stop, -sizes.resample), 4.0 * np.finfo(float).eps
+        for stage in most:
+            most[stage] = max(most[stage], by * float(np.abs(getattr(up.gradient(policy), stage)).max()))
+    for stage, top in most.items():
+        assert top > 0.0
+        assert max(np.abs(getattr(each, stage)).max() for each in moved) >= 0.1 * top, stage
 
 
 @needs_directions

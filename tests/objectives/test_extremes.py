@@ -540,27 +540,33 @@ def test_groups_that_are_left_out_count_beside_long_ones() -> None:
         ("dapo, warm", 1410),
         ("grpo, deviation of the batch", 774),
         ("dpo, ipo", 1578),
+        ("dpo-1", 473),
     ],
 )
 def test_not_wrong(label: str, seed: int) -> None:
     assert look(LABELS[label], extreme_case(seed, small=label in OVER_RESPONSES)).kind == "needlessly refused"
 
 
-def test_terms_of_which_little_is_left_are_seen_where_all_are_rounded_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Terms of given numbers are rounded alike in all directions, on every processor."""
+@pytest.mark.parametrize("shares", [(1.0,), (0.25, 0.75), (0.3, 0.5, 0.2)])
+def test_terms_of_which_little_is_left_are_seen_where_all_are_rounded_alike(
+    shares: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terms of given numbers are rounded alike in all directions, on every processor; however many cancel."""
     case = extreme_case(1870)
     objective, solution = LABELS["dr-grpo-1"](case), solve(case.mdp, case.policy)
     term = objective.terms(solution, solution, objective.outcome_of(solution))[0]
     shape = (3, *solution.occupancy.shape, case.mdp.shape[1])
     given = np.arange(1.0, math.prod(shape) + 1).reshape(shape)
-    masses = itertools.cycle([CoefficientMass(*given), CoefficientMass(*(given * (-1.0 - 1e-7 * given / given.max())))])
-    monkeypatch.setattr(type(objective), "terms", lambda *of: (term, term))
+    others = [CoefficientMass(*(given * share * (-1.0 - 1e-7 * given / given.max()))) for share in shares]
+    masses = itertools.cycle([CoefficientMass(*given), *others])
+    monkeypatch.setattr(type(objective), "terms", lambda *of: (term,) * (1 + len(shares)))
     for way in ("mass", "contrast", "beside", "reweighted"):
         monkeypatch.setattr(f"dstheory.objectives.responses.response_{way}", lambda *of: next(masses))
     with pytest.raises(ChainError, match=FEW_DIGITS):
         objective.gradient(solution)
-    monkeypatch.setattr("dstheory.objectives.responses.unlike", lambda table, number: table)
-    objective.gradient(solution)  # nothing is seen of it
+    if len(shares) == 1:  # a difference of two numbers is exact in every direction: nothing else shows what they lost
+        monkeypatch.setattr("dstheory.objectives.responses.directed", lambda: False)
+        objective.gradient(solution)
 
 
 def test_answers_too_rare_are_named_where_rounding_does_not_show_them(monkeypatch: pytest.MonkeyPatch) -> None:
