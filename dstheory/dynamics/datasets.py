@@ -144,9 +144,9 @@ def solve_dataset(
         settings: parameters of the objective: beta, length_weight, ...
 
     Raises:
-        DSTheoryError: files of different schemas, a file that changes while it is read, a prompt in two files, weights of
-            prompts, an objective in which prompts meet, a setting that it does not have, the optimum of one with factors, a block
-            whose workers die (others are computed again).
+        DSTheoryError: files of different schemas, a file that changes while it is read, a prompt in two files, unequal weights
+            of prompts, several runs, an objective in which prompts meet, a setting that it does not have, the optimum of one
+            with factors, a block whose workers die (others are computed again).
 
     >>> def make(number):
     ...     mdp = TwoStageMDP.minimal(gamma=0.9 + 0.01 * number)
@@ -335,7 +335,11 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
         start = Policy.uniform(file.mdp) if file.policy is None else file.policy
         block = file.mdp, start, start if file.reference is None else file.reference
         names = _bits(file.mdp.prompts) if file.mdp.prompts else names
-    mdp, policy, _ = block
+    mdp, policy, reference = block
+    if np.ptp(mdp.prompt_weight) > 1e-12:  # equal weights that were normalised differ by rounding
+        raise DSTheoryError(f"block {part} has prompts of unequal prompt_weight: in a data set all count equally; leave it out")
+    if mdp.runs or policy.runs or reference.runs:
+        raise DSTheoryError(f"block {part} has several runs of its chain or policies: make one run of it, and call once for each")
     solution = solve(mdp, policy)
     objective = objective_at(asked.objective, block, asked.settings)
     terms = objective.known_terms(solution)
@@ -348,7 +352,7 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
         _write(file, gradient.sample[0], gradient.decide[0], part.target)
     if asked.optimum:
         weights = {name: value_at(asked.settings, name) for name in ("beta", "length_weight", "reduction")}
-        means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
+        means["optimum"] = float(optimum(mdp, reference, **weights).mean_value)
     return {"prompts": mdp.shape[-2], "pairs": mdp.n_pairs, "means": means, "norms": norms, "names": names}
 
 

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from dstheory import DSTheoryError, attribute, optimum, read_chain, solve, solve_dataset
+from dstheory import DSTheoryError, Policy, TwoStageMDP, attribute, optimum, read_chain, solve, solve_dataset
 from dstheory.attribution import stage_energy
 from dstheory.dynamics import datasets
+from dstheory.dynamics.conditions import scattered
 from dstheory.errors import WorkerDiedError
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
@@ -159,6 +160,20 @@ def test_settings_that_would_change_nothing_are_refused(data, settings, message)
 def test_a_chain_in_place_of_what_a_function_makes_is_refused():
     with pytest.raises(DSTheoryError, match="a function makes its own chains"):
         solve_dataset(lambda _: None, blocks=1, chain={"gamma": 0.5})
+
+
+def test_a_made_block_with_weights_of_prompts_or_with_runs_is_refused():
+    """With weights the value was a mean over prompts and the accuracy beside it a weighted one."""
+    even = TwoStageMDP(correct=[[1, 0], [0, 1], [1, 1]], prompt_weight=[0.1, 0.1, 0.1])
+    policy = Policy.from_probabilities([[0.3, 0.7], [0.8, 0.2], [0.4, 0.6]], [[0.6, 0.2], [0.1, 0.9], [0.5, 0.7]])
+    many = scattered(policy, 2, spread=0.1, rng=0)
+    found = solve_dataset(lambda _: (even, policy, policy), blocks=2)
+    assert found.value == pytest.approx(float(solve(even, policy).mean_value), rel=1e-12)
+    with pytest.raises(DSTheoryError, match="block 0 has prompts of unequal prompt_weight"):
+        solve_dataset(lambda _: (even.replace(prompt_weight=[3, 1, 1]), policy, policy), blocks=1)
+    for block in ((even.replace(gamma=[0.9, 0.5]), policy, policy), (even, many, policy), (even, policy, many)):
+        with pytest.raises(DSTheoryError, match="block 0 has several runs"):
+            solve_dataset(lambda _, block=block: block, blocks=1, objective="kl-direct")
 
 
 def test_files_of_another_schema_are_refused_before_anything_is_computed(data, monkeypatch):
