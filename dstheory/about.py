@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 
@@ -328,7 +329,7 @@ def parse(expression: str) -> list[tuple[float, str]]:
     """Return the factor and the name of each term.
 
     Raises:
-        DSTheoryError: a name is missing, or a factor is no number.
+        DSTheoryError: a name is missing, or a factor is no finite number.
 
     >>> parse("reinforce + 0.1*entropy")
     [(1.0, 'reinforce'), (0.1, 'entropy')]
@@ -345,4 +346,6 @@ def parse(expression: str) -> list[tuple[float, str]]:
             raise DSTheoryError(
                 f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
             ) from None
+        if not isfinite(found[-1][0]):
+            raise DSTheoryError(f"factor of {name.strip()} is {found[-1][0]}: must be finite; give a number")
     return found

@@ -121,6 +121,9 @@ def test_the_chance_to_go_on_is_folded_into_q() -> None:
         ("grpo-no-std + k1-reward", {}, "depend on each other through every turn"),
         ("grpo + dpo", {}, "sigmoid"),
         ("grpo + two*kl", {}, "the factor 'two' of 'kl' is not a number"),
+        ("grpo + inf*kl", {}, "factor of kl is inf: must be finite"),
+        ("nan*kl", {}, "factor of kl is nan: must be finite"),
+        ("1e400*kl", {}, "factor of kl is inf: must be finite"),
     ],
 )
 def test_what_has_no_derivation_is_refused_with_the_reason(expression: str, options: dict, message: str) -> None:
