@@ -310,6 +310,13 @@ PLACED = {
     "verl:ppo algorithm.adv_estimator=gae": (
         ("algorithm.use_kl_in_reward=true", f"algorithm.kl_ctrl.kl_coef={STRENGTH}"), "nothing", "batch",
     ),
+    "slime:grpo advantage_estimator=reinforce_plus_plus_baseline": (
+        (f"kl_coef={STRENGTH}", "n_samples_per_prompt=2", "calculate_per_token_loss=true"), "own", "batch",
+    ),
+    "nemo-rl:grpo grpo.adv_estimator.name=reinforce_plus_plus": (
+        ("loss_fn.use_kl_in_reward=true", f"loss_fn.reference_policy_kl_penalty={STRENGTH}",
+         "loss_fn.reference_policy_kl_type=k1", "grpo.num_generations_per_prompt=2"), "own", "batch",
+    ),
 }  # fmt: skip
 
 
@@ -330,6 +337,7 @@ def of_pairs(placed: str) -> list[float]:
                     "others": paid(one) - paid(other),
                     "group": paid(one) - (paid(one) + paid(other)) / 2,
                     "after": one.reward - other.reward - STRENGTH * to_go,
+                    "own": (one.reward - other.reward) / 2 - STRENGTH * ratio,
                     "nothing": paid(one),
                 }[placed]
                 total[which] += chance * credit * derivative
@@ -347,6 +355,16 @@ def test_a_kl_in_the_reward_before_and_after_the_baseline(dstheory, name: str) -
     assert whole["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)  # a million prompts are not yet without end
     accuracy = brute.stages(brute.update(LISTED, lambda e: e.reward))
     assert whole["tilt"]["decide"] == pytest.approx(brute.degrees(brute.stages(gradient)[1], accuracy[1]), abs=1e-3)
+
+
+@pytest.mark.parametrize("type_", ["k1", "k3"])
+def test_a_kl_in_the_reward_that_the_estimator_does_not_take_is_in_no_term(dstheory, type_: str) -> None:
+    """NeMo-RL's GRPO has no KL in its credits, and its loss none where use_kl_in_reward is true."""
+    own = (*CHAIN, *KL, "--json", "loss_fn.use_kl_in_reward=true", f"loss_fn.reference_policy_kl_type={type_}")
+    with_it = dstheory("explain", "nemo-rl:grpo", "grpo.normalize_rewards=false", *own).result
+    assert [row["name"] for row in with_it["attribution"]] == ["whole"]
+    assert any("no KL enters anywhere" in text for text in with_it["warnings"])
+    assert with_it["not_modelled"] == []
 
 
 def test_leave_one_out_over_the_tokens_of_the_batch_is_longer_by_its_factor(dstheory) -> None:

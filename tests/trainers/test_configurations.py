@@ -93,6 +93,7 @@ def test_settings_that_are_not_modelled_are_named(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+NEMO_WHITENS = ("nemo-rl:grpo", "grpo.adv_estimator.name=reinforce_plus_plus")
 CONTRADICTIONS = {
     ("trl:grpo", "generation_batch_size=64", "steps_per_generation=4"): "say the same: TRL refuses both",
     ("trl:rloo", "generation_batch_size=64", "steps_per_generation=4"): "say the same: TRL refuses both",
@@ -121,6 +122,9 @@ CONTRADICTIONS = {
     ("slime:grpo", "advantage_estimator=reinforce_plus_plus_baseline"): "its credit is always 0, nothing is learned",
     ("slime:grpo", "disable_grpo_std_normalization=true"): "its credit is always 0, nothing is learned",
     ("slime:grpo", "dynamic_sampling_filter_path=mine.py"): "shown as if it kept the groups",
+    ("slime:grpo", "advantage_estimator=reinforce_plus_plus_baseline", "kl_coef=0.1"): "kl_coef: for this estimator each token",
+    (*NEMO_WHITENS, "loss_fn.use_kl_in_reward=true", "loss_fn.reference_policy_kl_type=k1"): "use_kl_in_reward: each token",
+    ("nemo-rl:grpo", "loss_fn.use_kl_in_reward=true"): "no KL enters anywhere",
 }
 
 
@@ -385,11 +389,17 @@ def test_a_delta_that_stops_right_responses_is_told(delta: str, credit: str, lac
     assert bool(found.warnings) == (credit == "other")
 
 
-@pytest.mark.parametrize(("normaliser", "credit"), [("seq-mean-token-mean", "other"), ("token-mean", "group-mean")])
-def test_a_second_whitening_is_not_taken_for_nothing(normaliser: str, credit: str) -> None:
-    settings = ("algorithm.adv_estimator=reinforce_plus_plus_baseline", "actor_rollout_ref.rollout.n=4",
-                f"actor_rollout_ref.actor.loss_agg_mode={normaliser}")  # fmt: skip
-    training = configuration_of("verl:ppo", settings=settings).training
+VERL_WHITENS = ("verl:ppo", "algorithm.adv_estimator=reinforce_plus_plus_baseline", "actor_rollout_ref.rollout.n=4")
+
+
+@pytest.mark.parametrize(
+    ("name", "credit"),
+    [((*VERL_WHITENS, "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"), "other"),
+     ((*VERL_WHITENS, "actor_rollout_ref.actor.loss_agg_mode=token-mean"), "group-mean"),
+     ((*NEMO_WHITENS, "loss_fn.token_level_loss=false"), "other"), (NEMO_WHITENS, "group-mean")],
+)  # fmt: skip
+def test_a_second_whitening_is_not_taken_for_nothing(name: tuple[str, ...], credit: str) -> None:
+    training = configuration_of(name[0], settings=name[1:]).training
     assert (training.credit, training.whitening) == (credit, "again")
     s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 30]]), Policy.minimal(p=0.4, a=0.7, b=0.5))
     assert logged_loss(training, s) is None
