@@ -438,8 +438,7 @@ class _Batch:
             return np.zeros(1), np.ones(1)
         if isinstance(self.normaliser, ConstantLength):
             return np.zeros(1), np.full(1, 1.0 / self.normaliser.tokens)
-        if not (members := tokens_of(self.normaliser, self.groups)):
-            raise ChainError(f"the normaliser {self.normaliser.words!r} has no exact second moments here: use sampled_gradient")
+        members = tokens_of(self.normaliser, self.groups)
         return reciprocal(*(members * length for length in range_of_lengths(self.under)))
 
     def _ordered(self, matrix: Floats) -> Floats:

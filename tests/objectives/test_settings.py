@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -527,6 +528,29 @@ def test_a_normaliser_by_another_name_divides_as_the_one_that_it_derives_from(ki
         beside = K2Loss(Policy.minimal(p=0.5, a=0.5, b=0.5), normaliser=Renamed(), group_size=2, prompts=5)
         with pytest.raises(ChainError, match="divided otherwise"):
             signal(GRPO(**few, std=False, normalise_by=Renamed()) + beside, s)
+
+
+@pytest.mark.parametrize("smallest", [1, 1 << 15])
+@pytest.mark.parametrize(
+    "settings", [{"std": "batch", "prompts": 3}, {"std": "batch"}, {"std": False}, {"dynamic_sampling": True}]
+)
+def test_a_normaliser_that_nobody_knows_is_refused(
+    settings: dict[str, Any], smallest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the deviation of a few prompts' batch it was taken to divide by responses."""
+
+    class Rooted(Normaliser):
+        words = "roots of tokens"
+
+        def of_groups(self, lengths: np.ndarray) -> np.ndarray:
+            return np.asarray(1.0 / (lengths.size * np.sqrt(lengths)))
+
+    monkeypatch.setattr("dstheory.objectives.fused.SMALLEST", smallest)
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 9]]), Policy.minimal(p=0.4, a=0.7, b=0.6))
+    objective = GRPO(group_size=2, normalise_by=Rooted(), **settings)
+    for exact in (objective.gradient, lambda s: signal(objective, s)):
+        with pytest.raises(ChainError, match="'roots of tokens' has no exact expectation here: estimate it from sampled groups"):
+            exact(s)
 
 
 @pytest.mark.parametrize("smallest", [1, 1 << 15])

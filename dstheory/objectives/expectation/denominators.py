@@ -42,12 +42,20 @@ def on_lengths(normaliser: Normaliser, grouping: Grouping) -> bool:
 
 
 def tokens_of(normaliser: Normaliser, grouping: Grouping) -> float:
-    """Return of how many responses the tokens are added up to divide by; 0 of a normaliser that does not look at them."""
+    """Return of how many responses the tokens are added up to divide by; 0 of a normaliser that does not look at them.
+
+    Raises:
+        ChainError: a normaliser that is none of these, of which only samples tell.
+    """
+    if isinstance(normaliser, PerResponse | ConstantLength):
+        return 0.0
     if isinstance(normaliser, PerToken):
         return 1.0
     if isinstance(normaliser, GroupTokens):
         return grouping.group_size
-    return grouping.group_size * grouping.prompts if isinstance(normaliser, BatchTokens) else 0.0
+    if isinstance(normaliser, BatchTokens):
+        return grouping.group_size * grouping.prompts
+    raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
 
 
 def denominator(
@@ -71,8 +79,7 @@ def denominator(
             mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
             reject(~(mean > 0), mean, "mean tokens of responses that are not truncated", "must be > 0", "all are", axes=())
         return none, 1.0 / mean[None, ..., None], False
-    if not (members := tokens_of(normaliser, grouping)):
-        raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
+    members = tokens_of(normaliser, grouping)
     shortest, longest = range_of_lengths(solution)
     least = (
         1.0 if outcome.uncounted else size if grouping.dropped else members
