@@ -511,6 +511,34 @@ def test_the_deviation_of_a_large_batch() -> None:
             GRPO(**{"prompts": 4, "std": "batch", **refused}).gradient(s)
 
 
+@pytest.mark.parametrize("size", [2, 8, 64, 1024, math.inf])
+@pytest.mark.parametrize("prompts", [1, 3, math.inf])
+def test_dead_groups_that_are_left_out_leave_each_response_its_own_tokens(size: float, prompts: float) -> None:
+    """Of 1/L short responses lost all but the part of a group's tokens: groups of 64 got 16 % too little, and no word of it."""
+    p, lengths = 0.3, (3.0, 90.0)
+    mdp = TwoStageMDP(correct=[[1, 0]], sample_length=[lengths], max_turns=1, gamma=1.0)
+    s = solve(mdp, Policy.from_probabilities([[p, 1.0 - p]], [[0.5, 0.5]]))
+    found = GRPO(group_size=size, prompts=prompts, epsilon=0.0, drop_dead=True).gradient(s).sample[0, 0, 0]
+    up = p * (1.0 - p)  # the score of either answer times its chance, but for the sign
+
+    def share(hits: float, size: float) -> float:
+        """What a group with so many hits moves the first logit by, its standard deviation that of a sample."""
+        r = hits / size
+        deviation = math.sqrt(r * (1.0 - r) * (size / (size - 1.0) if size < math.inf else 1.0))
+        return (r * (1.0 - r) * (1.0 - p) / lengths[0] + (1.0 - r) * r * p / lengths[1]) / deviation
+
+    if size == math.inf:
+        expected = up * ((1.0 - p) / lengths[0] + p / lengths[1]) / math.sqrt(up)
+    else:
+        n = int(size)
+        log = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)]
+        chance = [math.exp(c + k * math.log(p) + (n - k) * math.log1p(-p)) for k, c in enumerate(log)]
+        mixed = sum(chance[1:-1])
+        left = -math.expm1(prompts * math.log1p(-mixed)) if prompts < math.inf and mixed < 1.0 else 1.0
+        expected = left / mixed * sum(chance[k] * share(k, n) for k in range(1, n))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("kind", [PerToken, GroupTokens, BatchTokens, PerResponse])
 def test_a_normaliser_by_another_name_divides_as_the_one_that_it_derives_from(kind: type[Normaliser]) -> None:
     """Over the deviation of a few prompts' batch one that divides by tokens divided by responses, and signal broke off."""

@@ -81,9 +81,8 @@ def denominator(
         return none, 1.0 / mean[None, ..., None], False
     members = tokens_of(normaliser, grouping)
     shortest, longest = range_of_lengths(solution)
-    least = (
-        1.0 if outcome.uncounted else size if grouping.dropped else members
-    )  # one response, or one group, may be all that counts
+    # One response, or one group, may be all that counts.
+    least = 1.0 if outcome.uncounted else min(size, members) if grouping.dropped else members
     t, w = reciprocal(least * shortest, members * longest)
     axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
     weight = members * w.reshape(len(w), *(1,) * axes)
