@@ -461,6 +461,11 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
     if training.whitening == "again" and training.normaliser == "response-tokens":
         training = replace(training, credit="other")
         lacks.append(Lack("second whitening", True, "its shift acts where tokens are averaged within responses"))
+    if training.entropy and training.normaliser == "response-tokens":
+        # Libraries differentiate the entropy itself. Over 1/L that is not the mean of -(log pi + H) times the score.
+        what = "the entropy of each token, divided by the length of its response, which goes with the action taken there"
+        lacks.append(Lack("the entropy bonus", training.entropy, what))
+        training = replace(training, entropy=0.0)
     if (why_left_out := left_out(training)) != "":
         lacks.append(Lack("the KL in the reward", training.reward_beta, why_left_out))
     if prompts is not None:

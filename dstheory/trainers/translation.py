@@ -272,6 +272,8 @@ def left_out(training: Training) -> str:
         return f"{training.reward_estimator} in the reward: only k1, the log-ratio, is modelled there"
     if training.std != "none" and not training.reward_kl_after:
         return "a KL in the reward that is divided by a standard deviation, with the reward"
+    if training.reward_kl_after and training.normaliser == "response-tokens":  # what is past does not drop out over 1/L
+        return "a KL in the reward that each token pays from itself on, divided by the response's own tokens"
     return ""
 
 

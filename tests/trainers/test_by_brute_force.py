@@ -357,6 +357,27 @@ def test_a_kl_in_the_reward_before_and_after_the_baseline(dstheory, name: str) -
     assert whole["tilt"]["decide"] == pytest.approx(brute.degrees(brute.stages(gradient)[1], accuracy[1]), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "key"),
+    [
+        ("openrlhf:ppo", ("algo.advantage.estimator=rloo", "rollout.n_samples_per_prompt=2"), "the KL in the reward"),
+        ("slime:grpo", ("n_samples_per_prompt=2", "entropy_coef=0.1"), "the entropy bonus"),
+        ("trl:grpo", ("loss_type=grpo", "entropy_coef=0.1"), "entropy_coef, loss_type"),
+        ("openrlhf:ppo", ("algo.advantage.estimator=rloo", "rollout.n_samples_per_prompt=2", "algo.kl.init_coef=0",
+                          "actor.entropy_coef=0.1"), "actor.entropy_coef, actor.loss_agg_mode"),
+    ],
+)  # fmt: skip
+def test_what_differs_over_the_length_of_the_response_alone_is_left_out(dstheory, name, settings, key) -> None:
+    """A log-ratio that was paid before, and the part of a score's mean that the length goes with, do not vanish over 1/L."""
+    mean = ("actor.loss_agg_mode=seq-mean-token-mean",) if name == "openrlhf:ppo" else ()
+    found = dstheory("explain", name, *settings, *mean, *CHAIN, *KL, "--prompts", 10**6, "--json").result
+    assert [row["name"] for row in found["attribution"]] == ["whole"]
+    assert key in [row["key"] for row in found["not_modelled"]]
+    # What was shown: every token paid for all log-ratios of its response, past ones too.
+    past = brute.kl_update(LISTED, lambda e: 1 / e.tokens, lambda _: 1.0)
+    assert max(map(abs, past)) > 1e-4  # a constant's score does not vanish over 1/L
+
+
 @pytest.mark.parametrize("type_", ["k1", "k3"])
 def test_a_kl_in_the_reward_that_the_estimator_does_not_take_is_in_no_term(dstheory, type_: str) -> None:
     """NeMo-RL's GRPO has no KL in its credits, and its loss none where use_kl_in_reward is true."""
