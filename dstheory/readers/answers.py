@@ -293,7 +293,7 @@ _LARGE_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")  # Fraction("1e99999999") do
 def _fraction(value: Any, key: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise Fault("problem-data", key, "is missing or no number: must be given for a game")
-    text = repr(value) if isinstance(value, float) else str(value)
+    text = str(value)
     try:
         if len(text) <= 20 and not _LARGE_EXPONENT.search(text):
             return Fraction(text)

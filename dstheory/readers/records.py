@@ -165,7 +165,7 @@ def label_text(value: Any) -> str:
     elif isinstance(value, int):
         return str(value)
     elif isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else repr(value)
+        return str(int(value)) if value.is_integer() else str(value)
     raise ValueError("must be a text that is not empty, or a finite number")
 
 

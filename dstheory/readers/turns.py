@@ -82,7 +82,7 @@ class Turns:
 
 def _checked(checker: Checker, answer: Any, row: Mapping[str, Any], place: str) -> bool:
     if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-        answer = repr(answer).removesuffix(".0")  # all of its digits
+        answer = str(answer).removesuffix(".0")  # all of its digits
     return bool(isinstance(answer, str) and answer.strip() and checked(checker, answer, row, place))  # no answer is no right one
 
 

@@ -20,6 +20,7 @@ import pytest
 from dstheory.anatomy import from_frame, from_records, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import batches
+from dstheory.readers.answers import Game
 from dstheory.readers.formats import Format, formats, recognise
 from dstheory.readers.rollouts import _Rollouts
 from dstheory.readers.words import Verdicts, decision_word
@@ -784,3 +785,13 @@ def test_large_numbers_are_words_with_all_of_their_digits() -> None:
     assert Verdicts.parse(["1000001=true"])(1000002) is None
     assert Verdicts.parse(["0.1=true,2=false"])(float(np.float32(0.1))) is True
     assert Verdicts.parse(["score>=1234567.5"]).rule == " >= 1234567.5"
+
+
+def test_numbers_of_numpy_are_the_labels_names_and_numbers_that_python_has() -> None:
+    """One half of NumPy's was the label and the problem np.float64(0.5), another than one half of Python's."""
+    half, steps = (np.float64(0.5), 0.5), [(False, "resample"), (True, "stop")]
+    attempts = [{"correct": correct, "decision": decision} for correct, decision in steps]
+    found = from_records([{"id": i, "problem": one, "cap": 2, "task": one, "attempts": attempts} for i, one in enumerate(half)])
+    assert found.episodes.fields["task"].names == ("0.5",)
+    assert found.episodes.problem_ids == ("0.5",)
+    assert Game()("0.5 + 2", {"numbers": [np.float64(0.5), 2], "target": np.float64(2.5)})
