@@ -25,10 +25,12 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
 
   .. math:: \hat h_k = d_k/r_k, \qquad \hat S_T = \prod_{k \le T} (1 - \hat h_k), \qquad \widehat{Acc}_T = 1 - \hat S_T
 
-  (the Kaplan-Meier estimate). Problems are the units of its variance: problem x moves :math:`\log \hat S_T` by
-  :math:`-\sum (d - \hat h_k r)/(r_k (1 - \hat h_k))`, summed over the attempts of its episodes. The interval is on the scale of
-  :math:`\log(-\log S)`, where it stays inside (0, 1). Where b is larger at easier problems, the estimate is off: with b from 0.1
-  to 0.75, the intervals of simulated logs hold the truth in 27 %.
+  (the Kaplan-Meier estimate). Its interval is recovered from Wilson's over problems of the :math:`\hat h_k`, on the scale of
+  :math:`\log \hat S_T = \sum_k \log(1 - \hat h_k)`, with their correlations over problems. Where few resample, few reach the last
+  attempt, and often none of them is right there: its variance, 0, does not say how little that shows, Wilson's interval does.
+  Of 300 logs of each of 24 simulated kinds, 95 % intervals hold the truth in 92 to 99 %, 96.7 % in the mean; an interval that
+  knows the variance alone in 88 to 100 %. Its caution is that of the attempt that widens it most. Where b is larger at easier
+  problems, the estimate is off: with b from 0.1 to 0.75, the intervals of simulated logs hold the truth in 27 %.
 
 Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Kaplan and Meier (1958), and
 Williams (1995) for its variance over clusters.
@@ -50,13 +52,11 @@ from dstheory.anatomy.rates import (
     Estimate,
     ProblemCounts,
     Row,
-    balance,
     mean_attempts,
     normal_quantile,
+    over_problems,
     rate,
     row,
-    student_quantile,
-    wilson,
 )
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Bools, Ints
@@ -442,43 +442,43 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     """
     episodes = episodes_of(episodes)
     tried, event = _up_to_first_correct(episodes, attempts)
-    risk = len(tried) - np.cumsum(np.bincount(tried, minlength=attempts + 1))[:attempts]
-    events = np.bincount(tried[event] - 1, minlength=attempts)
-    seen = int(np.count_nonzero(risk[:attempts]))
-    if not seen:
-        return Estimate.missing("there are no episodes", level=level)
-    certain = np.flatnonzero((events == risk) & (risk > 0))
-    if len(certain):  # whoever got there was right: nothing is left, and problems that got there count once each
-        reached = np.unique(episodes.problem[tried > certain[0]])
-        left = np.prod(1 - events[: certain[0]] / risk[: certain[0]])
-        low, _ = wilson(len(reached), len(reached), level=level)
-        method = f"Kaplan-Meier with one b, {len(reached):,} problems at the last step"
-        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, method)
-    if seen < attempts:
-        why = f"no episode reached attempt {seen + 1} with only wrong answers before: at most {seen:,} attempts can be judged"
-        return Estimate.missing(why, level=level)
-    hazard = events / risk
-    survival = float(np.prod(1 - hazard))
-    weight = 1 / (risk * (1 - hazard))
-    influence = np.concatenate([[0.0], np.cumsum(hazard * weight)])[tried]
-    influence[event] -= weight[tried[event] - 1]
-    by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
-    n, method = len(by_problem), f"Kaplan-Meier with one b, {len(by_problem):,} problems, log(-log)"
-    times = np.unique(episodes.problem, return_counts=True)[1]
-    moved = by_problem / np.maximum(1 - times / len(episodes), 1 / len(episodes))  # as for rates, by leaving each problem out
-    error = float(np.sqrt(moved @ moved * (n - 1) / n))
-    if error <= 1e-12:  # how much problems differ is not seen, as where there is one, or nobody was right: each counts once
-        low, high = wilson((1 - survival) * n, n, level=level)
-        return Estimate(1 - survival, float(low), float(high), level, f"Wilson, {n:,} problems")
-    factor = np.exp(student_quantile(balance(times, np.ones(n))[0], level) * error / abs(np.log(survival)))
-    return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
+    _, problem = np.unique(episodes.problem, return_inverse=True)
+    problems, at = len(np.unique(problem)), np.arange(len(tried))
+    survival, widest, caution = 1.0, -1.0, ""
+    together, alone = np.zeros((problems, 2)), np.zeros(2)  # what problems move the ends by, and what steps do that show nothing
+    for step in range(1, attempts + 1):
+        at = at[tried[at] >= step]
+        if not len(at):
+            why = f"no episode reached attempt {step} with only wrong answers before: at most {step - 1:,} attempts can be judged"
+            return Estimate.missing(why if step > 1 else "there are no episodes", level=level)
+        right = event[at] & (tried[at] == step)
+        hazard = over_problems(1.0 * right, problem[at], len(at), level)
+        chance, low, high = float(right.mean()), hazard.low, hazard.high
+        if chance == 1:  # whoever got there was right: nothing is left
+            most = min(survival * math.exp(math.sqrt((together[:, 0] ** 2).sum() + alone[0])), 1.0)  # both at an end
+            method = f"Kaplan-Meier with one b, {len(np.unique(problem[at])):,} problems at the last step"
+            return Estimate(1.0, 1 - most * (1 - low), 1.0, level, method, caution=hazard.caution)
+        ends = np.array([math.log((1 - low) / (1 - chance)), math.log((1 - chance) / (1 - high)) if high < 1 else np.inf])
+        residual = np.bincount(problem[at], weights=right - chance, minlength=problems)
+        size = math.sqrt(residual @ residual)
+        if size > 1e-9 and np.count_nonzero(residual) >= _FEWEST_THERE and high < 1:
+            together += np.outer(residual / size, ends)
+        else:
+            alone += ends**2
+        survival *= 1 - chance
+        if ends.sum() > widest:
+            widest, caution = ends.sum(), hazard.caution
+    below, above = np.sqrt((together**2).sum(axis=0) + alone).tolist()
+    low, high = 1 - min(survival * math.exp(below), 1.0), 1 - survival * math.exp(-above)
+    method = f"Kaplan-Meier with one b, MOVER of Wilson's intervals over {problems:,} problems"
+    return Estimate(1 - survival, low, high, level, method, caution=caution)
 
 
 def perfect(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Estimate:
     """Estimate the accuracy under a perfect decision (:func:`any_correct`) where the last attempt is that of enough problems.
 
-    Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of
-    simulated logs held the truth in 47 to 92 %, with five to 20, of chains that rarely resample, still in 84 to 94 %.
+    Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of ten
+    kinds of simulated logs held the truth in 92 to 100 %, and were 0.3 to 0.8 wide in the mean.
     """
     found = any_correct(episodes, attempts, level=level)
     tried, _ = _up_to_first_correct(episodes, attempts)
