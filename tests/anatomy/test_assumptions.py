@@ -464,5 +464,5 @@ def test_every_interval_of_a_survey_has_the_level_that_was_asked_for() -> None:
     assert len(levels) > 100
     assert set(levels) == {0.8}
     said = " ".join(conclusions(found)[0].sentences)
-    assert "the far end of the 80 % interval" in said
+    assert "with 80 % confidence (the far end of an interval)" in said
     assert "95 %" not in said

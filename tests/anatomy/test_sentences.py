@@ -128,6 +128,14 @@ def test_a_score_is_reversed_for_what_it_does_within_problems() -> None:
     assert "within problems right samples have lower scores than wrong ones: reverse the score" in said
 
 
+@pytest.mark.parametrize(("kind", "other"), [("wrong", "easier"), ("right", "harder")])
+def test_groups_of_one_kind_are_said_to_be_more_by_intervals_not_by_a_test(kind: str, other: str) -> None:
+    answers = [(f"{x}", [((kind == "right") != (x < 10 and k % 2 == 0), None)]) for x in range(40) for k in range(4)]
+    log = Episodes.record(answers, cap=1, fields={"task": ["t"] * len(answers)})
+    said = " ".join(s for one in conclusions(survey(log)) for s in one.sentences)
+    assert f"By two intervals that do not overlap, not by a test, more of them are all {kind}: {other} problems" in said
+
+
 def test_a_score_of_two_values_that_accepts_no_answer_to_some_problems_is_no_verdict() -> None:
     """Within problems that have both, the value says what is right; all answers to the others are right, and have the lower."""
 

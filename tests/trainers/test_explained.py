@@ -18,6 +18,15 @@ def test_a_token_mean_divided_by_each_groups_deviation_is_not_said_to_have_the_r
     assert "O7: The token mean" in said(dstheory, "trl:grpo", "scale_rewards=none")
 
 
+@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dapo", "dr_grpo"])
+@pytest.mark.parametrize("group", [2, 8])
+def test_what_is_proved_of_sums_is_not_said_where_lengths_divide(dstheory, loss: str, group: int) -> None:  # noqa: F811
+    """The weights of prompts by their groups' deviations, whose claim assumes a normaliser that no length enters."""
+    text = said(dstheory, "trl:grpo", f"loss_type={loss}", f"num_generations={group}")
+    assert (("O5-small:" if group == 2 else "O5:") in text) == (loss == "dr_grpo")
+    assert "O5-options:" in text
+
+
 def test_what_is_not_used_is_not_mentioned(dstheory) -> None:  # noqa: F811
     plain = said(dstheory, "trl:grpo")
     assert "The reference is" not in plain

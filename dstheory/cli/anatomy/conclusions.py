@@ -331,8 +331,8 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     moves = f"decisions' share by at most {max(-of.low, of.high):.2f}" if of.value is not None else (
         f"the part of decisions by at most {most[worst]:.3f}")  # fmt: skip
     said = (
-        f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves}, "
-        f"the far end of the {100 * without[worst].decide.level:g} % interval"
+        f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves} "
+        f"with {100 * without[worst].decide.level:g} % confidence (the far end of an interval)"
     )
     parts = {"sampling": split.sample, "decisions": split.decide}
     left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
@@ -448,12 +448,11 @@ def _samples(of: str, shot: OneShot, term: _Terms) -> Conclusion:
             f"{_capital(term('dead groups'))}, of {row.k} samples: {row.dead.text()}; all right {_text(row.all_right)}, "
             f"all wrong {_text(row.all_wrong)}."
         )
+        more = "By two intervals that do not overlap, not by a test, more of them are"
         if row.all_wrong.low > row.all_right.high:
-            sentences.append(
-                "More of them are all wrong: easier problems, or more samples of each, would leave fewer without a signal."
-            )
+            sentences.append(f"{more} all wrong: easier problems, or more samples of each, should leave fewer without a signal.")
         elif row.all_right.low > row.all_wrong.high:
-            sentences.append("More of them are all right: harder problems would leave fewer without a signal.")
+            sentences.append(f"{more} all right: harder problems should leave fewer without a signal.")
     if len(shot.steps) > 1:
         first, last = shot.steps[0], shot.steps[-1]
         shown += [first.p, last.p, first.dead, last.dead]
