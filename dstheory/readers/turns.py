@@ -81,9 +81,13 @@ class Turns:
 
 
 def _checked(checker: Checker, answer: Any, row: Mapping[str, Any], place: str) -> bool:
+    texts = [answer]
     if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-        answer = str(answer).removesuffix(".0")  # all of its digits
-    return bool(isinstance(answer, str) and answer.strip() and checked(checker, answer, row, place))  # no answer is no right one
+        texts = [str(answer).removesuffix(".0")]  # all of its digits
+        if answer % 1 and np.float32(answer) == answer:  # as 0.01 is in a column of single precision
+            texts = list(dict.fromkeys([str(np.float32(answer)), *texts]))
+    # No answer is no right one.
+    return any(isinstance(text, str) and text.strip() and checked(checker, text, row, place) for text in texts)
 
 
 def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:

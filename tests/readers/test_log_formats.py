@@ -777,6 +777,19 @@ def test_numbers_that_are_answers_in_turn_are_compared_with_all_of_their_digits(
     assert read_log(path).episodes.correct.tolist() == [right, True]
 
 
+@pytest.mark.parametrize(("answer", "gold", "right"), [
+    (0.01, "0.01", True), (685.445, "685.445", True), (0.01, "0.02", False), (2.0**-13, "0.0001220703125", True),
+])  # fmt: skip
+def test_answers_in_turn_in_a_column_of_single_precision_have_its_digits(
+    tmp_path: Path, answer: float, gold: str, right: bool
+) -> None:
+    """With all digits that a double has, 0.01 was 0.009999999776482582, and wrong."""
+    steps = pa.array([[{"draft": answer}, {"draft": 0.0}]], pa.list_(pa.struct([("draft", pa.float32())])))
+    extra = pa.StructArray.from_arrays([pa.array([gold]), steps], ["gold", "intermediate_steps"])
+    pq.write_table(pa.table({"id": [1], "score": [1.0], "extra": extra}), tmp_path / "a.parquet")
+    assert read_log(tmp_path / "a.parquet").episodes.correct.tolist() == [right, True]
+
+
 def test_large_numbers_are_words_with_all_of_their_digits() -> None:
     """In a table 1000000 was the word 1000000; in JSON it was 1e+06."""
     for number in (1000000, 1000000.0, 123456789):
