@@ -8,6 +8,8 @@ policies) the closed form is compared with
 * central differences of the scalar J, if the objective states one;
 * the average over sampled trajectories, within five standard errors.
 
+The credit of an objective of groups is also asked whether it is one of the group alone, whatever the order of responses.
+
 A check that finds nothing to check is a failure, and so is a gradient that is missing.
 
 Source: the four-way agreement of this package's own tests.
@@ -28,6 +30,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.estimate import estimate_gradient
+from dstheory.objectives.group_base import GroupObjective
 from dstheory.objectives.mass import CoefficientMass, StageGradient
 
 Make = Callable[[TwoStageMDP, Policy], Objective]
@@ -75,6 +78,7 @@ def check(objective: Objective | Make, *, chains: int = 6, rng: int = 0) -> Chec
             mdp, policy, other = _lopsided(seed, kind, cap=3)
             made, solution = make(mdp, other), solve(mdp, policy)
             where = f"chain {seed}, {kind} policy, 3 turns"
+            _credit_of_a_group(made)
             exact = _gradient(made, solution, where)
             counts["enumeration"] += _enumeration(made, solution, exact, where)
             counts["differences"] += _differences(made, solution, exact, seed, where)
@@ -93,6 +97,23 @@ def check(objective: Objective | Make, *, chains: int = 6, rng: int = 0) -> Chec
             f"no case for the check by {', '.join(missing)}: it proves nothing; give an objective that follows a policy"
         )
     return Checked(**counts)
+
+
+def _credit_of_a_group(objective: Objective) -> None:
+    """Raise where a group's credits depend on other groups or on the order of responses: closed forms count on neither."""
+    if not isinstance(objective, GroupObjective):
+        return
+    credit, order = objective.credit, [1, 2, 3, 0]
+    rewards = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    together, right = credit.of_groups(rewards), rewards.mean(axis=-1, keepdims=True)
+    failure, success = credit.of_shares((0.0, 1.0), right, 1.0 - right, 4)
+    for rule, one, other in (
+        ("depend on the other groups that of_groups is given", together, [credit.of_groups(row[None])[0] for row in rewards]),
+        ("depend on their order", together[:, order], credit.of_groups(rewards[:, order])),
+        ("are others by of_shares than by of_groups", together, np.where(rewards == 1.0, success, failure)),
+    ):
+        if not np.allclose(one, other, rtol=1e-9, atol=1e-12):
+            raise DisagreementError(f"{objective.name}: the credits of a group's responses {rule}")
 
 
 def _gradient(objective: Objective, solution: Solution, where: str) -> StageGradient:

@@ -11,7 +11,8 @@ from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
-from dstheory.objectives import GRPO, GroupObjective, K1Loss, Reinforce, SFTTokenMean, fused, parts
+from dstheory.objectives import GRPO, GroupObjective, K1Loss, Reinforce, SFTTokenMean, checking, fused, parts
+from dstheory.objectives.checking import DisagreementError
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -220,3 +221,39 @@ def test_switches_are_no_numbers_among_others_either() -> None:
                  lambda: SFTTokenMean(None, weights=(True, 0.5))):  # fmt: skip
         with pytest.raises(ChainError, match=r"weights is \(True, 0.5\): must hold numbers, not of type bool"):
             make()
+
+
+class _AcrossGroups(Raw):
+    def of_groups(self, rewards):
+        return rewards - rewards.mean(axis=0)
+
+
+class _FirstIsBest(Raw):
+    def of_groups(self, rewards):
+        return rewards - rewards[:, :1]
+
+
+class _OtherShares(Raw):
+    def of_groups(self, rewards):
+        return rewards - rewards.mean(axis=-1, keepdims=True)
+
+    def of_shares(self, values, right, wrong, size):
+        return -2.0 * right, 1.0 - right
+
+
+@pytest.mark.parametrize(
+    ("credit", "said"),
+    [(_AcrossGroups, "depend on the other groups"), (_FirstIsBest, "depend on their order"), (_OtherShares, "by of_shares")],
+)
+def test_a_credit_that_is_not_one_of_its_group_is_refused_by_check(credit, said: str) -> None:
+    """They agreed with themselves: both sides of the comparison asked the credit itself."""
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Wrong(GRPO):
+        @property
+        def credit(self):
+            return credit()
+
+    with pytest.raises(DisagreementError, match=said):
+        checking.check(Wrong(group_size=4), chains=1)
+    assert checking.check(GRPO(group_size=4), chains=1).enumeration > 0
