@@ -248,7 +248,9 @@ def over_batch(
         )
     size, none = int(grouping.group_size), np.zeros(1)
     members = tokens_of(normaliser, grouping)
-    t, w = reciprocal(*(members * length for length in range_of_lengths(under))) if members else (none, np.ones(1))
+    shortest, longest = range_of_lengths(under)
+    least = 1.0 if outcome.uncounted else members  # one response may be all that counts
+    t, w = reciprocal(least * shortest, members * longest) if members else (none, np.ones(1))
     w = w * (members or 1.0 / (normaliser.tokens if isinstance(normaliser, ConstantLength) else 1.0))
     plain = group_moments(under, outcome, none, grouping)
     own = group_moments(under, outcome, t, grouping) if members > 1 else plain

@@ -539,6 +539,34 @@ def test_dead_groups_that_are_left_out_leave_each_response_its_own_tokens(size: 
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(("per", "size", "prompts"), [("group", 4, 1), ("batch", 2, 2)])
+def test_over_the_deviation_of_a_batch_one_response_may_be_all_that_counts(per: str, size: int, prompts: int) -> None:
+    """Of 1/tokens batches with few whole responses lost a part: 7 % where hardly any response stops, and no word of it."""
+    p, stop, lengths, decision, epsilon = 0.4, (0.3, 0.2), (4.1, 9.0), 1.0, 0.1
+    mdp = TwoStageMDP(correct=[[1, 0]], sample_length=[lengths], decision_length=decision, max_turns=2, gamma=1.0)
+    s = solve(mdp, Policy.from_probabilities([[p, 1.0 - p]], [stop]))
+    kinds = []  # chance, reward, tokens that count, and the sum of the scores of the first logit, 0 of a truncated response
+    for y, q in enumerate((p, 1.0 - p)):
+        kinds.append((q * stop[y], float(y == 0), lengths[y] + decision, (y == 0) - p))
+        for last, other in enumerate((p, 1.0 - p)):
+            kinds.append((q * (1.0 - stop[y]) * other, float(last == 0), 0.0, 0.0))
+    expected = 0.0
+    for batch in itertools.product(kinds, repeat=size * prompts):
+        chance, rewards = math.prod(kind[0] for kind in batch), np.array([kind[1] for kind in batch])
+        if np.ptp(rewards) == 0.0:
+            continue
+        groups = [range(i, i + size) for i in range(0, size * prompts, size)]
+        for of in groups:
+            tokens = sum(batch[i][2] for i in (of if per == "group" else range(size * prompts)))
+            moved = sum((rewards[i] - rewards[list(of)].mean()) * batch[i][3] for i in of)
+            if tokens:
+                share = 1.0 / prompts if per == "group" else 1.0
+                expected += chance * share * moved / ((rewards.std(ddof=1) + epsilon) * tokens)
+    settings = {"group_size": size, "prompts": prompts, "epsilon": epsilon, "normalise_by": f"{per}-tokens"}
+    found = GRPO(**settings, std="batch", mask_truncated="both").gradient(s).sample[0, 0, 0]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("kind", [PerToken, GroupTokens, BatchTokens, PerResponse])
 def test_a_normaliser_by_another_name_divides_as_the_one_that_it_derives_from(kind: type[Normaliser]) -> None:
     """Over the deviation of a few prompts' batch one that divides by tokens divided by responses, and signal broke off."""
