@@ -438,7 +438,7 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     >>> from dstheory.anatomy import simulate_log
     >>> log = simulate_log(2000, p=0.4, a=0.9, b=0.7, cap=8, concentration=1.0)
     >>> any_correct(log, 5).text(2)  # 1 - E[(1 - p_x)^5] for Beta(0.4, 0.6), 0.656; pooled p would say 0.81
-    '0.66 [0.63, 0.69]'
+    '0.66 [0.64, 0.70]'
     """
     episodes = episodes_of(episodes)
     tried, event = _up_to_first_correct(episodes, attempts)

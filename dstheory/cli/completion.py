@@ -1,12 +1,15 @@
-"""What the shell proposes when Tab is pressed: objectives, claims, experiments; nothing heavy is imported for it."""
+"""Names on the command line, and what the shell proposes when Tab is pressed; nothing heavy is imported for it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+from dstheory.errors import DSTheoryError, UnknownNameError
 
 _ID = re.compile(r'\bid="([^"]+)",')
 
@@ -16,6 +19,26 @@ def objectives(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     from dstheory.about import ABOUT
 
     return [CompletionItem(name, help=about.title) for name, about in ABOUT.items() if name.startswith(incomplete)]
+
+
+class ObjectiveSum(click.types.StringParamType):
+    """A sum of objectives whose factors are numbers; which names there are says who builds it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; a factor that is no finite number is a usage error."""
+        from dstheory.about import parse
+
+        try:
+            parse(str(value))
+        except UnknownNameError:
+            pass
+        except DSTheoryError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Propose the names of objectives."""
+        return objectives(ctx, param, incomplete)
 
 
 def claims(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -10,7 +10,6 @@ import click
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option
 from dstheory.cli.ending import as_usage
-from dstheory.cli.numbers import ObjectiveSum
 from dstheory.texts import columns_of_terminal
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ Examples:
 
 
 @click.command(name="derive", epilog=EPILOG)
-@click.argument("objective", type=ObjectiveSum(), shell_complete=completion.objectives)
+@click.argument("objective", type=completion.ObjectiveSum())
 @click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
 @json_option
 @click.option("--explain", is_flag=True, help="Also say how the result was checked, and which claims are about it.")

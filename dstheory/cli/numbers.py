@@ -1,4 +1,4 @@
-"""Types of options that are numbers: finite, whole, of the table of parameters, several, and factors of objectives."""
+"""Types of options that are numbers: finite ones, whole ones within bounds, those of the table of parameters, and several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter
-from dstheory.errors import DSTheoryError, UnknownNameError
+from dstheory.errors import DSTheoryError
 from dstheory.texts import counted
 
 
@@ -66,22 +66,6 @@ class Ruled(click.ParamType[Any]):
             return self.row.value(value, self.of)
         except DSTheoryError as error:
             self.fail(str(error), param, ctx)
-
-
-class ObjectiveSum(click.types.StringParamType):
-    """A sum of objectives whose factors are numbers; which names there are says who builds it."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; a factor that is no finite number is a usage error."""
-        from dstheory.about import parse
-
-        try:
-            parse(str(value))
-        except UnknownNameError:
-            pass
-        except DSTheoryError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
 
 
 class Numbers(click.ParamType[Any]):

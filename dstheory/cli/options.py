@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.numbers import Numbers, ObjectiveSum, Ruled, Whole
+from dstheory.cli.numbers import Numbers, Ruled, Whole
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
 from dstheory.texts import printable
 
@@ -98,8 +98,7 @@ objective_options = parameter_options("objective", "settings")
 
 def objectives_option(text: str) -> Callable[[_F], _F]:
     """Return the option ``--objective``, which may be repeated; ``text`` says what for."""
-    return click.option("--objective", "objectives", type=ObjectiveSum(), multiple=True, metavar="EXPR", help=text,
-                        shell_complete=completion.objectives)  # fmt: skip
+    return click.option("--objective", "objectives", type=completion.ObjectiveSum(), multiple=True, metavar="EXPR", help=text)
 
 
 training_options = applied(

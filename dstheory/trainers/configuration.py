@@ -479,6 +479,12 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
         lacks.append(Lack("prompts of a standard deviation", training.std_prompts, what))
     if training.credit == "batch-mean" and training.prompts != inf:
         lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))
+    spans = {"group-tokens": 1.0, "batch-tokens": training.prompts}.get(training.normaliser, inf)  # prompts whose tokens divide
+    to_go = training.reward_beta if training.reward_kl_after and not why_left_out else 0.0
+    for key, strength in (("the entropy bonus", training.entropy), ("the KL in the reward", to_go)):
+        if strength and spans * training.group_size < inf:
+            what = f"up to about one part in {spans * training.group_size:g}, the number of responses"
+            lacks.append(Lack(key, strength, f"that the tokens dividing it go with the action taken; it may be off by {what}"))
     return training
 
 

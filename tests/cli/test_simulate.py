@@ -208,7 +208,7 @@ def test_configuration_file_gives_defaults_and_the_command_line_wins(dstheory, t
         (["--max-turns", "0"], 2, ["max_turns is 0", ">= 1"]),
         (["--expert", "0.9,2,0.5"], 2, ["--expert", "number 2 of P,A,B, a, is 2", ">= 0 and <= 1"]),
         (["--objective", "reinforse"], 2, ["reinforse", "reinforce"]),
-        (["--objective", "__import__('os').system('true')*sft"], 1, ["is not a number"]),
+        (["--objective", "__import__('os').system('true')*sft"], 2, ["is not a number"]),
         (["--optimizer", "lion"], 2, ["lion", "sgd"]),
         (["--mdp", "absent.csv"], 1, ["absent.csv"]),
         (["--mdp", "x.csv", "--p", "0.5"], 2, ["--p", "minimal chain"]),

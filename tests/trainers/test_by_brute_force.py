@@ -11,10 +11,12 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from trainers import brute
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.objectives import DAPOBatch, EntropyBonus
 from dstheory.trainers import Training
 from dstheory.trainers.logged import logged_loss, why_not
 
@@ -376,6 +378,33 @@ def test_what_differs_over_the_length_of_the_response_alone_is_left_out(dstheory
     # What was shown: every token paid for all log-ratios of its response, past ones too.
     past = brute.kl_update(LISTED, lambda e: 1 / e.tokens, lambda _: 1.0)
     assert max(map(abs, past)) > 1e-4  # a constant's score does not vanish over 1/L
+
+
+@pytest.mark.parametrize("responses", [2, 8, 32])
+@pytest.mark.parametrize(("p", "a", "b"), [(0.3, 0.6, 0.7), (0.2, 0.7, 0.9), (0.55, 0.95, 0.3)])
+def test_an_entropy_over_the_tokens_of_few_responses_is_off_by_one_over_their_number(dstheory, p, a, b, responses) -> None:
+    """Libraries differentiate the entropy of each token; shown is the score's mean, with which the action taken goes."""
+    training = ("n_samples_per_prompt", responses), ("entropy_coef", 0.1), ("calculate_per_token_loss", "true")
+    found = dstheory("explain", "slime:grpo", *(f"{key}={value}" for key, value in training), "--prompts", 1, "--json").result
+    said = {row["key"]: row["what"] for row in found["not_modelled"]}
+    assert f"by up to about one part in {responses}, the number of responses" in said["the entropy bonus"]
+    many = dstheory("explain", "slime:grpo", *(f"{key}={value}" for key, value in training), "--prompts", 10**9, "--json").result
+    assert f"one part in {responses * 10**9:g}," in json.dumps(many["not_modelled"])
+
+    chain, policy = TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=p, a=a, b=b)
+    entropy = (DAPOBatch(group_size=responses, prompts=1) + EntropyBonus(alpha=1.0)).terms[1]
+    shown = entropy.gradient(solve(chain, policy))
+    last, most = p * a + (1 - p) * (1 - b), 400
+    attempts = np.array([0.0, *(last * (1 - last) ** k for k in range(most))])
+    others = np.ones(1)
+    for _ in range(responses - 1):
+        others = np.convolve(others, attempts)[: 8 * most]
+    # Right answers that are decided on, given a response of k attempts, times the mean of one over all tokens.
+    right = [(k - 1) * p * (1 - a) / (1 - last) + p * a / last for k in range(1, most + 1)]
+    share = [(others / (np.arange(len(others)) + k)).sum() / 2.0 for k in range(1, most + 1)]
+    true = -math.log(a / (1 - a)) * a * (1 - a) * responses * float(attempts[1:] @ np.multiply(right, share))
+    off = responses * abs(shown.decide[0, 0, 0] / true - 1.0)
+    assert 0.1 < off < 1.0, off
 
 
 @pytest.mark.parametrize("type_", ["k1", "k3"])
