@@ -99,6 +99,39 @@ def test_what_rounding_takes_of_a_row_moves_it_in_one_direction_at_least(seed: i
 
 
 @needs_directions
+def test_neither_decisions_nor_answers_whose_terms_are_alike_in_size_stay_where_they_are() -> None:
+    """Moved all up, stops and resamples of one size would stay, and so would answers whose sizes are as their chances."""
+    policy, last = Policy.minimal(p=0.75, a=0.5, b=0.5), 4.0 * np.finfo(float).eps
+    sizes = CoefficientMass(policy.sample_prob, *np.ones((2, 1, 1, 2)))
+    moved = []
+    for direction in directions():
+        with rounded(direction):
+            mass = CoefficientMass(*np.zeros((3, 1, 1, 2))).rounded(sizes)
+        moved.append(mass.gradient(policy))
+    for gradient in moved:
+        np.testing.assert_allclose(np.abs(gradient.decide), last)
+    np.testing.assert_allclose(max(np.abs(gradient.sample).max() for gradient in moved), 2.0 * 0.75 * 0.25 * last)
+
+
+@needs_directions
+@pytest.mark.parametrize(("name", "number", "seed"), [("dpo", 1, 473), ("dpo", 0, 1060), ("gspo", 1, 1000)])
+def test_sums_over_responses_move_by_the_sizes_of_their_terms(
+    name: str, number: int, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = extreme_case(seed, small=True)
+    objective, solution = INSTANCES[name][number](case), solve(case.mdp, case.policy)
+    ordinary = objective.mass(solution)
+    monkeypatch.setattr("dstheory.objectives.rounding._MOST_CHANGED", 2**30)
+    for direction in directions():
+        with rounded(direction):
+            moved = objective.mass(solution)
+        for kind, sign in (("stop", 1.0), ("resample", -1.0)):
+            table, off = getattr(ordinary, kind), sign * (getattr(moved, kind) - getattr(ordinary, kind))
+            assert (off >= 0.9 * 2.0**30 * np.finfo(float).eps * np.abs(table)).all()
+            assert (off > 0.0).any()
+
+
+@needs_directions
 def test_a_row_of_rounding_is_refused_by_name() -> None:
     case = extreme_case(106)
     objective, solution = RLOO(group_size=3, sampler=case.expert), solve(case.mdp, case.policy)
