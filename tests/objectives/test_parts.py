@@ -256,4 +256,5 @@ def test_a_credit_that_is_not_one_of_its_group_is_refused_by_check(credit, said:
 
     with pytest.raises(DisagreementError, match=said):
         checking.check(Wrong(group_size=4), chains=1)
-    assert checking.check(GRPO(group_size=4), chains=1).enumeration > 0
+    for std in ("group", "leave-one-out", "batch", "none"):
+        assert checking.check(GRPO(group_size=4, std=std), chains=1).enumeration > 0
