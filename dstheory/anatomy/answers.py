@@ -140,10 +140,7 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
         return _recovered(over_caps, table, rates, least, most)
 
     longest = int(episodes.attempts.max())
-    best = perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level)
-    if best.value is not None and (chance := fit_rate(table, "b").p_value) < _DIFFERS:
-        unlike = f"b differs between problems (likelihood ratio, p = {chance:.2g}), and is taken as the same for all"
-        best = replace(best, caution=unlike)
+    best = perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), table, level=level)
     realised = _realised(table, level, at_cap)
     return Answers(
         rates=rates,
@@ -474,19 +471,29 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     return Estimate(1 - survival, low, high, level, method, caution=caution)
 
 
-def perfect(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Estimate:
+def perfect(episodes: Episodes, attempts: int, table: ProblemCounts, *, level: float = 0.95) -> Estimate:
     """Estimate the accuracy under a perfect decision (:func:`any_correct`) where the last attempt is that of enough problems.
 
     Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of ten
-    kinds of simulated logs held the truth in 92 to 100 %, and were 0.3 to 0.8 wide in the mean.
+    kinds of simulated logs held the truth in 92 to 100 %, and were 0.3 to 0.8 wide in the mean. Of more attempts than one there
+    is a caution where b differs between problems: who is not seen to the end is then no fair sample.
+
+    Args:
+        episodes, attempts, level: as of :func:`any_correct`.
+        table: the counts of these episodes.
     """
     found = any_correct(episodes, attempts, level=level)
     tried, _ = _up_to_first_correct(episodes, attempts)
     last = int(tried.max())
-    if found.value is None or last == 1 or len(np.unique(episodes.problem[tried == last])) >= _FEWEST_THERE:
+    if found.value is None or last == 1:
         return found
-    why = f"episodes with only wrong answers before reached attempt {last} at fewer than {_FEWEST_THERE} problems"
-    return Estimate.missing(f"{why}: too few to judge it", level=level)
+    if len(np.unique(episodes.problem[tried == last])) < _FEWEST_THERE:
+        why = f"episodes with only wrong answers before reached attempt {last} at fewer than {_FEWEST_THERE} problems"
+        return Estimate.missing(f"{why}: too few to judge it", level=level)
+    if (chance := fit_rate(table, "b").p_value) < _DIFFERS:
+        unlike = f"b differs between problems (likelihood ratio, p = {chance:.2g}), and is taken as the same for all"
+        return replace(found, caution=unlike)
+    return found
 
 
 def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:

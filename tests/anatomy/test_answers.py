@@ -37,7 +37,7 @@ def test_parts_of_an_answer_are_what_it_says() -> None:
             found = answer(log)
             assert found.predicted["accuracy"] == predicted_accuracy(log)
             assert (found.realised["gain over the first answer"], found.realised["attempts"]) == gain_and_attempts(log)
-            assert found.perfect == perfect(log, chain["cap"])
+            assert found.perfect == perfect(log, chain["cap"], ProblemCounts.of(log))
 
 
 def test_if_every_episode_stops_the_predicted_accuracy_is_the_realised_one_whatever_the_data() -> None:
@@ -117,9 +117,9 @@ def test_a_perfect_decision_is_judged_where_enough_problems_get_so_far(problems:
     chain = {"p": 0.4, "a": 0.8, "b": b, "cap": 8, "concentration": 4.0}
     left_out, kept = 0, []
     for log in many_logs(300, problems, seed=24, **chain).by("log").values():
-        found, raw = perfect(log, 8), any_correct(log, 8)
+        found, raw = perfect(log, 8, ProblemCounts.of(log)), any_correct(log, 8)
         if found.value is not None:
-            assert found == raw
+            assert (found.value, found.low, found.high) == (raw.value, raw.low, raw.high)
             kept.append(raw.low <= truth <= raw.high)
         elif raw.value is not None:
             assert "at fewer than 5 problems" in found.reason
@@ -160,7 +160,8 @@ def test_coverage_of_a_perfect_decision_where_few_resample(sizes, shapes, b, cap
     rng, steps = np.random.default_rng(31), np.arange(cap)
     truth, held, judged = 1 - np.prod((shapes[1] + steps) / (sum(shapes) + steps)), 0, 0
     while judged < 300:
-        found = perfect(_unlike(rng, np.array(sizes), shapes, 0.9, b, cap), cap)
+        log = _unlike(rng, np.array(sizes), shapes, 0.9, b, cap)
+        found = perfect(log, cap, ProblemCounts.of(log))
         if found.value is not None:
             judged += 1
             held += found.low <= truth <= found.high

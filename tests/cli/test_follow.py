@@ -226,13 +226,34 @@ def test_no_chance_is_given_from_attempts_that_few_problems_reach(dstheory, driv
     assert "too few to judge it" in dstheory("anatomy", path, "--follow").out
 
 
+def test_chances_that_take_b_as_the_same_for_all_problems_have_a_star_where_it_differs(dstheory, driven, tmp_path: Path) -> None:
+    """Twenty problems whose model always goes on after a wrong answer, and twenty where it does so in one of four episodes.
+
+    A first answer takes nothing of b; the command without --follow has the star at the cap.
+    """
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(
+        json.dumps({"id": i, "problem": i // 4, "cap": 3, "attempts": [
+            *[{"correct": False, "decision": "resample"}] * (2 * (i < 80 or i % 4 == 0)),
+            {"correct": i % 3 == 0, "decision": None if i < 80 or i % 4 == 0 else "stop"}]}) + "\n" for i in range(160)
+    ), encoding="utf-8")  # fmt: skip
+    driven(iter(()))
+    found = {one["k"]: one["caution"] for one in dstheory("anatomy", path, "--follow", "--json").result["pass"]}
+    assert sorted(found) == [1, 2, 3]
+    assert not found[1]
+    said = dstheory("anatomy", path, "--json", "--out", tmp_path / "out").result["groups"][0]["total"]["perfect"]["caution"]
+    assert said.startswith("b differs between problems")
+    assert found[2] == found[3] == said
+    assert "beyond k = 1 if b is the same for all problems" in dstheory("anatomy", path, "--follow").out
+
+
 def test_one_shot_logs_by_step_and_turns_without_decisions(dstheory, driven, tmp_path: Path) -> None:
     shots = tmp_path / "shots.jsonl"
     rows = [{"step": i // 8, "prompt": f"q{i // 4}", "completion": "x", "reward": float(i % 3 > 0)} for i in range(40)]
     shots.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     driven(iter(()))
     ran = dstheory("anatomy", shots, "--follow")
-    assert (ran.code, "last steps" in ran.out, "pass@k" in ran.out) == (130, True, True)
+    assert (ran.code, "last steps" in ran.out, "pass@k" in ran.out, "b is the same" in ran.out) == (130, True, True, False)
     turns = tmp_path / "turns.jsonl"
     chains = [{"id": i, "attempts": [{"correct": i % 2 > 0}, {"correct": i % 3 > 0}]} for i in range(24)]
     turns.write_text("".join(json.dumps(row) + "\n" for row in chains), encoding="utf-8")

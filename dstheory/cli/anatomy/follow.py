@@ -106,7 +106,7 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     """Return what both forms show: rates by label, chances of a right answer in k tries, revisions, steps."""
     from dstheory.anatomy.answers import decided_by, perfect
     from dstheory.anatomy.one_shot import one_shot
-    from dstheory.anatomy.rates import measure
+    from dstheory.anatomy.rates import ProblemCounts, measure
     from dstheory.anatomy.revisions import measure_revisions
 
     level, across = options["level"], options["across"] or "model"
@@ -122,7 +122,8 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     longest = int(episodes.attempts.max())
     sizes = sorted({longest, *(2**i for i in range(longest.bit_length()))})
     revised = measure_revisions(episodes, level=level) if episodes.undecided.all() else None
-    return found | {"pass": [(k, perfect(episodes, k, level=level)) for k in sizes], "revisions": revised}
+    table = ProblemCounts.of(episodes)
+    return found | {"pass": [(k, perfect(episodes, k, table, level=level)) for k in sizes], "revisions": revised}
 
 
 def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +164,12 @@ def sections(episodes: Episodes, options: dict[str, Any]) -> Sequence[Section]:
     columns = [*(axes or [""]), "problems", "episodes", "attempts", *RATES]
     made = [
         Section("so far", columns, rows, words=max(1, len(axes)), lines=own),
-        Section("at least one right of k", ["k", "pass@k"], [[str(k), estimate.text()] for k, estimate in found["pass"]]),
+        Section(
+            "at least one right of k",
+            ["k", "pass@k"],
+            [[str(k), estimate.text()] for k, estimate in found["pass"]],
+            lines=[] if found["rates"][-1].b.value is None else ["beyond k = 1 if b is the same for all problems"],
+        ),
     ]
     revised = found["revisions"]
     if revised is not None:
