@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dstheory.anatomy.building import EpisodesBuilder, Log
@@ -228,7 +228,7 @@ class Follower:
             if _identity(file) is None or not os.path.getsize(file):
                 return False
             if file in self._mixed or _is_whole(file):
-                return self._read_whole(file)
+                return self._read_whole(file, lines=file in self._mixed)
             self._files[file] = _Followed(self._builder(), Tail(Path(file)))
         one, changed = self._files[file], False
         for block in one.tail.new_lines() if one.seen is None else ():
@@ -241,12 +241,12 @@ class Follower:
                     continue
                 decided = self._opened(file, head)
                 if decided.layout.reader == "table":  # rows of one episode need not be neighbours
-                    return self._read_whole(file)
+                    return self._read_whole(file, lines=True)
                 one.builder = self._builder()
             part = part_of(block, one.decoder)
             if self._says_otherwise(decided, part):  # what was read of it was taken for something else
                 self._mixed.add(file)
-                return self._read_whole(file)
+                return self._read_whole(file, lines=True)
             self._add(one.builder, decided, part)
             one.opened, one.head = decided, b""
         if changed and one.opened is None:
@@ -254,11 +254,14 @@ class Follower:
             self._add(one.builder, self._opened(file, _values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
         return changed
 
-    def _read_whole(self, file: str) -> bool:
+    def _read_whole(self, file: str, *, lines: bool) -> bool:
         self._files.pop(file, None)
         one = _Followed(self._builder(), Tail(Path(file)), seen=_identity(file))
         try:
             opened = Opened.of(file, self.request, one.builder.reading)
+            if lines:  # the last one may not be finished
+                whole = (part_of(block, one.decoder) for block in one.tail.new_lines())
+                opened = opened._replace(documents=replace(opened.documents, parts=lambda columns, names: whole))
             self._take(one.builder, opened, list(opened.batches(one.builder.reading, self.texts)))
         except FileFormatError:
             if one.seen is None or self._failed.get(file) == one.seen:  # else it may be half written

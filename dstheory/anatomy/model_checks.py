@@ -30,12 +30,15 @@ and p-values of sums over episodes are exact where episodes are few, from a norm
 (:mod:`dstheory.anatomy.orders`). Only episodes that resampled correct *and* wrong answers carry information.
 
 **Decisions** of one kind are independent if each is made afresh: the chance of a stop must not depend on whether the attempt
-before was correct. A two-by-two table, chi-square with one degree of freedom, also valid where problems differ in p.
+before was correct. A two-by-two table, chi-square with one degree of freedom, also valid where problems differ in p. Where they
+differ in a or b it rejects too, although neither changes at any problem: who went on from a wrong answer is more often at a
+problem of large b.
 
 **Over rounds.** Under the homogeneous chain the successes :math:`s_k` of :math:`n_k` trials in round k do not depend on the past,
 given :math:`n_k`, so :math:`\sum_k (s_k - n_k r)^2/(n_k r(1-r))` is chi-square with one degree of freedom less than rounds.
 Neighbouring late rounds are put together until 5 successes and failures are expected. This test also rejects where problems
-merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder.
+merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder; likewise those of large a
+and small b.
 
 Source: Tarone (1979) for fixed numbers of trials; the rank sum of Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
 the martingale variance and conditioning within episodes are derived here.

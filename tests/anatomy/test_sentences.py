@@ -12,12 +12,12 @@ import pytest
 from dstheory.anatomy import Episodes
 from dstheory.anatomy.answers import answer, within_problems
 from dstheory.anatomy.episodes import Labels
-from dstheory.anatomy.model_checks import Test
+from dstheory.anatomy.model_checks import Test, over_rounds, previous_answer
 from dstheory.anatomy.rates import ProblemCounts
 from dstheory.anatomy.score_rule import judge_score
 from dstheory.anatomy.surveys import survey
 from dstheory.cli.anatomy.conclusions import _helps, _may_hide, _Terms, conclusions
-from dstheory.cli.anatomy.document import _scores
+from dstheory.cli.anatomy.document import _holds, _scores
 
 Rates = Callable[[np.ndarray], np.ndarray]
 
@@ -51,6 +51,25 @@ def test_decisions_that_know_the_problem_and_not_the_answer_are_not_said_to_help
         said += found.helps in ("yes", "no")
     assert signs > 0.15 * 60  # else this tests nothing
     assert said <= 0.05 * 60
+
+
+def test_where_decisions_differ_between_problems_it_is_said_what_tests_of_rounds_and_answers_before_reject() -> None:
+    """a and b are 0.2 at half of the problems and 0.8 at the others, and change at none; with one a and b few are rejected."""
+    rng, logs, rejected = np.random.default_rng(5), 20, np.zeros(2)
+    for unlike in (0, 1):
+
+        def chance(p: np.ndarray, unlike: int = unlike) -> np.ndarray:
+            return 0.5 + 0.3 * unlike * np.sign(np.sin(1e6 * p))
+
+        for _ in range(logs):
+            log = _log(rng, chance, chance, problems=40, episodes=4)
+            tests = [test(log, name) for test in (over_rounds, previous_answer) for name in "ab"]
+            rejected[unlike] += sum(test.rejected() is True for test in tests)
+    assert rejected[0] <= 0.12 * 4 * logs
+    assert rejected[1] >= 0.3 * 4 * logs
+    (section,) = [_holds("", [Test(t.name, t.null, 9.0, None, 0.001, "", 9, "") for t in tests])]
+    for row, name in zip(section.rows, "abab", strict=True):
+        assert row[2].endswith(f"; problems that differ in {name} do this by themselves")
 
 
 def test_decisions_that_help_are_mostly_said_to() -> None:

@@ -157,6 +157,27 @@ def test_rows_of_one_episode_that_stand_apart(tmp_path: Path) -> None:
     assert len(shown[-1].episodes.correct) == 30
 
 
+@pytest.mark.parametrize("kind", ["rows", "another word for a decision from record 23 on"])
+def test_the_unfinished_last_line_of_lines_that_are_read_as_a_whole_waits_for_its_end(tmp_path: Path, kind: str) -> None:
+    """It was read as it stood: one record more, not JSON, and an error in strict mode."""
+    path = tmp_path / "log.jsonl"
+    again, last = {"correct": False, "decision": "continue"}, {"correct": True, "decision": "stop"}
+    steps = [[again] * (i > 21) + [last] for i in range(30)]
+    lines = [json.dumps({"id": i, "problem": f"p{i % 5}", "attempts": steps[i]}) for i in range(30)]
+    if kind == "rows":
+        lines = [json.dumps({"id": i // 2, "correct": i % 3 == 0, "decision": ["resample", "stop"][i % 2]}) for i in range(30)]
+    log = Follower([path], strict=True)
+    for end in (10, 24, 27):
+        whole = "\n".join(lines[:end]) + "\n"
+        path.write_text(whole, encoding="utf-8")
+        anew = read_log(path)
+        path.write_text(whole + lines[end][:25], encoding="utf-8")
+        found = log.renew()
+        assert found is not None
+        _same(found.episodes, anew.episodes)
+        assert found.reading.records == anew.reading.records
+
+
 def test_a_log_without_numbers_yet_is_waited_for_and_a_wrong_one_refused(tmp_path: Path, capsys) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"id": 1, "attempts": []}\n', encoding="utf-8")

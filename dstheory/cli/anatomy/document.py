@@ -34,11 +34,11 @@ _WHERE_REJECTED = {
     "b over problems": "b is a mean; predictions take it as the same for all",
     "trend within episodes": "p is a mean over rounds; predictions for other caps may fail",
     "dependence within episodes": "p is a mean; predictions for other caps may fail",
-    "a and the answer before": "a is a mean over both cases",
-    "b and the answer before": "b is a mean over both cases",
+    "a and the answer before": "a is a mean over both cases; problems that differ in a do this by themselves",
+    "b and the answer before": "b is a mean over both cases; problems that differ in b do this by themselves",
     "p over rounds": "p is a mean over rounds; problems that differ do this by themselves",
-    "a over rounds": "a is a mean over rounds; other caps may go otherwise",
-    "b over rounds": "b is a mean over rounds; other caps may go otherwise",
+    "a over rounds": "a is a mean over rounds; other caps may go otherwise; problems that differ in a do this by themselves",
+    "b over rounds": "b is a mean over rounds; other caps may go otherwise; problems that differ in b do this by themselves",
 }
 """Test -> what p, a, b and predictions are where it rejects what it asks."""
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
