@@ -9,10 +9,21 @@ import pytest
 from anatomy.logs import many_logs
 
 from dstheory.anatomy import Episodes, chain_formulas
-from dstheory.anatomy.answers import _by_chain, _gained, _recovered, answer, any_correct, multiplier, perfect, youden
+from dstheory.anatomy.answers import (
+    _by_chain,
+    _gained,
+    _more_at_easy,
+    _recovered,
+    answer,
+    any_correct,
+    multiplier,
+    perfect,
+    youden,
+)
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, cells, mean_attempts, row
 from dstheory.anatomy.revisions import measure_revisions
+from dstheory.anatomy.rollout_chain import fit_rate
 
 ALIKE = {"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}
 UNLIKE = {"p": 0.4, "a": 0.85, "b": 0.75, "cap": 6, "concentration": 1.5}
@@ -132,11 +143,16 @@ def test_a_perfect_decision_is_judged_where_enough_problems_get_so_far(problems:
         assert abs(np.mean(kept) - 0.95) < 0.03
 
 
-def _unlike(rng: np.random.Generator, sizes: np.ndarray, shapes: tuple[float, float], a: float, b: float, cap: int) -> Episodes:
-    """A log of problems with so many episodes, drawn without the package: p_x is Beta, caps end what has not stopped."""
-    x = np.repeat(np.arange(len(sizes)), sizes)
-    right = rng.random((len(x), cap)) < rng.beta(*shapes, len(sizes))[x][:, None]
-    going = rng.random((len(x), cap)) < np.where(right, 1 - a, b)
+def _unlike(
+    rng: np.random.Generator, sizes: np.ndarray, shapes: tuple[float, float], a: float, b: float, cap: int, tilt: float = 0.0
+) -> Episodes:
+    """A log of problems with so many episodes, drawn without the package: p_x is Beta, caps end what has not stopped.
+
+    At problem x the model resamples wrong answers with probability b + tilt (p_x - 1/2).
+    """
+    x, p = np.repeat(np.arange(len(sizes)), sizes), rng.beta(*shapes, len(sizes))
+    right = rng.random((len(x), cap)) < p[x][:, None]
+    going = rng.random((len(x), cap)) < np.where(right, 1 - a, b + tilt * (p[x][:, None] - 0.5))
     last = np.where(going[:, :-1].all(axis=1), cap - 1, np.argmin(going[:, :-1], axis=1))
     steps = [[(bool(one[k]), "resample") for k in range(end)] + [(bool(one[end]), "stop" if end < cap - 1 else None)]
              for one, end in zip(right, last, strict=True)]  # fmt: skip
@@ -166,6 +182,35 @@ def test_coverage_of_a_perfect_decision_where_few_resample(sizes, shapes, b, cap
             judged += 1
             held += found.low <= truth <= found.high
     assert held >= 273
+
+
+@pytest.mark.parametrize(("tilt", "least", "most"), [(0.4, 0.6, 1.0), (-0.4, 0.6, 1.0), (0.0, 0.0, 0.2)])
+def test_a_perfect_decision_has_a_star_where_b_goes_with_p(tilt: float, least: float, most: float) -> None:
+    """b from 0.3 to 0.7 with p, or against it, in 100 problems of unlike sizes: few of these logs show the spread of b itself."""
+    rng, stars, spread, logs = np.random.default_rng(8), 0, 0, 40
+    for _ in range(logs):
+        log = _unlike(rng, np.minimum(rng.geometric(0.2, 100), 16), (0.4, 1.6), 0.9, 0.5, 4, tilt)
+        table = ProblemCounts.of(log)
+        found = perfect(log, 4, table)
+        assert found.value is not None
+        stars += bool(found.caution)
+        spread += fit_rate(table, "b").p_value < 0.05
+    assert least <= stars / logs <= most
+    assert spread < 0.3 * logs
+
+
+def test_how_b_goes_with_p_by_hand() -> None:
+    """Of x two episodes are right at once, one is at the third answer; of y two stop at a wrong one, one goes on and is cut off.
+
+    Ease is (2 + 1/3)/4 = 7/12 and (0 + 1/3)/4 = 1/12. Of five decisions before a right answer three go on, two of them of x, so
+    b = 3/5, and ease is (2 7/12 + 3/12)/5 = 17/60 in the mean.
+    """
+    wrong, last = (False, "resample"), (True, "stop")
+    x = [("x", steps) for steps in ([last], [last], [wrong, wrong, last])]
+    y = [("y", steps) for steps in ([(False, "stop")], [(False, "stop")], [wrong, (False, None)])]
+    u = 0.8 * 7 / 12 - 0.8 / 12
+    variance = 0.6 * 0.4 * (2 * (7 / 12 - 17 / 60) ** 2 + 3 * (1 / 12 - 17 / 60) ** 2)
+    assert _more_at_easy(Episodes.record(x + y, cap=[3, 3, 4, 3, 3, 2])) == pytest.approx(u / variance**0.5)
 
 
 def test_the_interval_of_a_perfect_decision_by_hand() -> None:
