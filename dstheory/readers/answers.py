@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dstheory.errors import RecordError
-from dstheory.readers.records import Fault, FieldNames
+from dstheory.readers.records import Fault, FieldNames, text_or_none
 from dstheory.user_files import import_file
 
 Checker = Callable[[str, Mapping[str, Any]], bool | None]
@@ -300,6 +300,16 @@ def _fraction(value: Any, key: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         pass
     raise Fault("problem-data", key, f"is {text[:20]!r}: must be a number")
+
+
+def answer_text(value: Any) -> str:
+    """Return an answer as text: numbers with all of their digits, true and false by their names; "" where there is none.
+
+    Example:
+        >>> answer_text("x = 2 "), answer_text(1234567.0), answer_text(1e20), answer_text(True), answer_text(None)
+        ('x = 2 ', '1234567', '100000000000000000000', 'true', '')
+    """
+    return value if isinstance(value, str) else text_or_none(value) or ""
 
 
 def checked(checker: Checker, answer: str, record: Mapping[str, Any], place: str) -> bool | None:

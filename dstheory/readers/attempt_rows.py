@@ -29,6 +29,7 @@ from dstheory.readers.tables import (
     csv_header,
     delimiter_of,
     explained,
+    in_words,
     read_csv,
     read_parquet,
 )
@@ -61,7 +62,9 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     parquet = first_bytes(path)[:4] == b"PAR1"
     with explained(path, text=not parquet):
         if parquet:
-            return read_parquet(path, wanted)
+            table = read_parquet(path, wanted)
+            table.columns = {name: in_words(column) for name, column in table.columns.items()}
+            return table
         delimiter = delimiter_of(path)
         present = csv_header(path, str(path), delimiter)
         asked = asked_of(present, wanted, path)

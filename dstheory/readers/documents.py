@@ -190,8 +190,9 @@ def _cells(column: Any) -> list[Any]:
     """Return a column as Python has it; cells that share a text share it here too."""
     import pyarrow as pa
 
+    column = in_words(column)
     if not pa.types.is_dictionary(column.type):
-        cells: list[Any] = in_words(column).to_pylist()
+        cells: list[Any] = column.to_pylist()
         return cells
     used = column.indices.unique().drop_null()  # the dictionary is that of many more rows
     texts = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))

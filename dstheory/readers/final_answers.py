@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 from unicodedata import normalize
 
-from dstheory.readers.answers import Checker
+from dstheory.readers.answers import Checker, answer_text
 from dstheory.readers.boxes import last_boxes, unwrapped
 from dstheory.readers.grading import same_mathematics
 from dstheory.readers.quantities import number, one_base, unit_fits, unit_of, without_unit
@@ -27,6 +27,7 @@ from dstheory.readers.records import Fault, FieldNames
 _LONGEST_ANSWER = 4000  # characters
 _LONGEST_FORMULA = 1000
 _ROUNDING = Fraction(1, 10**6)  # to which math-verify rounds decimals
+_SMALL = Fraction(1, 10**4)  # and by which part of the right answer they may differ: 6.6e-34 is not 1.2e-34
 _UNCLEAR = (
     "what the answer says last is not certain, and not judged: end answers with \\boxed{...} or #### and a number, or name what "
     "says which are correct with --field correct=KEY"
@@ -100,11 +101,10 @@ def compare_final(names: FieldNames | None = None) -> Checker:
 
     def check(answer: str, record: Mapping[str, Any]) -> bool:
         gold = record.get(key)
-        several = gold if isinstance(gold, list) else [gold]
-        usable = [isinstance(one, (str, int, float)) and not isinstance(one, bool) and str(one).strip() for one in several]
-        if not usable or len(several) > _MOST_GOLD or not all(usable):
+        several = [answer_text(one) for one in (gold if isinstance(gold, list) else [gold])]
+        if not several or len(several) > _MOST_GOLD or not all(map(str.strip, several)):
             raise Fault("problem-data", key, "is missing or no text: must hold the right answer")
-        verdicts = [same_answer(answer, str(one)) for one in several]
+        verdicts = [same_answer(answer, one) for one in several]
         if None in verdicts and True not in verdicts:
             raise Fault("unclear", "", _UNCLEAR)
         return True in verdicts
@@ -185,19 +185,21 @@ def _same(found: str, gold: str, wanted: str) -> bool | None:
         if left == right and (("%" in found) == ("%" in gold) or left.denominator == 1):
             return True  # 50 % may be written as 50, but 0.5 % is not 1/2
         scales = (1, 100) if "%" in found + gold else (1,)  # a percentage may be a fraction
-        apart = min(abs(left / scale - right / other) for scale in scales for other in scales)
-        if apart > _ROUNDING or not ("." in found + gold or "%" in found + gold):
+        pairs = [(left / scale, right / other) for scale in scales for other in scales]
+        near = any(abs(one - two) <= min(_ROUNDING, abs(two) * _SMALL) for one, two in pairs)
+        if not near or not ("." in found + gold or "%" in found + gold):
             return False
     return same_mathematics(side, gold)
 
 
 def _rewritten(text: str) -> str:
-    r"""Return a text with signs of one kind.
+    r"""Return a text with signs of one kind; of the two ways that Unicode has for an accent, one.
 
     Example:
         >>> _rewritten("5\u00bd x 3"), _rewritten("minus 3 m\u00b2"), _rewritten("-$.50")
         ('5 1/2 \\times 3', '-3 m^{2}', '-0.50')
     """
+    text = normalize("NFC", text)
     for pattern, by in _REWRITTEN:
         text = pattern.sub(by, text)
     return text.translate(_UNICODE)

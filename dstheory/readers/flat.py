@@ -23,7 +23,7 @@ from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, 
 from dstheory.readers.json_values import LineDecoder, NotJSON, records, sentence
 from dstheory.readers.messages import NAMED, brief, first_of, is_unicode, nearest, shown
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
-from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
+from dstheory.readers.tables import ArrowTable, csv_header, in_words, read_csv, read_parquet
 from dstheory.texts import csv_text, text_of_csv
 
 _CHUNK = 100_000  # rows turned into JSON text at a time
@@ -278,7 +278,7 @@ def _chain_table(table: ArrowTable, source: str) -> ChainTable:
         if column.null_count:
             _refuse_holes(rows, name, pc.is_null(column).to_numpy(zero_copy_only=False))
         if BY_NAME[name].kind == "text":
-            coded[name] = _encode(column, name, source)
+            coded[name] = _encode(in_words(column), name, source)
             continue
         if not _is_number(column.type, BY_NAME[name]):
             rows.refuse(f"column {name} has the type {_kind(column)}: must hold numbers; convert it")

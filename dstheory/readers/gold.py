@@ -96,7 +96,7 @@ class GoldAnswers:
             RecordError: nothing in it is an answer.
         """
         columns = list(dict.fromkeys(key for record in documents.head if isinstance(record, dict) for key in record))
-        rows = [row for _, part in documents.parts(columns, (*_IDS, *_TEXTS)) for row in part]
+        rows = [row for _, part in documents.parts(columns, columns) for row in part]
         if len(rows) == 1 and isinstance(rows[0], dict) and not {*_IDS, *_TEXTS} & set(rows[0]):
             rows = [{"id": name, "answer": value} for name, value in rows[0].items()]
         if not rows or not all(isinstance(row, dict) for row in rows):

@@ -205,15 +205,17 @@ class Layout:
     def as_written(self) -> set[str]:
         """The columns of a table whose cells are compared by what is written in them: 007 is another name than 7.
 
-        Those that name a record or a problem, labels, and those that choose records; but none that is read for its value.
+        Those that name a record or a problem, labels, answers and texts, and those that choose records; but none that is read
+        for its value.
         """
-        names = self.names
-        values = [names.decision, names.cap, names.round, names.decision_score, *self.same]
-        if self.turns is not None:
-            values += [*self.turns.places, self.turns.final or names.correct]
+        names, turns = self.names, self.turns or Turns(())
+        answers = turns.places if self.grader else ()
+        values = [names.decision, names.cap, names.round, names.decision_score, *self.same, *turns.places, turns.final]
         chosen = [*self.where, *(self.format.one_value if self.format else ())]
-        named = _columns([names.id, names.problem, *names.labels.values()])
-        return {*named, *set(_columns(chosen)).difference(_columns(values))}.difference(_columns([names.correct]))
+        texts = [names.answer, names.gold, names.final, names.transcript, *answers]
+        named = _columns([names.id, names.problem, *names.labels.values(), *texts])
+        verdicts = _columns(filter(None, [names.correct, turns.final]))
+        return {*named, *set(_columns(chosen)).difference(_columns(filter(None, values)))}.difference(verdicts)
 
     def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
         """Yield parts whose records have everything under the names of this layout.

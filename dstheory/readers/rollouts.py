@@ -16,7 +16,7 @@ import numpy as np
 
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
-from dstheory.readers.answers import Checker, checked
+from dstheory.readers.answers import Checker, answer_text, checked
 from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import brief, is_unicode, shown
@@ -137,13 +137,12 @@ class _Rollouts:
         """Return what the checker says about the answer of a record, or why it cannot say anything."""
         key = self.layout.names.answer
         answer = Place.of(key).get(row)
-        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-            answer = str(answer)
         assert self.checker is not None
         if isinstance(answer, (list, dict)):
             kind = "an object" if isinstance(answer, dict) else f"a list: name one of its entries, {key}[0]"
             return Fault("no-candidate", key, f"is {kind}")
-        given = isinstance(answer, str) and bool(answer.strip())
+        answer = answer_text(answer)
+        given = bool(answer.strip())
         try:
             verdict = checked(self.checker, answer, row, key) if given else None
         except Fault as fault:
@@ -187,8 +186,11 @@ class _Rollouts:
             return None
         if isinstance(value, (list, dict)):
             value = compact(value)
-        if not isinstance(value, str):
+        if isinstance(value, (int, float)):
             return text_or_none(value)
+        if not isinstance(value, str):  # bytes, for example, which only a Parquet file has
+            what = f"{self.file}: {self.layout.names.problem} holds {type(value).__name__}"
+            raise RecordError(f"{what}, and names problems: must be text, a number or a list; convert it")
         return value if len(value) <= LONGEST_NAME and is_unicode(value) else self.shortened(value)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,14 +164,41 @@ def delimiter_of(path: Path) -> str:
 
 
 def in_words(column: Any) -> Any:
-    """Return a column with decimals as numbers, and dates and times as texts: JSON has neither."""
+    """Return a column of a log with what JSON has, also within lists and objects: dates, times and bytes as texts.
+
+    Decimals, and numbers of single precision, are the doubles of their shortest digits: 0.1 is 0.1, not 0.10000000149011612.
+    Bytes that are no text stay bytes.
+    """
     import pyarrow as pa
 
-    kind = column.type
+    if pa.types.is_dictionary(column.type) and column.type.value_type not in (pa.string(), pa.large_string()):
+        column = column.cast(column.type.value_type)
+    digits, doubles = (_in_json(column.type, number) for number in (pa.string(), pa.float64()))
+    if doubles == column.type:
+        return column
+    try:
+        return column.cast(digits).cast(doubles)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # those who need the column say what is wrong
+        return column
+
+
+def _in_json(kind: Any, number: Any) -> Any:
+    """Return the type that values have in JSON; ``number`` is that of what is a number only by its digits."""
+    import pyarrow as pa
+
+    within = partial(_in_json, number=number)
+    if pa.types.is_float32(kind) or (pa.types.is_decimal(kind) and kind.scale > 0):
+        return number
     if pa.types.is_decimal(kind):
-        exact = pa.string() if kind.precision > 18 else pa.int64()  # a whole number may name something
-        return column.cast(pa.float64() if kind.scale > 0 else exact)
-    return column.cast(pa.string()) if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) else column
+        return pa.string() if kind.precision > 18 else pa.int64()  # a whole number may name something
+    if pa.types.is_struct(kind):
+        return pa.struct([one.with_type(within(one.type)) for one in kind])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        entry = kind.value_field.with_type(within(kind.value_type))
+        return pa.list_(entry) if pa.types.is_list(kind) else pa.large_list(entry)
+    if pa.types.is_temporal(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.string()
+    return kind
 
 
 def asked_of(present: Sequence[str], wanted: Collection[str], path: str | Path) -> list[str]:
@@ -202,7 +229,7 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None) -> ArrowTabl
         present = list(file.schema_arrow.names)
         table = file.read(columns=asked)
         table.validate(full=True)  # Arrow itself does not look whether texts are UTF-8, and indices those of a text
-    return ArrowTable(dict(zip(table.column_names, map(in_words, table.columns), strict=True)), present)
+    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 
 
 @contextmanager
@@ -280,7 +307,7 @@ def column_of(cells: list[Any] | pd.Series[Any]) -> Any:
     import pyarrow as pa
 
     try:
-        column = pa.array(cells, from_pandas=True)
+        column = in_words(pa.array(cells, from_pandas=True))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
         given = cells if isinstance(cells, list) else cells.astype(object).where(cells.notna(), None)
         column = pa.array(list(map(_text, given)), pa.string())

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.readers.answers import Checker, checked
+from dstheory.readers.answers import Checker, answer_text, checked
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place, getter
 from dstheory.readers.reading import Reading
@@ -81,13 +81,8 @@ class Turns:
 
 
 def _checked(checker: Checker, answer: Any, row: Mapping[str, Any], place: str) -> bool:
-    texts = [answer]
-    if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-        texts = [str(answer).removesuffix(".0")]  # all of its digits
-        if answer % 1 and np.float32(answer) == answer:  # as 0.01 is in a column of single precision
-            texts = list(dict.fromkeys([str(np.float32(answer)), *texts]))
-    # No answer is no right one.
-    return any(isinstance(text, str) and text.strip() and checked(checker, text, row, place) for text in texts)
+    text = answer_text(answer)
+    return bool(text.strip() and checked(checker, text, row, place))  # no answer is no right one
 
 
 def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:

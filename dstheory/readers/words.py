@@ -14,6 +14,7 @@ from typing import Any
 
 from dstheory.errors import RecordError
 from dstheory.readers.messages import shown
+from dstheory.readers.records import text_or_none
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
@@ -25,7 +26,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _RIGHT = ("true", "1", "1.0", "yes", "correct", "right", "pass", "passed")
 _WRONG = ("false", "0", "0.0", "no", "incorrect", "wrong", "fail", "failed")
 _SPELT = {**dict.fromkeys(_RIGHT, True), **dict.fromkeys(_WRONG, False)}  # cells of a table, verdicts of graders
-_LARGEST = 2**1000  # of numbers that may be words: larger whole ones are no floating-point numbers
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,400})(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 DECISIONS = ("resample", "stop", "submit")
 _GOES_ON = ("continue", "retry", "again", "try again", "try_again", "redo", "revise", "refine", "reject", "restart")
 _ENDS = ("stop", "accept", "done", "finish", "finished", "end", "halt", "terminate", "submit")
@@ -37,7 +38,7 @@ class Verdicts:
     """Which values of a field mean "right", which "wrong".
 
     Attributes:
-        words: values by their text.
+        words: values by :func:`word_of`.
         compare, threshold: or the rule for numbers.
         key: the field that the rule names; "" for the one that the log's format says.
 
@@ -79,11 +80,8 @@ class Verdicts:
         if self.compare:
             number = isinstance(value, (int, float)) and abs(value) < math.inf
             return _COMPARISONS[self.compare](value, self.threshold) if number else None
-        if isinstance(value, str):
-            return self.words.get(value, _SPELT.get(value.lower()))
-        if isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGEST):
-            return self.words.get(_written(value), bool(value) if value in (0, 1) else None)
-        return None
+        word = word_of(value)
+        return None if word is None else self.words.get(word, _SPELT.get(word))
 
     @property
     def rule(self) -> str:
@@ -94,30 +92,33 @@ class Verdicts:
 def decision_word(value: Any, words: Mapping[str, str]) -> Any:
     """Return the decision that a value is said to mean; the value itself where nothing is said of it.
 
-    True and false have one name each however they are spelt: a table that says True is read like one that says true. Which of
-    them goes on has to be said: in a column "waits" true does, in one "stops" it does not.
+    Which of true and false goes on has to be said: in a column "waits" true does, in one "stops" it does not.
 
     Args:
         value: as it stands in the log.
-        words: what decisions are called.
+        words: what decisions are called, by :func:`word_of`.
 
     Example:
         >>> decision_word(True, {"true": "resample"}), decision_word("go", {"go": "resample"}), decision_word(False, {})
         ('resample', 'resample', False)
     """
-    if not words or not (isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < 1e15)):
-        return value
-    text = value if isinstance(value, str) else _written(value)
-    if text in words:
-        return words[text]
-    if text.lower() in ("true", "false"):
-        return next((meaning for word, meaning in words.items() if word.lower() == text.lower()), value)
-    return value
+    return words.get(word_of(value) or "", value) if words else value
 
 
-def _written(value: float) -> str:
-    """Return a number as rules write it: a whole one with all of its digits, true and false in small letters."""
-    return str(value).lower() if isinstance(value, int) else f"{value:.15g}" if value.is_integer() else f"{value:g}"
+def word_of(value: Any) -> str | None:
+    """Return by which text rules know a value: a number by what it is, right and wrong in small letters, other texts as written.
+
+    None for what is no word: a list, an object, nothing, or an infinite number.
+
+    Example:
+        >>> word_of(1.0), word_of("1.0"), word_of("1e-7"), word_of("TRUE"), word_of(True), word_of("01"), word_of("C")
+        ('1', '1', '1e-07', 'true', 'true', '01', 'C')
+    """
+    if not isinstance(value, str):
+        return "nan" if value != value else text_or_none(value)
+    if _NUMBER.fullmatch(value):
+        return text_or_none(float(value) if set(value) & set(".eE") else int(value)) or value
+    return value.lower() if value.lower() in _SPELT else value
 
 
 def assumed_decisions(values: Iterable[Any]) -> dict[str, str]:
@@ -199,13 +200,13 @@ def parse_decisions(rules: Iterable[str]) -> dict[str, str]:
         word, sign, meaning = rule.rpartition("=")
         if not sign or not word.strip() or meaning.strip() not in DECISIONS:
             raise RecordError(f"--decision {shown(rule)} is no rule: write WORD=resample, WORD=stop or WORD=submit")
-        word = word.strip()
-        _put(words, word.lower() if word.lower() in ("true", "false") else word, meaning.strip(), "--decision")
+        _put(words, word.strip(), meaning.strip(), "--decision")
     return words
 
 
 def _put(words: dict[str, Any], word: str, meaning: Any, option: str) -> None:
     """Add what a word means; raise RecordError where it was said to mean something else."""
-    if words.setdefault(word, meaning) != meaning:
-        both = " and ".join(str(one).lower() for one in (words[word], meaning))
+    key = word_of(word) or word
+    if words.setdefault(key, meaning) != meaning:
+        both = " and ".join(str(one).lower() for one in (words[key], meaning))
         raise RecordError(f"{option} says two things of {shown(word)}, {both}: leave one of them out")

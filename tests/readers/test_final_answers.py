@@ -208,7 +208,8 @@ def test_a_record_may_have_several_right_answers() -> None:
     check = compare_final()
     assert check("4", {"gold": ["3", 4]})
     assert not check("5", {"gold": ["3", 4]})
-    for gold in ([], [None], [""], None, "", True, {}, ["1"] * 21):
+    assert check("True", {"gold": True})  # as in a table, where it is a word
+    for gold in ([], [None], [""], None, "", {}, ["1"] * 21):
         with pytest.raises(Fault, match="gold is missing or no text"):
             check("4", {"gold": gold})
 

@@ -21,7 +21,7 @@ from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
 from dstheory.readers.records import DECIDERS, NOBODY
 from dstheory.readers.streams import read_whole
-from dstheory.readers.words import DECISIONS, Verdicts
+from dstheory.readers.words import DECISIONS, Verdicts, word_of
 
 ENTRY_POINT = "dstheory.log_formats"
 READERS = ("rollouts", "records", "table", "conversation", "transcript")
@@ -118,7 +118,8 @@ class Format:
                 Place.of(place)
         except RecordError as error:
             raise FileFormatError(f"{source}: {error}") from error
-        return cls(**made, verdicts=Verdicts(correct), decisions=decision)
+        words, decisions = ({word_of(word) or word: meaning for word, meaning in one.items()} for one in (correct, decision))
+        return cls(**made, verdicts=Verdicts(words), decisions=decisions)
 
     def matches(self, record: Any) -> bool:
         """Return whether a record is of this format."""
