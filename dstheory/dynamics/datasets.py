@@ -161,10 +161,8 @@ def solve_dataset(
     made = callable(source)
     if made != (blocks is not None):
         raise DSTheoryError("blocks says how many blocks a function makes: give it with a function, and only then")
-    factors, kinds = zip(*((factor, lookup(name)) for factor, name in parse(objective)), strict=True)
-    if optimal and (set(factors) != {1.0} or len(set(kinds)) < len(kinds)):
-        what = "one term twice" if set(factors) == {1.0} else "factors"
-        raise DSTheoryError(f"{objective} has {what}, and the optimum is of reward minus beta times the KL: give beta instead")
+    if optimal:
+        _refuse_factors(objective)
     if made and chain:
         raise DSTheoryError("chain stands in place of what files say: a function makes its own chains, leave it out")
     _refuse_unused(objective, settings, optimal)
@@ -194,6 +192,20 @@ def solve_dataset(
             seconds = round(time.monotonic() - began, 3)
             write_manifest(directory, {"command": "solve_dataset", "parameters": asked_for, "seed": 0, "wall_seconds": seconds})
     return total
+
+
+def _refuse_factors(objective: str) -> None:
+    """Refuse the optimum of a sum in which the reward, or the penalty, counts more than once, or less."""
+    total: dict[str, float] = {}
+    for factor, name in parse(objective):
+        family = lookup(name).family
+        total[family] = total.get(family, 0.0) + factor
+    for family, times in total.items():
+        if times != 1.0:
+            raise DSTheoryError(
+                f"{objective} has {times:g} times the {family}, and the optimum is of the reward minus beta times the KL: "
+                "write each once, and give beta instead"
+            )
 
 
 def _refuse_unused(objective: str, settings: Mapping[str, Any], optimal: bool) -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -39,7 +39,7 @@ from dstheory.objectives.digits import refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.fused import LEFT, FusedTerms, applies, few_prompts, few_rows, fused_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
-from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser
+from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, nearest
 
 if TYPE_CHECKING:
     from dstheory.kernels.gradient import RewardKLGradient
@@ -72,6 +72,17 @@ class Objective(ABC):
     honoured: ClassVar[frozenset[str]] = frozenset()
     """What a subclass outside this package may override and a compiled loop still asks for, beside fields and words."""
 
+    def __init_subclass__(cls, **rest: Any) -> None:
+        """Take away what stands beside a mass, or beside a rule, that a class overrides: it would be that of another one.
+
+        A child of that class may then change both through ``super()``, each once.
+        """
+        super().__init_subclass__(**rest)
+        if nearest(cls, "centred", "mass") == "mass":
+            cls.centred = _as_mass(cls.mass)  # type: ignore[assignment, method-assign]
+        if nearest(cls, "coefficients_of_runs", "coefficients") == "coefficients":
+            cls.coefficients_of_runs = _run_by_run  # type: ignore[method-assign]
+
     def __eq__(self, other: object) -> bool:
         """Return whether the other is of the same kind with equal settings; arrays and policies are compared by value."""
         return _equal(self, other)
@@ -89,7 +100,10 @@ class Objective(ABC):
         """Return c_s and c_d of every step, (m,) each; c_d is 0 where no decision was drawn."""
 
     def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
-        """Return the same for every run of a policy at once, (*runs, m) or (m,) each, or None where each run has to be asked."""
+        """Return the same for every run of a policy at once, (*runs, m) or (m,) each, or None where each run has to be asked.
+
+        A class that overrides ``coefficients`` alone is asked run by run.
+        """
         return None
 
     def known_coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
@@ -111,11 +125,6 @@ class Objective(ABC):
             "coefficients, or ask for the gradient alone"
         )
 
-    def together(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
-        """Return ``coefficients_of_runs``, or None where ``coefficients`` was overridden after it: that is taken at its word."""
-        known = _nearest(type(self), "coefficients_of_runs", "coefficients") == "coefficients_of_runs"
-        return self.coefficients_of_runs(solution, trajectories) if known else None
-
     @abstractmethod
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the expected coefficient of every action, in closed form."""
@@ -123,12 +132,12 @@ class Objective(ABC):
     def centred(self, solution: Solution) -> CoefficientMass:
         """Return a mass of the same gradient, up to a number that the actions of a state share, with digits where they are alike.
 
-        The default is the mass; a subclass that overrides the mass alone is taken at its word.
+        A class that overrides the mass alone is taken at its word: this is the mass then.
         """
         return self.mass(solution)
 
     def _closest(self, solution: Solution) -> CoefficientMass:
-        """Return the mass that the gradient is computed from: ``centred``, unless ``mass`` was overridden after it.
+        """Return the mass that the gradient is computed from.
 
         Raises:
             ChainError: a class outside this package changes the rule, and leaves the mass as it was.
@@ -138,7 +147,7 @@ class Objective(ABC):
                 f"{alone}, what trajectories are given, but not mass, what they are expected to be given: "
                 "give it its own mass, which the exact gradient is computed from"
             )
-        return self.centred(solution) if _nearest(type(self), "centred", "mass") == "centred" else self.mass(solution)
+        return self.centred(solution)
 
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
         """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
@@ -278,7 +287,10 @@ def overridden(kind: type[Objective], stop: Set[str] = frozenset()) -> Iterator[
     order = kind.__mro__
     objectives = [i for i, each in enumerate(order) if issubclass(each, Objective)]
     for i, end in zip(objectives, [*objectives[1:], len(order)], strict=True):
-        own = {name for each in order[i:end] for name in vars(each) if not name.startswith(("__", "_abc_"))}
+        own = {
+            name for each in order[i:end] for name, said in vars(each).items()
+            if not name.startswith(("__", "_abc_")) and not hasattr(said, "follows")
+        }  # fmt: skip
         if own & stop:
             return
         if not _ours(order[i]):
@@ -295,10 +307,22 @@ def _alone(kind: type[Objective], one: frozenset[str], other: frozenset[str]) ->
     return next((f"{name} overrides {min(own & one)}" for name, own in overridden(kind, other) if own & one), "")
 
 
-@functools.cache
-def _nearest(kind: type[Objective], *names: str) -> str:
-    """Return which of some names is overridden last; of those of one class the first."""
-    return next(name for each in kind.__mro__ for name in names if name in vars(each))
+def _as_mass(mass: Callable[[Any, Solution], CoefficientMass]) -> Callable[[Any, Solution], CoefficientMass]:
+    """Return the method ``centred`` of a class that overrides the mass alone."""
+
+    def centred(self: Objective, solution: Solution) -> CoefficientMass:
+        """Return the mass."""
+        return mass(self, solution)
+
+    centred.follows = "mass"  # type: ignore[attr-defined]
+    return centred
+
+
+def _run_by_run(self: Objective, solution: Solution, trajectories: Trajectories) -> None:
+    """Return None: a class that overrides ``coefficients`` alone is asked run by run."""
+
+
+_run_by_run.follows = "coefficients"  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -381,13 +405,14 @@ class WeightedSum(Objective):
 
     def _divided_alike(self) -> tuple[Objective, ...]:
         """Return the terms, those that leave their normaliser open with that of the reward in the sum."""
-        shared = {term.name: found for term in self.terms if (found := term.shared_normaliser()) is not None}
-        first = next(iter(shared.values()), None)
+        shared = [(term.name, found) for term in self.terms if (found := term.shared_normaliser()) is not None]
+        first = next((found for _, found in shared), None)
         terms = tuple(term.inheriting(first) for term in self.terms)
         open_ones = [term.name for term, given in zip(terms, self.terms, strict=True) if term is not given]
-        if open_ones and any(_what_counts(other) != _what_counts(first) for other in shared.values()):
+        if open_ones and any(_what_counts(other) != _what_counts(first) for _, other in shared):
+            names = " and ".join(name for name, _ in shared)
             raise ChainError(
-                f"{' and '.join(shared)} divide their tokens differently: {open_ones[0]} cannot inherit both; "
+                f"{names} divide their tokens differently: {open_ones[0]} cannot inherit both; "
                 "give it normaliser=, or add it to one of them"
             )
         return terms
@@ -480,7 +505,7 @@ class WeightedSum(Objective):
         self.behaviour(solution)
         each = []
         for factor, term in zip(self.factors, self.terms, strict=True):
-            own = None if np.ndim(factor) else term.together(solution, trajectories)
+            own = None if np.ndim(factor) else term.coefficients_of_runs(solution, trajectories)
             if own is None:
                 return None
             each.append(own)
@@ -514,7 +539,10 @@ class WeightedSum(Objective):
         for factor, term in zip(self.factors, self.terms, strict=True):
             check_runs(solution, **{f"factor of {term.name}": np.shape(factor)})
         masses = [mass.scaled(f) for f, mass in zip(self.factors, each, strict=True)]
-        check_runs(solution, **{f"{term.name}": m.sample.shape[:-3] for term, m in zip(self.terms, masses, strict=True)})
+        shapes: dict[str, tuple[int, ...]] = {}
+        for term, mass in zip(self.terms, masses, strict=True):  # one term may stand there twice
+            shapes[term.name + " again" * sum(name.startswith(term.name) for name in shapes)] = mass.sample.shape[:-3]
+        check_runs(solution, **shapes)
         total = masses[0]
         for mass in masses[1:]:
             total = total + mass

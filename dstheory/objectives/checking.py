@@ -8,7 +8,8 @@ policies) the closed form is compared with
 * central differences of the scalar J, if the objective states one;
 * the average over sampled trajectories, within five standard errors.
 
-The credit of an objective of groups is also asked whether it is one of the group alone, whatever the order of responses.
+The credit of an objective of groups is also asked whether it is one of the group alone, whatever the order of responses, and
+whether its limit is what ever larger groups come to.
 
 A check that finds nothing to check is a failure, and so is a gradient that is missing.
 
@@ -32,7 +33,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.estimate import estimate_gradient
 from dstheory.objectives.group_base import GroupObjective
 from dstheory.objectives.mass import CoefficientMass, StageGradient
-from dstheory.objectives.parts import GroupMean
+from dstheory.objectives.parts import Credit, GroupMean
 
 Make = Callable[[TwoStageMDP, Policy], Objective]
 
@@ -74,12 +75,13 @@ def check(objective: Objective | Make, *, chains: int = 6, rng: int = 0) -> Chec
         raise ChainError(f"chains is {chains}: must be >= 1, checks without a case prove nothing")
     make: Make = (lambda mdp, other: objective) if isinstance(objective, Objective) else objective
     counts = dict.fromkeys(("enumeration", "limit", "differences", "sampling"), 0)
+    mdp, _, other = _lopsided(rng, "tabular", cap=3)
+    _credit_of_a_group(make(mdp, other))
     for seed in range(rng, rng + chains):
         for kind in ("tabular", "turn-indexed", "linear"):
             mdp, policy, other = _lopsided(seed, kind, cap=3)
             made, solution = make(mdp, other), solve(mdp, policy)
             where = f"chain {seed}, {kind} policy, 3 turns"
-            _credit_of_a_group(made)
             exact = _gradient(made, solution, where)
             counts["enumeration"] += _enumeration(made, solution, exact, where)
             counts["differences"] += _differences(made, solution, exact, seed, where)
@@ -120,6 +122,43 @@ def _credit_of_a_group(objective: Objective) -> None:
     ):
         if not np.allclose(one, other, rtol=1e-9, atol=1e-12):
             raise DisagreementError(f"{objective.name}: the credits of a group's responses {rule}")
+    plain = objective.outcome == "correct" and objective.rewards is None
+    for values in ((0.0, 1.0),) if plain else ((0.0, 1.0), (-0.5, 2.0)):
+        for right in (0.0, 1 / 6, 1 / 2, 2 / 3, 1.0):
+            _limit_of(credit, values, right, objective.name)
+
+
+_SIZES = (48, 192, 768, 3072)
+
+
+def _limit_of(credit: Credit, values: tuple[float, float], right: float, name: str) -> None:
+    """Raise where the credits in groups without end, if the credit states them, are not what ever larger groups come to.
+
+    Two extrapolations (Aitken's) to groups without end are allowed to be off by what they differ by.
+    """
+    share, here = np.asarray(right), (right < 1.0, right > 0.0)
+    try:
+        said = credit.of_shares(values, share, 1.0 - share, np.inf)
+    except ChainError:
+        return
+    deviation = (values[1] - values[0]) * np.sqrt(right * (1.0 - right))
+    mean = values[0] + (values[1] - values[0]) * right
+    limits = [credit.limit(np.asarray(value), np.asarray(mean), np.asarray(deviation)) for value in values]
+    found = np.array([credit.of_shares(values, share, 1.0 - share, size) for size in _SIZES])
+    step = np.diff(found, axis=0)
+    for i in np.flatnonzero(here):
+        before, last = (
+            three + (b * b / (a - b) if abs(b) > 1e-12 * abs(three) else 0.0)
+            for a, b, three in zip(step[:-1, i], step[1:, i], found[2:, i], strict=True)
+        )
+        settles = abs(step[2, i]) <= max(abs(step[1, i]), 1e-12 * abs(found[3, i]))
+        for rule, one in (("limit", limits[i]), ("of_shares in groups without end", said[i])):
+            if not (settles and abs(one - last) <= abs(last - before) + 1e-9 * max(1.0, abs(last))):
+                come_to = f"{last:.9g}" if settles else "no number"
+                raise DisagreementError(
+                    f"{name}: {rule} gives a reward of {values[i]:g} the credit {float(one):.9g} where a share of {right:.3g} "
+                    f"are {values[1]:g}; groups of {_SIZES[-1]} give it {found[-1, i]:.9g}, ever larger ones come to {come_to}"
+                )
 
 
 def _gradient(objective: Objective, solution: Solution, where: str) -> StageGradient:

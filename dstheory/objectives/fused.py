@@ -53,11 +53,12 @@ class FusedTerms:
         return replace(self, reward=self.reward * factor, beta=self.beta * factor)
 
     def plus(self, other: FusedTerms) -> FusedTerms | None:
-        """Return the sum, or None if both carry a penalty: the loop knows one."""
-        if self.reference is not None and other.reference is not None:
+        """Return the sum, or None if both carry a penalty, and they differ in more than strength: the loop knows one."""
+        one, two = (self, other) if self.reference is not None else (other, self)
+        weights = [(each.sample_weight, each.decision_weight) for each in (one, two)]
+        if two.reference is not None and not (one.reference is two.reference and all(map(np.array_equal, *weights))):
             return None
-        penalty = self if self.reference is not None else other
-        return replace(penalty, reward=self.reward + other.reward)
+        return replace(one, reward=one.reward + two.reward, beta=one.beta + two.beta)
 
 
 def applies(solution: Solution) -> bool:

@@ -54,6 +54,11 @@ _LEAST_EPSILON = 1e-100
 _MOST_WRITTEN_OUT, _WRITTEN_AT_ONCE = 10_000_000, 1 << 18  # rewards, in all and in one table
 
 
+def nearest(kind: type, *names: str) -> str:
+    """Return which of some names a class, or the nearest of those it is made of, defines; of several there the first."""
+    return next(name for each in kind.__mro__ for name in names if name in vars(each))
+
+
 class Credit(ABC):
     """One function of a group's rewards: exchanging two members exchanges their credits."""
 
@@ -66,13 +71,12 @@ class Credit(ABC):
     def __init_subclass__(cls, **rest: Any) -> None:
         """Take formulas away from a class that overrides what they stand for, unless it states its own."""
         super().__init_subclass__(**rest)
-        own = vars(cls)
-        if "linear" not in own and own.keys() & {"of_groups", "of_reward"}:
+        if nearest(cls, "linear", "of_groups", "of_reward") != "linear":
             cls.linear = False
-        if "of_groups" in own and "of_shares" not in own:
-            cls.of_shares = Credit.of_shares  # type: ignore[method-assign]
-        if "of_groups" in own and "limit" not in own and not getattr(cls.limit, "__isabstractmethod__", False):
+        if nearest(cls, "limit", "of_groups") != "limit" and not getattr(cls.limit, "__isabstractmethod__", False):
             cls.limit = _no_limit  # type: ignore[assignment, method-assign]
+        if nearest(cls, "of_shares", "of_groups") != "of_shares":
+            cls.of_shares = Credit.of_shares  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         numbers_only(self)
@@ -508,7 +512,7 @@ class Normaliser(ABC):
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         known = next(kind for kind in cls.__mro__[1:] if issubclass(kind, Normaliser))
-        if known is not Normaliser and "of_groups" in vars(cls):
+        if known is not Normaliser and cls.of_groups is not known.of_groups:  # a mixin's counts as its own
             whose = f"of_groups of {known.__name__}, whose exact expectations would be taken"
             raise ChainError(f"{cls.__name__} overrides {whose}: derive it from Normaliser")
 

@@ -134,7 +134,7 @@ class DPO(Objective):
         self.reference.check_fits(solution.mdp, "reference")
         log_ratios(solution.policy, self.reference, solution)  # names what the reference rules out
         drawn = self._partners(solution)
-        c_s, c_d = self.coefficients(solution, drawn)
+        c_s, c_d = DPO.coefficients(self, solution, drawn)  # not what a child makes of them: its mass has its factor
         if self.of_pairs.chosen is None and self.of_pairs.rejected is None:
             found = self._of_pairs(solution, drawn, c_s[drawn.offsets[:-1]])
             if found is not None:

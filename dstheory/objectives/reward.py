@@ -84,7 +84,7 @@ class Reinforce(_ExpectedReturn):
 
     def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the same: the policy does not enter."""
-        return self.coefficients(solution, trajectories)
+        return Reinforce.coefficients(self, solution, trajectories)
 
 
 @register

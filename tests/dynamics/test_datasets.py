@@ -82,10 +82,25 @@ def test_the_optimum_is_that_of_the_penalty_asked_for(data):
         found = solve_dataset(folder, objective="reinforce + kl-direct", optimal=True, **settings)
         best = optimum(whole.mdp, whole.reference, **{"beta": 0.1, "length_weight": 0.5, **settings})
         assert found.optimum == pytest.approx(float(best.mean_value), rel=1e-12)
-    with pytest.raises(DSTheoryError, match=r"reinforce \+ 2\*kl-direct has factors, and the optimum .*: give beta instead"):
-        solve_dataset(folder, objective="reinforce + 2*kl-direct", optimal=True)
-    with pytest.raises(DSTheoryError, match=r"has one term twice, and the optimum is of reward minus beta times the KL"):
-        solve_dataset(folder, objective="reinforce + kl-direct + KL_direct", optimal=True)
+    halves = solve_dataset(folder, objective="0.5*reinforce + kl-direct + 0.5*reward-to-go", optimal=True)
+    assert halves.optimum == solve_dataset(folder, objective="reinforce + kl-direct", optimal=True).optimum
+    for objective, said in (
+        ("reinforce + 2*kl-direct", "2 times the penalty"),
+        ("reinforce + kl-direct + KL_direct", "2 times the penalty"),
+        ("reinforce + 0*kl-direct", "0 times the penalty"),
+        ("reinforce + reward-to-go + kl-direct", "2 times the reward"),
+    ):
+        with pytest.raises(DSTheoryError, match=rf"has {said}, and the optimum is of the reward minus beta .*: write each once"):
+            solve_dataset(folder, objective=objective, optimal=True)
+
+
+def test_a_term_that_stands_twice_counts_twice(data):
+    folder, _ = data
+    thrice = solve_dataset(folder, objective="reinforce + 3*kl-direct", **KL)
+    for objective in ("reinforce + kl-direct + 2*kl-direct", "2*kl-direct + 0.5*reinforce + kl-direct + 0.5*reinforce"):
+        found = solve_dataset(folder, objective=objective, **KL)
+        assert found.gradient.sample == pytest.approx(float(thrice.gradient.sample), rel=1e-12)
+        assert found.gradient.decide == pytest.approx(float(thrice.gradient.decide), rel=1e-12)
 
 
 @pytest.mark.parametrize("paid", [False, True])

@@ -212,6 +212,51 @@ def test_a_rule_and_a_mass_that_are_overridden_together_count() -> None:
         (Reinforce() + Thrice()).gradient(s)
 
 
+def scaled(base: type, factor: float, *hooks: str) -> type:
+    """Return a child that multiplies what its parent says, by super()."""
+
+    def twice(of: Any) -> Any:
+        match of:
+            case None:
+                return None
+            case tuple():
+                return tuple(factor * each for each in of)
+        return of.scaled(factor)
+
+    def body(hook: str) -> Any:
+        return lambda self, *args: twice(getattr(super(kind, self), hook)(*args))
+
+    kind = type("Own", (base,), {"__module__": "somebody", **{hook: body(hook) for hook in hooks}})
+    return kind
+
+
+RULES, MASSES = ("coefficients", "coefficients_of_runs"), ("mass", "centred")
+
+
+@pytest.mark.parametrize("label", PASSES)
+def test_a_factor_counts_once_however_many_methods_have_it(label: str) -> None:
+    """Of a class that scales a rule, its mass, and what stands beside both; also where its parent left that out."""
+    name, _, i = label.rpartition("-")
+    case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
+    objective, solution = INSTANCES[name][int(i)](case), solve(case.mdp, case.policy)
+    behaviour, before = objective.behaviour(solution), objective.ascent(solution)
+    every = behaviour if isinstance(behaviour, Trajectories) else enumerate_trajectories(case.mdp, behaviour)
+    once = objective.coefficients(solution, every)
+    both = scaled(type(objective), 2.0, *RULES, *MASSES)
+    mid = scaled(type(objective), 3.0, "coefficients", "mass")
+    for kind, factor in ((both, 2.0), (scaled(both, 5.0, *RULES, *MASSES), 10.0), (mid, 3.0),
+                         (scaled(mid, 5.0, *RULES, *MASSES), 15.0)):  # fmt: skip
+        own = object.__new__(kind)
+        own.__dict__.update(vars(objective))
+        found = own.ascent(solution)
+        for stage in ("sample", "decide"):
+            one = getattr(before, stage)
+            np.testing.assert_allclose(getattr(found, stage), factor * one, rtol=1e-9, atol=1e-9 * np.abs(one).max() + 1e-15)
+        for said in (own.coefficients(solution, every), own.coefficients_of_runs(solution, every)):
+            for c, one in zip(said or (), once, strict=said is not None):
+                np.testing.assert_allclose(c, factor * one, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", sorted(INSTANCES))
 def test_a_mass_that_is_overridden_alone_is_refused_by_what_looks_at_trajectories(name: str) -> None:
     case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
+    Credit,
     GroupMean,
     GroupTokens,
     LeaveOneOut,
@@ -258,3 +260,77 @@ def test_a_credit_that_is_not_one_of_its_group_is_refused_by_check(credit, said:
         checking.check(Wrong(group_size=4), chains=1)
     for std in ("group", "leave-one-out", "batch", "none"):
         assert checking.check(GRPO(group_size=4, std=std), chains=1).enumeration > 0
+
+
+class _ByMean(Credit):
+    words, least_group = "R - mean", 2
+
+    def of_groups(self, rewards):
+        return rewards - rewards.mean(axis=-1, keepdims=True)
+
+    def limit(self, rewards, mean, deviation):
+        return rewards - mean
+
+
+class _OverRoot(_ByMean):
+    def of_groups(self, rewards):  # what larger groups come to is far away, and comes slowly
+        size = rewards.shape[-1]
+        return _ByMean.of_groups(self, rewards) + rewards.std(axis=-1, keepdims=True) / np.sqrt(size) + 1.0 / size
+
+    limit = _ByMean.limit
+
+
+class _Diverges(_ByMean):
+    def of_groups(self, rewards):
+        return _ByMean.of_groups(self, rewards) * np.sqrt(rewards.shape[-1])
+
+    def limit(self, rewards, mean, deviation):
+        return 0.0 * rewards
+
+
+def _row(of: Credit, **fields: Any) -> GRPO:
+    return type("Own", (GRPO,), {"credit": of})(**{"group_size": 4, **fields})
+
+
+@pytest.mark.parametrize("outcome", ["correct", "return"])
+@pytest.mark.parametrize(
+    ("base", "limit", "said"),
+    [
+        (_ByMean(), lambda r, mean, deviation: r - 0.5 * mean, "limit"),
+        (_ByMean(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
+        (_OverRoot(), lambda r, mean, deviation: r - mean + 0.01 * deviation, "limit"),
+        (LeaveOneOut(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
+        (GroupMean(epsilon=1e-4), lambda r, mean, deviation: (r - mean) / np.maximum(deviation, 1e-300), "limit"),
+        (GroupMean("leave-one-out"), lambda r, mean, deviation: r - mean, "limit"),
+        (_Diverges(), lambda r, mean, deviation: 0.0 * r, "no number"),
+    ],
+)
+def test_a_limit_that_large_groups_do_not_come_to_is_refused_by_check(base, limit, said: str, outcome: str) -> None:
+    wrong = object.__new__(type("Own", (type(base),), {"limit": lambda self, *args: limit(*args)}))
+    wrong.__dict__.update(vars(base))
+    with pytest.raises(DisagreementError, match=rf"^grpo: .*{said}"):
+        checking.check(_row(wrong, outcome=outcome), chains=1)
+
+
+@pytest.mark.parametrize("credit", [_ByMean(), _OverRoot(), LeaveOneOut(), Minus(0.3), Raw(), Positive(), SignedMatch(),
+                                    *(GroupMean(std, ddof, epsilon) for std in ("none", "group", "leave-one-out")
+                                      for ddof in (0, 1) for epsilon in (0.0, 1e-6, 0.1))])  # fmt: skip
+def test_a_limit_that_is_right_passes_the_check(credit) -> None:
+    checking._credit_of_a_group(_row(credit))
+
+
+def test_a_mixin_takes_formulas_away_as_a_class_does() -> None:
+    class Mixin:
+        def of_groups(self, rewards):
+            return 2.0 * rewards
+
+    class Own(Mixin, LeaveOneOut):
+        pass
+
+    assert not Own.linear
+    failure, success = Own().of_shares((0.0, 1.0), np.asarray(0.5), np.asarray(0.5), 4)
+    assert (failure, success) == (0.0, 2.0)
+    with pytest.raises(ChainError, match="overrides of_groups; give it a method limit"):
+        Own().limit(np.ones(1), np.ones(1), np.ones(1))
+    with pytest.raises(ChainError, match="Two overrides of_groups of PerToken"):
+        type("Two", (type("Mixin", (), {"of_groups": lambda self, lengths: lengths}), PerToken), {})

@@ -158,6 +158,8 @@ def test_a_given_normaliser_stays_and_an_open_one_is_settled_anew_in_each_sum() 
 def test_two_rewards_that_are_divided_differently_leave_no_normaliser_to_inherit() -> None:
     with pytest.raises(ChainError, match="reinforce and grpo divide their tokens differently: k3-loss cannot inherit both"):
         Reinforce() + GRPO() + K3Loss(OLD)
+    with pytest.raises(ChainError, match="grpo and grpo divide their tokens differently: k3-loss cannot inherit both"):
+        GRPO() + GRPO(normalise_by="batch-tokens") + K3Loss(OLD)
     assert (Reinforce() + RLOO(group_size=3) + K3Loss(OLD)).terms[2].divided_by[0].words == "responses"
     assert (Reinforce() + GRPO()).terms[0].name == "reinforce"
 

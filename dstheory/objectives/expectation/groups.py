@@ -327,7 +327,8 @@ def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
 
 def _limit(credit: Credit, solution: Solution, reward: RewardTable, mean: Floats, part: Part) -> tuple[Floats, Floats]:
     """Return the constant and the slope in groups without end, of rewards of many values."""
-    if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
+    affine = credit.linear or (isinstance(credit, GroupMean) and type(credit).limit is GroupMean.limit)
+    if part is not everything or not affine:
         raise _no_closed_form(credit, solution)
     variance = reward.variance(solution)
     if isinstance(credit, GroupMean) and not credit.linear and credit.epsilon < 1e-100:
