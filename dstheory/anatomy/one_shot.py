@@ -13,9 +13,13 @@ sample without an answer does not vote.
 Every average is over groups. Groups of one problem may be correlated (steps, files), so problems are the units of its interval,
 as in :mod:`dstheory.anatomy.rates`: with sums :math:`s_x` over the :math:`m_x` groups of problem x, and G problems,
 :math:`V = \frac{G}{G-1} \sum_x (s_x - \hat r m_x)^2/(\sum m_x)^2`, and Wilson's interval has
-:math:`\min\{\hat r (1-\hat r)/V, \text{samples}\}` trials and Student's quantile.
+:math:`\min\{\hat r (1-\hat r)/V, \hat r (1-\hat r)/V_0\}` trials and Student's quantile. :math:`V_0` is the variance if all
+problems are alike, below which it cannot be: V misses what only the few groups of hardly k samples could show. Two subsets of k
+among n samples have j in common with the hypergeometric chance :math:`h_j`, and are both all right with chance
+:math:`p^{2k-j}`, so for P(all right) = :math:`p^k` a group adds :math:`\sum_{j \ge 1} h_j (p^{2k-j} - p^{2k})`. Where problems
+differ, :math:`E\, p_x^{2k-j} \ge (E\, p_x^k)^{(2k-j)/k}` (Jensen). All wrong is the same, and of dead groups either counts.
 
-Source: pass@k of Chen et al. (2021), section 2.1; the other two follow alike.
+Source: pass@k of Chen et al. (2021), section 2.1; the other two follow alike; variances of such averages, Hoeffding (1948).
 """
 
 from __future__ import annotations
@@ -106,7 +110,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     >>> log = Episodes.record([("x", [(c, None)]) for c in (True, True, False, False)] + [("y", [(True, None)])] * 4, cap=1)
     >>> found = one_shot(log)
     >>> [(row.k, round(row.passed.value, 3), row.dead.text(2)) for row in found.sizes[1:]]
-    [(2, 0.917, '0.67 [0.07, 1.00]*'), (4, 1.0, '0.50 [0.00, 1.00]*')]
+    [(2, 0.917, '0.67 [0.07, 1.00]*'), (4, 1.0, '0.50 [0.00, 1.00]')]
     """
     group = groups_of(episodes)
     n = np.bincount(group)
@@ -115,18 +119,25 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     first[group[::-1]] = np.arange(len(group))[::-1]
     problem = episodes.problem[first]
 
-    def mean(values: Floats, among: Ints) -> Estimate:
-        return over_problems(values[among], problem[among], int(n[among].sum()), level)
+    def mean(values: Floats, among: Ints, trials: float) -> Estimate:
+        return over_problems(values[among], problem[among], trials, level)
 
     def sized(k: int) -> Sized:
         among = np.flatnonzero(n >= k)
         wrong, right = _share(n, n - c, k), _share(n, c, k)
         majority = None
         if _given(episodes, "answer"):
-            majority = mean(_majorities(episodes, group, k, len(n)), among)
-        alone = Estimate.missing("a group of one sample has no advantages", level=level)
-        dead = alone if k == 1 else mean(right + wrong, among)
-        return Sized(k, len(among), mean(1 - wrong, among), majority, mean(right, among), mean(wrong, among), dead)
+            blocks = len(among) ** 2 / float((1 / (n[among] // k)).sum())
+            majority = mean(_majorities(episodes, group, k, len(n)), among, blocks)
+        all_wrong, all_right = (float(values[among].mean()) for values in (wrong, right))
+        ones, others = (_trials(n[among], k, rate ** (1 / k)) for rate in (all_wrong, all_right))
+        dead = Estimate.missing("a group of one sample has no advantages", level=level)
+        if k > 1:
+            p = _of_dead(all_right + all_wrong, k)
+            dead = mean(right + wrong, among, _trials(n[among], k, p, 1 - p))
+        return Sized(
+            k, len(among), mean(1 - wrong, among, ones), majority, mean(right, among, others), mean(wrong, among, ones), dead
+        )
 
     usual = int(np.bincount(n).argmax())
     largest = int(n.max())
@@ -156,6 +167,47 @@ def _share(n: Ints, c: Ints, k: int) -> Floats:
     return np.asarray(np.array(shares)[place])
 
 
+def _trials(n: Ints, k: int, *chances: float) -> float:
+    """Return how many independent trials the mean over groups is worth if their problems are alike.
+
+    Args:
+        n: (m,) sizes of the groups, at least k.
+        k: of the subsets that are counted, those of which all are of one kind.
+        chances: of a sample to be of such a kind; either one, or both.
+
+    >>> _trials(np.array([1, 2, 4]), 1, 0.3), round(_trials(np.array([2, 2]), 2, 0.4, 0.6), 12)  # 9/(1 + 1/2 + 1/4); pairs
+    (5.142857143, 2.0)
+    """
+    from scipy.special import gammaln
+
+    p, j = np.array(chances), np.arange(1, k + 1)
+    rate = float((p**k).sum())
+    if not 0 < rate < 1:
+        return float(len(n))
+    above = (p[:, None] ** (2 * k - j)).sum(axis=0) - rate**2  # of two subsets with j samples in common
+
+    def log_ways(of: int, some: Ints) -> Floats:
+        return np.asarray(gammaln(of + 1.0) - gammaln(some + 1.0) - gammaln(of - some + 1.0))
+
+    variance = 0.0
+    for size, times in zip(*np.unique(n, return_counts=True), strict=True):
+        there = j >= 2 * k - size
+        some = j[there]
+        chance = np.exp(log_ways(k, some) + log_ways(size - k, k - some) - log_ways(size, np.array(k)))
+        variance += times * float(chance @ above[there])
+    # Of a thousand samples and more it may be smaller than the smallest number: then each group counts once.
+    return float(round(len(n) ** 2 * rate * (1 - rate) / variance, 9)) if variance > 0 else float(len(n))
+
+
+def _of_dead(rate: float, k: int) -> float:
+    """Return the chance of a right answer, or of a wrong one, by which k samples are all alike at this rate; else one half."""
+    low, high = 0.5, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle**k + (1 - middle) ** k > rate else (middle, high)
+    return low
+
+
 def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
     """(groups,) the share of blocks of k samples whose most frequent answer is right; 0 for groups without a block."""
     ballots = Ballots.of(episodes, group, k)
@@ -167,7 +219,7 @@ def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
 
 
 def _steps(
-    episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]
+    episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints, float], Estimate]
 ) -> list[StepRates]:
     if not _given(episodes, "step"):
         return []
@@ -177,4 +229,5 @@ def _steps(
     ends = np.cumsum(np.bincount(step, minlength=len(column.names)))
     groups = dict(zip(column.names, np.split(np.argsort(step, kind="stable"), ends[:-1]), strict=True))
     rates, values = {row.labels[0]: row.p for row in measure(episodes, "step", level=level)}, dead.astype(float)
-    return [StepRates(name, len(groups[name]), rates[name], mean(values, groups[name])) for name in in_order(list(rates))]
+    found = [(name, groups[name], rates[name]) for name in in_order(list(rates))]
+    return [StepRates(name, len(those), p, mean(values, those, len(those))) for name, those, p in found]

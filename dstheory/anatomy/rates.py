@@ -87,7 +87,7 @@ _ONLY_RESAMPLES = (
 _FEWEST_TOGETHER = 4  # problems that show a correlation: of two it is always 1 or -1, of three mostly near to them
 # Where problems differ, intervals of 95 % held the truth in 54 to 93 %; most that did not are told by these.
 _FEW_HAVE_MOST = 8  # problems of one size, that all successes, or all failures, are worth
-_ONE_HAS_MOST = 2  # likewise: one problem shows most of what averages over its samples may be
+_TOO_FEW = 4  # likewise, of averages over samples: few values show hardly whether problems differ
 _DIFFER = 1.5  # the variance over problems, in units of that of as many independent trials
 _FEW_DECIDED = 20  # problems with decisions, where few or none have most of one kind
 _FEW = "few problems have most of the successes, or of the failures, and problems differ"
@@ -538,7 +538,7 @@ def wilson_over(
     s: Floats | Ints,
     n: Floats | Ints,
     times: Ints,
-    samples: int,
+    samples: float,
     level: float,
     *,
     ends: tuple[float, float] | None = None,
@@ -571,7 +571,7 @@ def wilson_over(
     caution = ""
     if samples == problems:  # of one trial each the sum is binomial, alike or not
         pass
-    elif worth < _FEW_HAVE_MOST and (differ > _DIFFER or (not counts and 0 < worth < _ONE_HAS_MOST)):
+    elif worth < _FEW_HAVE_MOST and (differ > _DIFFER or (not counts and 0 < worth < _TOO_FEW)):
         caution = _FEW
     elif decided and problems <= _FEW_DECIDED and worth < _FEWEST_TOGETHER:
         caution = _ONE_KIND  # decisions end by how they come out: problems of the kind that is hardly seen would have had more
@@ -640,13 +640,13 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {problems:,} problems")
 
 
-def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:
+def over_problems(values: Floats, problem: Ints, samples: float, level: float, weights: Floats | None = None) -> Estimate:
     """Return the mean of values in [0, 1], one for each group, with an interval over problems.
 
     Args:
         values: (m,) of the groups.
         problem: (m,) which problem each is about.
-        samples: how many samples they were made from.
+        samples: how many independent trials the mean is worth if problems are alike, at most.
         level: coverage.
         weights: (m,) of the groups, where they do not count alike.
     """
@@ -670,7 +670,7 @@ def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
 
 
 def effective_trials(
-    rate: float, variance: float, units: int, most: int, level: float, degrees: float, worth: float
+    rate: float, variance: float, units: int, most: float, level: float, degrees: float, worth: float
 ) -> tuple[float, float, str]:
     """Return the effective number of trials, the quantile of Wilson's interval over problems, and its method.
 

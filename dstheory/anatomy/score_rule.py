@@ -340,7 +340,7 @@ def _threshold(value: float, right: Bools, accept: Bools, problem: Ints, level: 
         youden=youden(table, rates),
         multiplier=multiplier(table, rates),
         accuracy=rate(table, "stopped_correct", "stopped", level=level),
-        each_problem=over_problems(good[some] / taken[some], some, int(taken.sum()), level),
+        each_problem=over_problems(good[some] / taken[some], some, len(some) ** 2 / float((1 / taken[some]).sum()), level),
         never=len(taken) - len(some),
     )
 
