@@ -241,10 +241,30 @@ class GroupObjective(ResponseObjective):
         Raises:
             ChainError: rewards of many values.
         """
+        weights, rewards = self._counted(under)
+        joint, values = joint_reward(under, rewards)
+        return replace(joint, uncounted=outcome.uncounted), Combined(self.credit, weights, values)
+
+    def _counted(self, under: Solution) -> tuple[tuple[float, ...], list[ResponseReward]]:
+        """Return the weights of several rewards that are not 0, and these rewards."""
         counted = [(a, kind) for a, kind in self.rewards or () if a]
-        joint, values = joint_reward(under, [reward_of(under, self.outcome, [(1.0, kind)]) for _, kind in counted])
-        credit = Combined(self.credit, tuple(a for a, _ in counted), values)
-        return replace(joint, uncounted=outcome.uncounted), credit
+        return tuple(a for a, _ in counted), [reward_of(under, self.outcome, [(1.0, kind)]) for _, kind in counted]
+
+    def _each_over_batch(self, combined: Combined, under: Solution) -> Combined:
+        """Return a sum of credits, each over the deviation of its reward in a large batch, as one of credits without deviation.
+
+        Raises:
+            ChainError: a batch of few prompts, whose deviations are no functions of one group.
+        """
+        if self.grouping.prompts != inf:
+            raise ChainError(
+                f"{self.name}: std='batch' with combine={self.combine!r} has a closed form in large batches only: "
+                "use prompts=inf, or sampled_gradient"
+            )
+        assert isinstance(combined.credit, GroupMean)
+        of_one, (weights, rewards) = combined.credit, self._counted(under)
+        scales = [float(batch_scale(of_one, self.grouping, under, reward)[0]) for reward in rewards]
+        return replace(combined, credit=replace(of_one, std="none"), weights=tuple(np.multiply(weights, scales).tolist()))
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
@@ -343,6 +363,8 @@ class GroupObjective(ResponseObjective):
         normaliser: Normaliser,
     ) -> list[Term]:
         grouping, scale = self.grouping, None
+        if isinstance(credit, Combined) and isinstance(credit.credit, GroupMean) and credit.credit.spread == "batch":
+            credit = self._each_over_batch(credit, under)
         if isinstance(credit, GroupMean) and credit.spread == "batch" and grouping.prompts == inf:
             scale, credit = batch_scale(credit, grouping, under, outcome), replace(credit, std="none")
         elif self.combine == "after-batch" and isinstance(credit, Combined):

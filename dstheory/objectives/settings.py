@@ -88,6 +88,8 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
                 f"reward_weights is {o.reward_weights}: must be {len(o.reward_functions)} finite numbers, one for each of "
                 f"{', '.join(map(str, o.reward_functions))}"
             )
+        if o.combine != "before" and not any(weights):
+            raise ChainError(f"reward_weights is {o.reward_weights}: at least one must not be 0, or no credit is left to combine")
     if o.rewards is not None and o.combine != "before" and o.grouping.mixed:
         raise ChainError(f"{o.name}: combine={o.combine!r} has no one reward by which groups are dead: keep all groups")
     if o.rewards is None and o.combine != "before":

@@ -412,6 +412,34 @@ def test_a_second_division_is_by_the_deviation_of_all_credits(sampler: Policy | 
     assert (gap <= 4.5 * sampled.standard_error.sample + 0.02 * np.abs(sampled.gradient.sample).max()).all()
 
 
+@pytest.mark.parametrize("combine", ["after", "after-batch"])
+@pytest.mark.parametrize("sampler", [None, OLD, Policy.tabular(HERE.sample_logits, HERE.stop_logits)], ids=["on policy", "clipped", "ratios of 1"])
+def test_several_credits_over_the_deviations_of_a_large_batch_are_credits_without_one(sampler, combine: str) -> None:
+    """Each reward's deviation is one number, its own: the ways to fill a group are no batch."""
+    o = GRPO(group_size=2, **SEVERAL, std="batch", combine=combine, epsilon=0.1, sampler=sampler, clip_low=0.01, clip_high=0.02)
+    means, squares = np.zeros(3), np.zeros(3)
+    for chance, (group,), _ in batches(replace(o, combine="after")):
+        for r in group:
+            means += chance * np.array(r.rewards) / 2
+            squares += chance * np.array(r.rewards) ** 2 / 2
+    weights = tuple(np.array(o.reward_weights) / (np.sqrt(squares - means**2) + 0.1))
+    s, plain = solve(PAID, HERE), replace(o, std="none", reward_weights=weights)
+    for stage in ("sample", "decide"):
+        found, expected = (getattr(each.gradient(s), stage) for each in (o, plain))
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-15)
+    few = replace(o, prompts=2)
+    if sampler is not None or combine == "after-batch":
+        with pytest.raises(ChainError, match=rf"^grpo: std='batch' with combine='{combine}' has a closed form in large batches"):
+            few.gradient(s)
+    assert sampled_gradient(few, s, batches=2, rng=0).gradient.sample.any()
+
+
+def test_several_rewards_of_which_none_counts_leave_nothing_to_combine() -> None:
+    for combine in ("after", "after-batch"):
+        with pytest.raises(ChainError, match=r"^reward_weights is \(0.0, 0.0\): at least one must not be 0"):
+            GRPO(reward_functions=("correct", "turns"), reward_weights=(0.0, 0.0), combine=combine)
+
+
 def test_credits_that_are_not_centred_are_not_divided_once_more() -> None:
     """Those against the deviation of the others: a batch's samples are centred as well, which the closed form does not do."""
     o = GRPO(group_size=3, std="leave-one-out", **SEVERAL, combine="after-batch", epsilon=0.1)
