@@ -413,7 +413,11 @@ def test_a_second_division_is_by_the_deviation_of_all_credits(sampler: Policy | 
 
 
 @pytest.mark.parametrize("combine", ["after", "after-batch"])
-@pytest.mark.parametrize("sampler", [None, OLD, Policy.tabular(HERE.sample_logits, HERE.stop_logits)], ids=["on policy", "clipped", "ratios of 1"])
+@pytest.mark.parametrize(
+    "sampler",
+    [None, OLD, Policy.tabular(HERE.sample_logits, HERE.stop_logits)],
+    ids=["on policy", "clipped", "ratios of 1"],
+)
 def test_several_credits_over_the_deviations_of_a_large_batch_are_credits_without_one(sampler, combine: str) -> None:
     """Each reward's deviation is one number, its own: the ways to fill a group are no batch."""
     o = GRPO(group_size=2, **SEVERAL, std="batch", combine=combine, epsilon=0.1, sampler=sampler, clip_low=0.01, clip_high=0.02)
