@@ -130,6 +130,7 @@ class Layout:
         checker: says what is correct, where no format says who does.
         gold: where the right answers come from, if from another file.
         within: where in its one document the file has its records; "" where it has them by themselves.
+        without: places that no record may have, since the file was taken for what it is because its first ones have none.
     """
 
     reader: str
@@ -147,6 +148,7 @@ class Layout:
     checker: str = ""
     gold: str = ""
     within: str = ""
+    without: tuple[str, ...] = ()
 
     @property
     def grader(self) -> str:
@@ -196,7 +198,7 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """The columns of a table that matter."""
-        places = [*_places(self.names), *self.where, *self.same, *(self.format.one_value if self.format else ())]
+        places = [*_places(self.names), *self.where, *self.same, *(self.format.one_value if self.format else ()), *self.without]
         if self.turns is not None:
             places += [*self.turns.places, *([self.turns.final] if self.turns.final else [])]
         return _columns(places)
@@ -216,6 +218,38 @@ class Layout:
         named = _columns([names.id, names.problem, *names.labels.values(), *texts])
         verdicts = _columns(filter(None, [names.correct, turns.final]))
         return {*named, *set(_columns(chosen)).difference(_columns(filter(None, values)))}.difference(verdicts)
+
+    def alike(self, parts: Iterable[Records], file: str, unit: str) -> Iterator[Records]:
+        """Yield parts as they are.
+
+        Args:
+            parts: the records of a file.
+            file: how messages call it.
+            unit: what the numbers of records count.
+
+        Raises:
+            RecordError: a record has what the first ones have not, and would have been read in another way.
+        """
+        keys = _columns(self.without)
+        apart = frozenset(keys).isdisjoint
+        for numbers, rows in parts:
+            try:
+                none = not any("*" in key for key in keys) and all(map(apart, rows))
+            except TypeError:  # a row that is no object
+                none = False
+            if not none:
+                self._refuse_other(numbers, rows, file, unit)
+            yield numbers, rows
+
+    def _refuse_other(self, numbers: Sequence[int], rows: Sequence[Any], file: str, unit: str) -> None:
+        found = ((number, key) for number, row in zip(numbers, rows, strict=True) for key in self.without if candidates(key, row))
+        number, key = next(found, (0, ""))
+        if key:
+            taken = self.format.title if self.format is not None else "one attempt per record"
+            raise RecordError(
+                f"{file}: {unit} {number} has {key}, and the first records, by which the file was taken for {taken}, have "
+                f"not: say how all are to be read, --reader NAME or --format NAME (--reader {self.reader} passes over {key})"
+            )
 
     def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
         """Yield parts whose records have everything under the names of this layout.
@@ -360,6 +394,10 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         found = replace(found, names=_with_cap(found.names, objects, given))
     if request.checker and found.grader:
         found = replace(found, checker=request.checker)
+    if not (request.format or request.turns) and request.reader == "auto":
+        others = [getattr(own, part) for part in (*_KINDS.values(), "decision", "round")] if found.reader == "rollouts" else ()
+        none = chosen.without if chosen is not None else [at for at in others if not any(map(Place.of(at).holds, objects))]
+        found = replace(found, without=tuple(none))
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):
@@ -639,12 +677,7 @@ def _lists_records(key: str, value: Any) -> bool:
 
 
 def _has(names: FieldNames, part: str, objects: Sequence[Any]) -> bool:
-    at = Place.of(getattr(names, part))
-    for value in (at.get(record) for record in objects):
-        nothing = value is None or (at.spreads and isinstance(value, list) and all(one is None for one in value))
-        if not nothing:
-            return True
-    return False
+    return any(map(Place.of(getattr(names, part)).holds, objects))
 
 
 def _is_own_table(names: FieldNames, objects: Sequence[Any]) -> bool:

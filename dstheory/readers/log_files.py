@@ -390,6 +390,7 @@ class Opened(NamedTuple):
         ask = self.question if reading.questions is not None else ""
         naming = {*also, *layout.as_written} - {names.correct}
         parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])], naming)
+        parts = layout.alike(parts, file, unit) if layout.without else parts
         if reading.questions is not None and ask:
             parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))
         parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)

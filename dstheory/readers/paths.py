@@ -79,6 +79,15 @@ class Place:
             return record[self.text]
         return _get(record, self.steps)
 
+    def holds(self, record: Any) -> bool:
+        """Return whether anything stands there; of a list's entries, in one of them.
+
+        >>> Place.of("turns[].signal").holds({"turns": [{"signal": None}, {}]})
+        False
+        """
+        value = self.get(record)
+        return value is not None and not (self.spreads and isinstance(value, list) and all(one is None for one in value))
+
 
 def getter(place: str) -> Callable[[Any], Any]:
     """Return what gets the value at a place: as :meth:`Place.get`, and fast where the place is one key.
@@ -114,7 +123,7 @@ def candidates(pattern: str, record: Any) -> list[str]:
     """
     before, star, after = pattern.partition("*")
     if not star:
-        return [pattern] if Place.of(pattern).get(record) is not None else []
+        return [pattern] if Place.of(pattern).holds(record) else []
     *outer, start = before.split(".")
     end, *inner = after.split(".")
     within = Place.of(".".join(outer)).get(record) if outer else record

@@ -7,6 +7,7 @@ there decides, not what a file is called.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,7 @@ READERS = ("rollouts", "records", "table", "conversation", "transcript")
 _TEXTS = ("name", "title", "reader", "documents", "checker", "segment", "note", "decided_by", "final")
 _LISTS = ("keys", "without", "ignore", "one_value", "turns")
 _TABLES = ("fields", "correct", "decision")
+_SOME = re.compile(r"\[\]|\*")  # of keys that one record may have, and the others not
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Format:
         reader: what a record is: ``"rollouts"`` (one attempt, or lists of attempts that are rollouts of one problem),
             ``"records"`` (an episode with a list of attempts), ``"table"`` (one attempt of an episode), ``"conversation"``,
             ``"transcript"``.
-        keys: places that every record has, ``one|other`` for one of several; they are what the format is recognised by.
+        keys: places that records have, ``one|other`` for one of several; they are what the format is recognised by. Most records
+            have them; a pattern, or a place in every entry of a list such as ``turns[].signal``, some record.
         without: places that no record has.
         fields: part of a record -> where it may stand; the first place that is there is taken.
         ignore: patterns of keys that never say what is correct.
@@ -122,9 +125,20 @@ class Format:
         return cls(**made, verdicts=Verdicts(words), decisions=decisions)
 
     def matches(self, record: Any) -> bool:
-        """Return whether a record is of this format."""
-        there = all(any(candidates(one, record) for one in key.split("|")) for key in self.keys)
-        return there and not any(candidates(key, record) for key in self.without)
+        """Return whether a record is of this format, as far as it alone can show it."""
+        there = all(_holds(key, record) for key in self.keys if not _SOME.search(key))
+        return there and not any(_holds(key, record) for key in self.without)
+
+    def fits(self, records: Sequence[Any]) -> bool:
+        """Return whether records are of this format: most of them, while none has what none of the format has."""
+        if 2 * sum(map(self.matches, records)) <= len(records):
+            return False
+        shown = all(any(_holds(key, record) for record in records) for key in self.keys)
+        return shown and not any(_holds(key, record) for record in records for key in self.without)
+
+
+def _holds(key: str, record: Any) -> bool:
+    return any(candidates(one, record) for one in key.split("|"))
 
 
 @cache
@@ -169,13 +183,13 @@ def named(name: str) -> Format:
 
 
 def recognise(records: Sequence[Any]) -> Format | None:
-    """Return the first format that most of these records are of; None if there is none.
+    """Return the first format that these records are of; None if there is none.
 
     Args:
         records: the first few of a file; those that are no objects are passed over.
     """
     objects = [record for record in records if isinstance(record, dict)]
     for format in formats():
-        if 2 * sum(map(format.matches, objects)) > len(objects):
+        if format.fits(objects):
             return format
     return None

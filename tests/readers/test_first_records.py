@@ -1,0 +1,111 @@
+"""What the first records of a file happen to lack decides nothing: the rest is read alike, or refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dstheory.anatomy import read_log
+from dstheory.errors import RecordError
+from dstheory.readers.documents import HEAD
+from dstheory.readers.formats import Format, recognise
+from dstheory.readers.paths import Place
+
+Records = list[dict[str, Any]]
+
+
+def _file(folder: Path, records: Records) -> Path:
+    path = folder / "log.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def _episode(i: int, signal: str, *turns: tuple[bool, str | None]) -> dict[str, Any]:
+    said = [{"is_correct": correct} | ({} if word is None else {signal: word}) for correct, word in turns]
+    return {"id": i, "problem_id": i % 5, "turns": said}
+
+
+@pytest.mark.parametrize(("signal", "who"), [("signal", ()), ("evaluator_signal", ("verifier",))])
+@pytest.mark.parametrize("alone", [12, HEAD, 3 * HEAD])
+def test_signals_count_where_the_first_episodes_have_none(tmp_path: Path, signal: str, who: tuple[str, ...], alone: int) -> None:
+    """Most of the first episodes end after one turn, and say nothing of it: nobody was taken to have decided in the others."""
+    short = [_episode(i, signal, (i % 3 == 0, None)) for i in range(alone)]
+    long = [_episode(alone + i, signal, (False, "continue"), (True, "stop")) for i in range(8)]
+    found = read_log(_file(tmp_path, [*short, *long])).episodes
+    assert found.deciders == who
+    assert found.correct.tolist() == [i % 3 == 0 for i in range(alone)] + [False, True] * 8
+    assert found.ended_by_stop.tolist() == [False] * alone + [True] * 8
+
+
+def _inspect(value: str | None) -> dict[str, Any]:
+    output = {"model": "m", "choices": [{"message": {"role": "assistant", "content": "5"}}]}
+    scores = {} if value is None else {"match": {"value": value, "answer": "4"}}
+    return {"id": 1, "epoch": 1, "target": "4", "scores": scores, "output": output}
+
+
+def test_scores_count_also_where_most_samples_have_none(tmp_path: Path) -> None:
+    """All were compared with their targets, and the scores passed over."""
+    log = read_log(_file(tmp_path, [_inspect(None)] * 12 + [_inspect("C")] * 5 + [_inspect("I")] * 3))
+    assert log.episodes.correct.tolist() == [True] * 5 + [False] * 3
+    assert log.reading.faults == {"correct": 12}
+    with pytest.raises(RecordError, match=rf"line {HEAD + 11} has scores\.\*\.value, and the first records, .* not scored, have"):
+        read_log(_file(tmp_path, [_inspect(None)] * (HEAD + 10) + [_inspect("C")] * 5))
+
+
+def _rows(alone: int) -> Records:
+    first = [{"id": i, "correct": True, "decision": None} for i in range(alone)]
+    return [*first, {"id": "x", "correct": False, "decision": "resample"}, {"id": "x", "correct": True, "decision": "stop"}]
+
+
+def test_rows_with_few_decisions_are_attempts(tmp_path: Path) -> None:
+    """Most rows had no decision, and each was a rollout by itself."""
+    found = read_log(_file(tmp_path, _rows(15))).episodes
+    assert found.attempts.tolist() == [1] * 15 + [2]
+
+
+@pytest.mark.parametrize(("later", "key"), [
+    (_rows(0), "decision"), ([{"id": 1, "correct": True, "round": 1}], "round"),
+    ([{"id": 1, "correct": True, "turn": 1}], "turn"),
+    ([{"id": 1, "attempts": [{"correct": True, "decision": "stop"}]}], "attempts"),
+])  # fmt: skip
+def test_later_records_of_another_kind_are_refused(tmp_path: Path, later: Records, key: str) -> None:
+    """Decisions after the first records were passed over without a word."""
+    records = [{"id": i, "correct": True} for i in range(HEAD + 5)] + later
+    with pytest.raises(RecordError, match=rf"line {HEAD + 6} has {key}, and the first records, .* graded rows, have not"):
+        read_log(_file(tmp_path, records))
+    good = [record for record in records if "correct" in record]
+    assert read_log(_file(tmp_path, good), reader="rollouts").episodes.one_shot
+
+
+def test_later_decisions_in_a_file_of_no_format_are_refused(tmp_path: Path) -> None:
+    records = [{"id": i, "ok": True} for i in range(HEAD + 5)] + [{"id": 0, "ok": True, "decision": "stop"}]
+    with pytest.raises(RecordError, match=rf"line {HEAD + 6} has decision, .* taken for one attempt per record"):
+        read_log(_file(tmp_path, records), fields={"correct": "ok"})
+
+
+def test_later_decisions_of_a_table_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "correct", "decision"])
+        writer.writeheader()
+        writer.writerows(_rows(HEAD + 5))
+    with pytest.raises(RecordError, match=rf"line {HEAD + 7} has decision"):
+        read_log(path)
+    assert read_log(path, reader="table").episodes.attempts.tolist() == [1] * (HEAD + 5) + [2]
+
+
+def test_places_in_lists_and_patterns_are_looked_for_in_all_first_records() -> None:
+    assert not Place.of("turns[].signal").holds({"turns": [{"signal": None}]})
+    text = 'name = "n"\ntitle = "t"\nkeys = ["id", "a[].b"]\nwithout = ["c"]\n'
+    mine = Format.parse(text, "n.toml")
+    one, other = {"id": 1, "a": [{}, {"b": 0}]}, {"id": 2}
+    assert mine.fits([one, other, other])
+    assert not mine.fits([other, other])
+    assert not mine.fits([one, other, other | {"c": 1}])
+    found = recognise([{"turns": [{"is_correct": True}]}, {"turns": [{"is_correct": False, "signal": "stop"}]}])
+    assert found is not None
+    assert found.name == "turn-signals"
