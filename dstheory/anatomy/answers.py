@@ -31,7 +31,7 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
   Of 300 logs of each of 24 simulated kinds, 95 % intervals hold the truth in 92 to 99 %, 96.7 % in the mean; an interval that
   knows the variance alone in 88 to 100 %. Its caution is that of the attempt that widens it most. Where b is larger at easier
   problems, the estimate is off: with b from 0.1 to 0.75, the intervals of simulated logs hold the truth in 27 %. So two tests ask
-  whether b differs between problems, and whether it goes with p; if one rejects, that is the caution.
+  whether b differs between problems, and whether b or the cap goes with p; if one rejects, that is the caution.
 
 Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Kaplan and Meier (1958), and
 Williams (1995) for its variance over clusters.
@@ -477,7 +477,7 @@ def perfect(episodes: Episodes, attempts: int, table: ProblemCounts, *, level: f
 
     Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of ten
     kinds of simulated logs held the truth in 92 to 100 %, and were 0.3 to 0.8 wide in the mean. Of more attempts than one there
-    is a caution where b differs between problems, or with p: who is not seen to the end is then no fair sample.
+    is a caution where b differs between problems, or b or the cap goes with p: who is seen to the end is then no fair sample.
 
     Args:
         episodes, attempts, level: as of :func:`any_correct`.
@@ -494,30 +494,36 @@ def perfect(episodes: Episodes, attempts: int, table: ProblemCounts, *, level: f
     alike = "is taken as the same for all"
     if (chance := fit_rate(table, "b").p_value) < _DIFFERS:
         return replace(found, caution=f"b differs between problems (likelihood ratio, p = {chance:.2g}), and {alike}")
-    z = _more_at_easy(episodes)
+    z = _more_at_easy(episodes, attempts)
     if (chance := math.erfc(abs(z) / math.sqrt(2))) < _DIFFERS:
         which = "easy" if z > 0 else "hard"
-        return replace(found, caution=f"b is larger at {which} problems (score test, p = {chance:.2g}), and {alike}")
+        why = f"after wrong answers episodes go on more often at {which} problems (score test, p = {chance:.2g})"
+        return replace(found, caution=f"{why}, and this {alike}")
     return found
 
 
-def _more_at_easy(episodes: Episodes) -> float:
-    """Return how many standard deviations more often the model goes on from wrong answers at easy problems than by one b.
+def _more_at_easy(episodes: Episodes, attempts: int) -> float:
+    """Return how many standard deviations more often episodes go on from wrong answers at easy problems than at others.
 
-    First answers do not depend on decisions, so that by one b no decision depends on how many of a problem's are right: their
-    scores times that share add up to a martingale. (A likelihood ratio of the spread of b sees less of it, and also what does no
-    harm: b that has nothing to do with p.) Only decisions before the first right answer of an episode count.
+    First answers depend on neither decisions nor caps. So where all problems have one b and the same caps, whether the k-th
+    attempt, with only wrong answers so far, is followed by another does not depend on how many first answers of its problem are
+    right; scores times that share add up to a martingale. (A likelihood ratio of the spread of b sees less of it, and also what
+    does no harm: b that has nothing to do with p.)
     """
     first = episodes.correct[episodes.offsets[:-1]]
     _, problem = np.unique(episodes.problem, return_inverse=True)
     ease = ((np.bincount(problem, weights=first) + first.mean()) / (np.bincount(problem) + 1))[problem]
-    tried, right = _up_to_first_correct(episodes, int(episodes.attempts.max()))
-    on = tried - 1
-    trials = on + (~right & ~episodes.capped)
-    b = on.sum() / max(trials.sum(), 1)
-    ease = ease - trials @ ease / max(trials.sum(), 1)
-    variance = b * (1 - b) * (trials @ ease**2)
-    return float((on - b * trials) @ ease / math.sqrt(variance)) if variance > 1e-12 else 0.0
+    tried, right = _up_to_first_correct(episodes, attempts)
+    score, variance, wrong = 0.0, 0.0, np.flatnonzero(~right | (tried > 1))
+    for step in range(1, attempts):
+        if len(wrong) < 2:
+            break
+        on = tried[wrong] > step
+        apart = ease[wrong] - ease[wrong].mean()
+        score += float(on @ apart)
+        variance += float(on.mean() * (1 - on.mean()) * (apart @ apart)) * len(wrong) / (len(wrong) - 1)
+        wrong = wrong[on & (~right[wrong] | (tried[wrong] > step + 1))]
+    return score / math.sqrt(variance) if variance > 1e-12 else 0.0
 
 
 def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -199,18 +200,35 @@ def test_a_perfect_decision_has_a_star_where_b_goes_with_p(tilt: float, least: f
     assert spread < 0.3 * logs
 
 
-def test_how_b_goes_with_p_by_hand() -> None:
+def test_how_going_on_goes_with_p_by_hand() -> None:
     """Of x two episodes are right at once, one is at the third answer; of y two stop at a wrong one, one goes on and is cut off.
 
-    Ease is (2 + 1/3)/4 = 7/12 and (0 + 1/3)/4 = 1/12. Of five decisions before a right answer three go on, two of them of x, so
-    b = 3/5, and ease is (2 7/12 + 3/12)/5 = 17/60 in the mean.
+    Ease is (2 + 1/3)/4 = 7/12 and (0 + 1/3)/4 = 1/12. After a wrong first answer one of x and one of three of y go on: the score
+    is 9/24 - 3/24, its variance 1/4 (81 + 27)/24^2 4/3 = 1/16. After two that of x goes on, that of y does not: 1/4, and 1/16.
     """
     wrong, last = (False, "resample"), (True, "stop")
     x = [("x", steps) for steps in ([last], [last], [wrong, wrong, last])]
     y = [("y", steps) for steps in ([(False, "stop")], [(False, "stop")], [wrong, (False, None)])]
-    u = 0.8 * 7 / 12 - 0.8 / 12
-    variance = 0.6 * 0.4 * (2 * (7 / 12 - 17 / 60) ** 2 + 3 * (1 / 12 - 17 / 60) ** 2)
-    assert _more_at_easy(Episodes.record(x + y, cap=[3, 3, 4, 3, 3, 2])) == pytest.approx(u / variance**0.5)
+    log = Episodes.record(x + y, cap=[3, 3, 3, 3, 3, 2])
+    assert _more_at_easy(log, 3) == pytest.approx(2**0.5)
+    assert _more_at_easy(log, 2) == pytest.approx(1.0)
+    assert _more_at_easy(log, 1) == 0.0
+
+
+def test_a_perfect_decision_has_a_star_where_caps_go_with_p() -> None:
+    """One b, but hard problems end at two attempts, so that who gets to the fourth is easy: intervals mostly miss the truth."""
+    rng, stars, held, steps = np.random.default_rng(3), 0, 0, np.arange(4)
+    truth = 1 - (np.prod((7 + steps) / (10 + steps)) + np.prod((19 + steps) / (20 + steps))) / 2
+    for _ in range(20):
+        parts = [_unlike(rng, np.full(100, 4), shapes, 0.9, 0.7, cap) for shapes, cap in (((1.0, 19.0), 2), ((3.0, 7.0), 4))]
+        log = Episodes.concatenate([
+            replace(part, problem_ids=[f"{i} {name}" for name in part.problem_ids]) for i, part in enumerate(parts)
+        ])  # fmt: skip
+        found = perfect(log, 4, ProblemCounts.of(log))
+        stars += bool(found.caution)
+        held += found.low <= truth <= found.high
+    assert stars >= 18
+    assert held <= 5
 
 
 def test_the_interval_of_a_perfect_decision_by_hand() -> None:
