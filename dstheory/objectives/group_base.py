@@ -170,10 +170,11 @@ class GroupObjective(ResponseObjective):
     @property
     def grouping(self) -> Grouping:
         """Sizes of groups and of what one normaliser spans."""
-        parts = self.micro_batches
+        parts, uncounted = self.micro_batches, self.mask_truncated == "both"
         if parts == 1:
-            return Grouping(self.group_size, self.prompts)
-        return Grouping(self.group_size, self.prompts / parts, scale=float(parts) if self.accumulate == "sum" else 1.0)
+            return Grouping(self.group_size, self.prompts, uncounted=uncounted)
+        scale = float(parts) if self.accumulate == "sum" else 1.0
+        return Grouping(self.group_size, self.prompts / parts, scale=scale, uncounted=uncounted)
 
     @property
     def measure(self) -> Measure:

@@ -55,7 +55,7 @@ from dstheory.objectives.mass import (
     log_likelihood,
     over_runs,
 )
-from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, normaliser_named
+from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerResponse, PerToken, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.token_parts import Estimator
@@ -204,6 +204,27 @@ class OfStages(_KL):
         return StageWeight(self.length_weight, self.reduction)
 
 
+def _shared(name: str, found: tuple[Normaliser, Grouping] | None) -> tuple[Normaliser, Grouping] | None:
+    """Return the normaliser of the reward in a sum, and its sizes.
+
+    Raises:
+        ChainError: groups that are drawn again, or left out, by another reward than correctness, or a reward that counts the
+            tokens of whole responses alone.
+    """
+    if found is None:
+        return None
+    normaliser, grouping = found
+    other = grouping.mixed and not grouping.correctness
+    if other or (grouping.uncounted and isinstance(normaliser, GroupTokens | BatchTokens)):
+        what = "groups that are drawn again, or left out, by another reward than correctness"
+        what = what if other else "a reward that counts the tokens of whole responses alone (mask_truncated='both')"
+        raise ChainError(
+            f"{name} beside {what} is not computed: give the reward objective its own reference and beta, or "
+            f"{'keep all groups' if other else 'count all tokens'}"
+        )
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class OfTokens(_KL):
     """A KL penalty with a normaliser.
@@ -235,14 +256,10 @@ class OfTokens(_KL):
         """Return the penalty divided as the reward in its sum is, unless its own normaliser is given.
 
         Raises:
-            ChainError: groups that are drawn again, or left out, by another reward than correctness.
+            ChainError: groups that are drawn again, or left out, by another reward than correctness, or tokens that are not all
+                counted.
         """
-        if self.normaliser is None and normaliser is not None and normaliser[1].mixed and not normaliser[1].correctness:
-            raise ChainError(
-                f"{self.name} beside groups that are drawn again, or left out, by another reward than correctness is not "
-                "computed: give the reward objective its own reference and beta, or keep all groups"
-            )
-        return replace(self, inherited=normaliser) if self.normaliser is None else self
+        return replace(self, inherited=_shared(self.name, normaliser)) if self.normaliser is None else self
 
 
 @register
@@ -518,8 +535,12 @@ class EntropyBonus(_Penalty):
         check_runs(solution, alpha=np.shape(self.alpha), length_weight=np.shape(self.length_weight))
 
     def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
-        """Return the bonus divided as the reward in its sum is."""
-        return replace(self, inherited=normaliser)
+        """Return the bonus divided as the reward in its sum is.
+
+        Raises:
+            ChainError: as of other penalties.
+        """
+        return replace(self, inherited=_shared(self.name, normaliser))
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return minus the centred log-probability of every step, times strength and weight.

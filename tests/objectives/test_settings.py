@@ -27,6 +27,7 @@ from dstheory.objectives import (
     SFT,
     DAPOBatch,
     DrGRPO,
+    EntropyBonus,
     ExpertChain,
     GroupObjective,
     GRPONoStd,
@@ -383,12 +384,25 @@ def test_groups_of_many_values_are_drawn_again(objective) -> None:
 
 
 def test_a_penalty_beside_groups_that_another_reward_leaves_out_is_refused() -> None:
-    message = "k3-loss beside groups that are drawn again, or left out, by another reward than correctness is not computed"
-    for o in (DAPO(outcome="return"), DAPO(reward_weights=(1.0, 0.5))):
-        with pytest.raises(ChainError, match=message):
-            o + K3Loss(WRONG)
+    message = "beside groups that are drawn again, or left out, by another reward than correctness is not computed"
+    for o in (DAPO(outcome="return"), DAPO(reward_weights=(1.0, 0.5)), GRPO(outcome="return", drop_dead=True)):
+        for penalty in (K3Loss(WRONG), K1Reward(WRONG), EntropyBonus()):
+            with pytest.raises(ChainError, match=f"^{penalty.name} {message}"):
+                o + penalty
     assert (DAPO() + K3Loss(WRONG)).name
     assert (2.0 * DAPO(outcome="return")).name
+
+
+def test_a_penalty_beside_tokens_that_are_not_all_counted_is_refused() -> None:
+    """It was divided by all of them, not as the reward is."""
+    for o in (DAPOBatch(mask_truncated="both"), DAPO(mask_truncated="both", dynamic_sampling=False, micro_batches=2)):
+        for penalty in (K2Loss(WRONG), K3Loss(WRONG), EntropyBonus()):
+            with pytest.raises(ChainError, match=f"^{penalty.name} beside a reward that counts the tokens of whole responses"):
+                o + penalty
+        assert (o + K3Loss(WRONG, normaliser="batch-tokens")).name
+    for o in (DAPOBatch(mask_truncated="numerator"), GRPO(mask_truncated="both")):  # divided by all, and by its own
+        assert (o + K3Loss(WRONG)).name
+        assert (o + EntropyBonus()).name
 
 
 SEVERAL = {"reward_functions": ("correct", "return", "turns"), "reward_weights": (1.0, 0.5, -0.3)}

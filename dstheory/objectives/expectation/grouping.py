@@ -35,6 +35,7 @@ class Grouping:
         dropped: with ``mixed``, whether they are left out instead: the batch is smaller, and may be empty.
         correctness: whether the rewards that are looked at for that are those of correctness.
         scale: what the whole is multiplied by.
+        uncounted: whether the tokens of truncated responses are left out of what divides it.
 
     Raises:
         ChainError: a size that is neither a whole number >= 1 nor inf, or groups of more than a hundred million.
@@ -46,6 +47,7 @@ class Grouping:
     dropped: bool = False
     correctness: bool = True
     scale: float = 1.0
+    uncounted: bool = False
 
     def __post_init__(self) -> None:
         for what in ("group_size", "prompts"):
