@@ -33,6 +33,7 @@ from dstheory.readers.streams import (
     CutOff,
     check_name,
     first_bytes,
+    last_line_ends,
     limit,
     line_blocks,
     open_unpacked,
@@ -339,6 +340,8 @@ class Opened(NamedTuple):
             reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
         if format is not None and format.note:
             reading.note(format.note, self.file)
+        if self.documents.table and self.documents.unit == "line" and not last_line_ends(self.path or Path(self.file)):
+            reading.note("the last line has no line end: if the table was cut off there, its last cell is not whole", self.file)
         if self.layout.decided_by == NOBODY and not request.decided_by:
             reading.note(FIXED_NOTE, self.file)
         if self.layout.reader == "rollouts" and (counter := self._counter()):

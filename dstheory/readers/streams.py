@@ -201,6 +201,21 @@ class _Bounded(io.RawIOBase):
         super().close()
 
 
+def last_line_ends(path: Path) -> bool:
+    """Return whether a text file ends with a line end, or is packed, where what is cut off is found while it is unpacked.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = Path(file.name).write_text("id,correct\\n1,tru")
+    ...     last_line_ends(Path(file.name))
+    False
+    """
+    with opened(path) as file:
+        packed = file.read(4).startswith(tuple(_MAGIC))
+        file.seek(-1, os.SEEK_END)
+        return packed or file.read(1) in b"\r\n"
+
+
 def open_unpacked(path: Path, *, table: bool = False, utf8: bool = False) -> tuple[IO[bytes], Callable[[], int]]:
     """Open a file, through gzip, zstd or bzip2 if its first bytes say so.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,14 @@ def test_places_in_lists_and_patterns_are_looked_for_in_all_first_records() -> N
     found = recognise([{"turns": [{"is_correct": True}]}, {"turns": [{"is_correct": False, "signal": "stop"}]}])
     assert found is not None
     assert found.name == "turn-signals"
+
+
+def test_a_table_whose_last_line_does_not_end_may_be_cut_off(tmp_path: Path) -> None:
+    """A file cut off within its last cell was read without a word: 12 for 123."""
+    path, text = tmp_path / "log.csv", "correct,problem\n1,p123\n0,p123"
+    for whole, said in ((text, True), (text + "\n", False), (text + "\r\n", False)):
+        path.write_bytes(whole.encode())
+        log = read_log(path)
+        assert any("the last line has no line end" in note for note in log.reading.notes) is said
+    path.write_bytes(gzip.compress(text.encode()))
+    assert log.reading.notes == read_log(path).reading.notes
