@@ -96,8 +96,9 @@ def page(found: Explanation, against: Against | None, where: Where, options: dic
     trainer, why = found.configuration.trainer, _sections(found, against, where, options)
     blocks = []
     if found.moves:
-        follows = [*_effects(found), *_both_ways(found, where), *_over_attempts(found, where), *_elsewhere(found, where),
-                   *_one_for_all(found, where, options)]  # fmt: skip
+        at = found, where
+        follows = [*_effects(found), *_as_one_token(*at), *_both_ways(*at), *_over_attempts(*at), *_elsewhere(*at),
+                   *_one_for_all(*at, options)]  # fmt: skip
         blocks.append(AnswerPart(WAYS, _answer(found, where, options), _ways(found), follows, brief=True))
     parts = PartTable(["part", "what"], found.parts, listed=True)
     blocks.append(AnswerPart("Coefficient of one token, ascent", [found.formula], parts, latex=found.latex))
@@ -248,6 +249,17 @@ def _effects(found: Explanation) -> list[str]:
         elif pulls:
             lines.append(f"Like any k2 or k3, the {row.name} {pulls}.")
     return lines
+
+
+def _as_one_token(found: Explanation, where: Where) -> list[str]:
+    """Say which of an answer's tokens has its log-ratio, or its entropy, where answers have several."""
+    mdp, names = where.place.mdp, [row.name for row in found.moves if row.name in ("KL in the loss", "entropy")]
+    if not names or not (max(mdp.sample_length.max(), mdp.decision_length.max()) > 1):
+        return []
+    return [
+        f"{', '.join(names)}: an answer counts as one choice, as where one of its tokens decides it. Where several do, the loss "
+        "leaves out how a token changes what later ones pay, and the number is another."
+    ]
 
 
 def _both_ways(found: Explanation, where: Where) -> list[str]:

@@ -35,7 +35,7 @@ class Alias:
 
 
 _TRL, _VERL, _RLHF = "TRL 1.16.0", "verl 0.9.1", "OpenRLHF 0.11.2"
-_NEMO, _OPEN, _SLIME = "NeMo-RL 0.6.0", "open-instruct, 20 August 2026", "slime 0.3.1"
+_NEMO, _OPEN, _SLIME = "NeMo-RL, 22 August 2026", "open-instruct, 20 August 2026", "slime 0.3.1"
 _TRL_KL: dict[str, Any] = {"epsilon": 1e-4, "corrected_kl": True}
 _TRL_STD: dict[str, Any] = {**_TRL_KL, "clip_high": 0.2}
 _VERL_STD: dict[str, Any] = {"epsilon": 1e-6, "clip_high": 0.2}

@@ -148,6 +148,8 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     t, solution = configuration.training, solve(place.mdp, place.policy)
     if place.sampler is None:
         configuration = replace(configuration, warnings=(*configuration.warnings, *idle_clips(configuration)))
+    if beyond := beyond_bound(t, place):
+        configuration = replace(configuration, warnings=(*configuration.warnings, beyond))
     found: tuple[ObjectiveRow, ...] = ()
     moved: tuple[Moves, ...] = ()
     why, stale = "", None
@@ -185,6 +187,27 @@ def idle_clips(configuration: Configuration) -> list[str]:
         for setting in configuration.settings
         if setting.given and setting.value is not None and keys[setting.key].sets in ("clip_low", "clip_high", "dual_clip")
     ]
+
+
+def beyond_bound(t: Training, place: StartingPoint) -> str:
+    """Return a warning where an estimate of the KL in the loss is beyond what the library bounds it to, "" where none is."""
+    if not t.beta or t.method != "policy-gradient" or t.kl_bound == np.inf:
+        return ""
+    policy, largest = place.policy, 0.0
+    drawn = policy.log_sample > -np.inf
+    for log, ratio in zip(
+        (policy.log_sample, policy.log_stop, policy.log_resample), policy.log_ratios(place.reference), strict=True
+    ):
+        d = np.where(drawn & (log > -np.inf), ratio, 0.0)
+        with np.errstate(over="ignore"):
+            value = {"k1": np.abs(d), "k2": d * d / 2.0}.get(t.estimator, np.expm1(-d) + d)
+        largest = max(largest, float(value.max()))
+    if largest <= t.kl_bound:
+        return ""
+    return (
+        f"the library bounds its estimate of the KL to {t.kl_bound:g}, beyond which a token has no gradient from it; here it is "
+        f"up to {largest:.3g}, and the KL is shown without that bound"
+    )
 
 
 def _makes(t: Training, place: StartingPoint) -> dict[str, Make]:
@@ -271,7 +294,14 @@ def _matters(field: str, one: Training, other: Training) -> bool:
     """Return whether a field has an effect in one of two trainings that it tells apart."""
     if one.method != other.method:
         return field in ("method", "normaliser", "max_tokens")
-    needs = {"estimator": "beta", "kl_normaliser": "beta", "reward_estimator": "reward_beta", "reward_kl_after": "reward_beta"}
+    needs = {
+        "estimator": "beta",
+        "kl_normaliser": "beta",
+        "kl_bound": "beta",
+        "entropy_normaliser": "entropy",
+        "reward_estimator": "reward_beta",
+        "reward_kl_after": "reward_beta",
+    }
     return field not in needs or bool(getattr(one, needs[field]) or getattr(other, needs[field]))
 
 

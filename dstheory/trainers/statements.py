@@ -35,7 +35,9 @@ class Statement:
 
     def sentence(self, training: Training) -> str:
         """Return the sentence for a training."""
-        named = {"k3-ratio": "k3 times the ratio"}.get(training.estimator, training.estimator)
+        named = {"k3-ratio": "k3 times the ratio", "k3-self": "k3 times a ratio that is 1"}.get(
+            training.estimator, training.estimator
+        )
         return self.text.format(bound=1.0 + training.clip_high, named=named, **asdict(training))
 
 

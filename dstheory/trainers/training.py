@@ -14,12 +14,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "std": ("none", "group", "batch", "others"),
     "normaliser": ("responses", "response-tokens", "group-tokens", "batch-tokens", "constant"),
     "kl_normaliser": ("as the reward", "batch-tokens"),
+    "entropy_normaliser": ("as the reward", "batch-tokens"),
     "ratio": ("token", "response", "response-mean", "none"),
     "clip": ("ppo", "truncate", "soft", "none"),
-    "estimator": ("k1", "k2", "k3", "k3-ratio"),
+    "estimator": ("k1", "k2", "k3", "k3-ratio", "k3-self"),
     "reward_estimator": ("k1", "k2", "k3"),
     "dead_groups": ("kept", "drawn again", "left out"),
-    "masked": ("none", "numerator", "both"),
+    "masked": ("none", "numerator", "both", "left out"),
     "whitening": ("none", "again"),
     "loss": tuple(LOSSES),
     "combine": ("before", "after-batch"),
@@ -51,15 +52,18 @@ class Training:
         truncate_at: the bound of a truncated ratio itself; 0 for 1 + clip_high.
         updates: optimiser steps on one batch of responses: from the second one on ratios differ from 1.
         beta: strength of the KL in the loss (of DPO: its beta).
-        estimator: of the KL in the loss; ``k3-ratio`` is k3 times the importance ratio, both differentiated.
+        estimator: of the KL in the loss; ``k3-ratio`` is k3 times the importance ratio, both differentiated, ``k3-self`` k3 times
+            the policy's ratio to itself, which is 1 and differentiated as well.
+        kl_bound: an estimate of the KL in the loss beyond which a token has no gradient from it; inf for none.
         kl_normaliser: what the KL in the loss is divided by.
         reward_beta: strength of the KL in the reward.
         reward_estimator: of the KL in the reward.
         reward_kl_after: whether it is subtracted after the baseline, not before.
         entropy: strength of the entropy bonus.
+        entropy_normaliser: what the entropy bonus is divided by.
         dead_groups: what happens to groups whose rewards are all equal.
-        masked: of responses that the length limit cut off, whether coefficients are 0 (``numerator``), and whether their tokens
-            are left out of the normaliser as well (``both``).
+        masked: of responses that the length limit cut off, whether coefficients are 0 (``numerator``), whether their tokens are
+            left out of the normaliser as well (``both``), and whether they are not counted as responses either (``left out``).
         whitening: whether credits are, after that (``again``), centred and divided once more over the tokens of the batch.
         interpolation: of distillation: 1 for the reverse KL, 0 for the forward KL, between them Jensen-Shannon's.
         own_share: of distillation: the share of batches whose responses are the policy's own; the others are the teacher's.
@@ -95,11 +99,13 @@ class Training:
     updates: float = 1.0
     beta: float = 0.0
     estimator: str = "k3"
+    kl_bound: float = inf
     kl_normaliser: str = "as the reward"
     reward_beta: float = 0.0
     reward_estimator: str = "k1"
     reward_kl_after: bool = False
     entropy: float = 0.0
+    entropy_normaliser: str = "as the reward"
     dead_groups: str = "kept"
     masked: str = "none"
     whitening: str = "none"
@@ -135,7 +141,7 @@ class Training:
             return "" if 0 <= value <= 1 else "must lie in [0, 1]"
         if name in ("prompts", "std_prompts", "updates", "max_tokens"):
             return "" if value > 0 else "must be > 0"
-        return "" if value >= 0 and (isfinite(value) or "clip" in name) else "must be finite and >= 0"
+        return "" if value >= 0 and (isfinite(value) or "clip" in name or name == "kl_bound") else "must be finite and >= 0"
 
 
 FIELDS = frozenset(field.name for field in fields(Training))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.chain.exact import Solution
+from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
@@ -52,8 +52,9 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
+from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import reward_terms
-from dstheory.objectives.parts import Credit
+from dstheory.objectives.parts import BatchTokens, Credit, Normaliser
 from dstheory.objectives.settings import LARGEST_BATCH
 from dstheory.trainers.training import Training
 
@@ -81,7 +82,7 @@ class AgainstOthers(Credit):
     .. math::
         A_i = \frac{R_i - \bar R_{-i}}{s_{-i} + \epsilon} \text{ if } s_{-i} > 0, \quad A_i = R_i - \bar R_{-i} \text{ else},
 
-    s the standard deviation of a sample. A single other response has none. Source: NeMo-RL 0.6.0, advantage_estimator.py.
+    s the standard deviation of a sample. A single other response has none. Source: NeMo-RL, advantage_estimator.py.
 
     Args:
         epsilon: added to the standard deviation where it is not 0.
@@ -146,7 +147,7 @@ def parts(
 
     Args:
         training: what the configuration says.
-        solution: the chain under the policy: the standard deviation of a batch is taken there.
+        solution: the chain under the policy.
         reference: what KL terms refer to.
         expert: who demonstrates, or teaches.
         sampler: the policy that generated the responses; None for the policy itself.
@@ -173,27 +174,45 @@ def parts(
         case "distill":
             return _taught(training, expert)
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
-    reward, factor = reward_row(training, solution, reference, masked)
+    generated = solution if sampler is None else solve(solution.mdp, sampler)
+    reward, factor = reward_row(training, generated, reference, "both" if masked == "left out" else masked)
+    counted = masked == "left out" and training.normaliser not in ("group-tokens", "batch-tokens")
+    left = 1.0 / _whole(generated) if counted else 1.0
     if training.rewards or training.combine != "before":
         reward = _several(training, reward)
     if sampler is not None:
         reward = _off_policy(training, reward, sampler)
-    found = [Part("reward", reward, factor)]
+    found = [Part("reward", reward, factor * left)]
     if training.beta and masked == "none" and sampler is None:
         own: dict[str, Any] = {}
         if training.kl_normaliser != "as the reward":
             own = {"normaliser": training.kl_normaliser, "group_size": training.group_size, "prompts": training.prompts}
         found.append(Part("KL in the loss", _KL[training.estimator](reference=reference, beta=training.beta, **own)))
     elif training.beta:
-        found.append(Part("KL in the loss", _masked_penalty(training, reward, reference)))
+        found.append(Part("KL in the loss", _masked_penalty(training, reward, reference, stale=sampler is not None), left))
     if training.reward_beta and training.credit != "whitened" and not left_out(training):
         before = "none" if training.reward_kl_after else _BASELINES.get(training.credit, "none")
         penalty = K1Reward(reference=reference, beta=training.reward_beta, kl_baseline=before)  # type: ignore[arg-type]
         found.append(Part("KL in the reward", penalty))
     if training.entropy:
-        found.append(Part("entropy", EntropyBonus(alpha=training.entropy)))
+        bonus = EntropyBonus(alpha=training.entropy)
+        if training.entropy_normaliser == "batch-tokens":
+            bonus = _OverBatch(training.entropy, inherited=(BatchTokens(), Grouping(training.group_size, training.prompts)))
+        found.append(Part("entropy", bonus))
     terms = WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found)).terms
     return [replace(part, objective=term) for part, term in zip(found, terms, strict=True)]
+
+
+class _OverBatch(EntropyBonus):
+    """An entropy bonus that the tokens of the batch divide, whatever divides the reward."""
+
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> _OverBatch:
+        return self
+
+
+def _whole(solution: Solution) -> float:
+    """Return the share of responses that the cap does not cut off: those that do not come to its last turn."""
+    return 1.0 - float((solution.finite_visits[-1] * solution.mdp.prompt_weight).sum())
 
 
 def _several(training: Training, reward: Objective) -> Objective:
@@ -217,6 +236,7 @@ _KL: dict[str, Callable[..., Objective]] = {
     "k2": K2Loss,
     "k3": K3Loss,
     "k3-ratio": partial(K3Loss, corrected_kl=True),
+    "k3-self": partial(K3Loss, corrected_kl=True),
 }
 
 
@@ -244,17 +264,19 @@ def _off_policy(training: Training, reward: Objective, sampler: Policy) -> Objec
     return replace(reward, sampler=sampler, clip_low=t.clip_low, clip_high=t.clip_high, dual_clip=t.dual_clip, ratio_level=level)
 
 
-def _masked_penalty(training: Training, reward: Objective, reference: Policy) -> Objective:
+def _masked_penalty(training: Training, reward: Objective, reference: Policy, *, stale: bool) -> Objective:
     """Return the KL in the loss that truncated responses, or another policy's, pay: the row with its penalty, less that without.
 
     Raises:
         ChainError: an estimator, or a normaliser, that the row's own penalty does not have.
     """
-    if training.estimator not in ("k3", "k3-ratio") or training.kl_normaliser != "as the reward":
-        raise ChainError(f"{training.estimator} in the loss, of whole or of stale responses only, is not modelled")
+    known = ("k3", "k3-ratio") if stale else ("k2", "k3", "k3-ratio", "k3-self")
+    if training.estimator not in known or training.kl_normaliser != "as the reward":
+        name = {"k3-self": "k3 times a ratio that is 1"}.get(training.estimator, training.estimator)
+        raise ChainError(f"{name} in the loss, of whole or of stale responses only, is not modelled")
     if not isinstance(reward, GroupObjective):
         raise ChainError("a KL in the loss of whole or of stale responses only, beside this credit, is not modelled")
-    corrected = training.estimator == "k3-ratio"
+    corrected = training.estimator != "k3"  # on the policy k3 times the ratio has the coefficient of k2
     # The credit drops out of the difference: one without a deviation leaves no rounding of large numbers behind.
     row = replace(reward, reference=reference, beta=training.beta, corrected_kl=corrected)
     return WeightedSum((row, replace(reward, beta=0.0)), (1.0, -1.0))
@@ -291,8 +313,13 @@ def _taught(training: Training, teacher: Policy) -> list[Part]:
     return [part for part in each if part.factor]
 
 
+def _named(training: Training) -> str:
+    """Return the normaliser by a name that holds its constant."""
+    return f"constant:{training.max_tokens:.17g}" if training.normaliser == "constant" else training.normaliser
+
+
 def reward_row(training: Training, solution: Solution, reference: Policy, masked: str) -> tuple[Objective, float]:
-    """Return the reward term, and what it is multiplied by."""
+    """Return the reward term, and what it is multiplied by; ``solution`` is the chain under the policy that generates."""
     size, factor, credit, std = training.group_size, training.factor, training.credit, training.std
     if training.clip == "truncate" and training.truncate_at:
         factor *= min(1.0, training.truncate_at)  # every ratio is 1 on the policy, and truncated there
@@ -307,13 +334,12 @@ def reward_row(training: Training, solution: Solution, reference: Policy, masked
     if credit in ("reward", "batch-mean", "length-baseline"):
         baseline: Any = "opo" if credit == "length-baseline" else 0.0
         if training.normaliser in ("responses", "constant"):
-            factor /= training.max_tokens if training.normaliser == "constant" else 1.0
-            return ReinforceBaseline(baseline=baseline, **more), factor
+            return ReinforceBaseline(baseline=baseline, normalise_by=_named(training), **more), factor
         if training.normaliser == "batch-tokens":  # in large batches a baseline of the prompt changes nothing
             return DAPOBatch(std=False, group_size=inf, prompts=inf, **more), factor
         raise ChainError(f"{credit} with the normaliser {training.normaliser} is not modelled")
     more |= {"group_size": size, "prompts": training.prompts}
-    by = f"constant:{training.max_tokens:.17g}" if training.normaliser == "constant" else training.normaliser
+    by = _named(training)
     if credit == "leave-one-out" and std == "none" and training.dead_groups == "kept":
         more |= {} if by == "responses" else {"normalise_by": by}
         return RLOO(**more), factor

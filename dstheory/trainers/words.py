@@ -25,6 +25,9 @@ _ESTIMATORS = {
     "k3-ratio": ("k3 = ref/pi - 1 + log(pi/ref) times the importance ratio rho, both differentiated",
                  "-beta rho log(pi/ref): reverse KL at every visited state, visits held fixed",
                  "{b} rho log(pi/ref)", r"{b}\,\rho\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
+    "k3-self": ("k3 = ref/pi - 1 + log(pi/ref) times the ratio of pi to itself, which is 1, both differentiated",
+                "-beta log(pi/ref): reverse KL at every visited state, visits held fixed", "{b} log(pi/ref)",
+                r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
 }  # fmt: skip
 
 
@@ -78,6 +81,10 @@ def _weight(t: Training) -> tuple[str, str, str]:
             return words, "rho ", r"\rho\,"
         case "truncate":
             bound = t.truncate_at or 1.0 + t.clip_high
+            if t.clip_low < 1 and not t.truncate_at:
+                least = f"{1.0 - t.clip_low:g}"
+                words, plain = f"{of}, detached and cut at {least} and {bound:g}", f"clip(rho, {least}, {bound:g}) "
+                return words, plain, rf"\mathrm{{clip}}(\rho,{least},{bound:g})\,"
             also = f": {min(1.0, bound):g} on the policy" if bound < 1 else ""
             return f"{of}, detached and cut at {bound:g}{also}", f"min(rho, {bound:g}) ", rf"\min(\rho,{bound:g})\,"
         case _:
@@ -133,12 +140,16 @@ def rows(t: Training) -> list[tuple[str, str]]:
     if t.dead_groups != "kept":
         found.append(("groups", f"those whose rewards are all equal are {t.dead_groups}"))
     if t.masked != "none":
-        also = ", and their tokens are not counted in what is divided by" if t.masked == "both" else ""
+        also = {
+            "both": ", and their tokens are not counted in what is divided by",
+            "left out": ", and neither they nor their tokens are counted in what is divided by",
+        }.get(t.masked, "")
         found.append(("truncated responses", f"coefficient 0{also}; their rewards stay in the group's statistics"))
     if t.beta:
         name, what, _, _ = _ESTIMATORS[t.estimator]
         how = "as the reward is" if t.kl_normaliser == "as the reward" else "by the tokens of the batch"
-        found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}"))
+        none = "" if t.kl_bound == inf else f"; none where the estimate exceeds {t.kl_bound:g}"
+        found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}{none}"))
     if t.reward_beta:
         what = "every token pays for the log-ratio of the whole response, before the baseline"
         if t.reward_kl_after:
@@ -147,7 +158,9 @@ def rows(t: Training) -> list[tuple[str, str]]:
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))
     if t.entropy:
-        found.append(("entropy", f"alpha {t.entropy:g} times the entropy at every visited state, in the loss, visits held fixed"))
+        how = "" if t.entropy_normaliser == "as the reward" else ", divided by the tokens of the batch"
+        what = f"alpha {t.entropy:g} times the entropy at every visited state{how}, in the loss, visits held fixed"
+        found.append(("entropy", what))
     if t.updates > 1:
         found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
     return found
@@ -237,20 +250,23 @@ def _both(t: Training) -> tuple[str, str]:
         tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum\log(\pi/\mathrm{{ref}})}}"
     terms, tex_terms = [f"{weight}{plain}"], [f"{tex_weight}{tex}"]
     own, tex_own = "", ""
-    if t.beta:
-        _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
-        plain, tex = f"- {kl.format(b=f'{t.beta:g}')}", f"-{tex_kl.format(b=f'{t.beta:g}')}"
-        if t.kl_normaliser == "as the reward":
+
+    def add(plain: str, tex: str, normaliser: str) -> None:
+        nonlocal own, tex_own
+        if normaliser == "as the reward":
             terms.append(plain)
             tex_terms.append(tex)
         else:
-            _, under, tex_under = _NORMALISERS[t.kl_normaliser]
-            own, tex_own = f" {plain}/{under}", rf"{tex[0]}\frac{{{tex[1:]}}}{{{tex_under}}}"
+            _, under, tex_under = _NORMALISERS[normaliser]
+            own, tex_own = f"{own} {plain}/{under}", rf"{tex_own}{tex[0]}\frac{{{tex[1:]}}}{{{tex_under}}}"
+
+    if t.beta:
+        _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
+        add(f"- {kl.format(b=f'{t.beta:g}')}", f"-{tex_kl.format(b=f'{t.beta:g}')}", t.kl_normaliser)
     if t.reward_beta and after:
         terms.append(f"- {t.reward_beta:g} log-ratio to go")
         tex_terms.append(rf"-{t.reward_beta:g}\sum_{{s\ge t}}\log\frac{{\pi_s}}{{\mathrm{{ref}}_s}}")
     if t.entropy:
-        terms.append(f"- {t.entropy:g} (log pi + H)")
-        tex_terms.append(f"-{t.entropy:g}(\\log\\pi+H)")
+        add(f"- {t.entropy:g} (log pi + H)", f"-{t.entropy:g}(\\log\\pi+H)", t.entropy_normaliser)
     inside = f"[{' '.join(terms)}]" if len(terms) > 1 or t.reward_beta else terms[0]
     return f"{inside}/{below}{own}", rf"\frac{{{''.join(tex_terms)}}}{{{tex_below}}}{tex_own}"

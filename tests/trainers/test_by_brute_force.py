@@ -313,7 +313,8 @@ PLACED = {
         ("algorithm.use_kl_in_reward=true", f"algorithm.kl_ctrl.kl_coef={STRENGTH}"), "nothing", "batch",
     ),
     "slime:grpo advantage_estimator=reinforce_plus_plus_baseline": (
-        (f"kl_coef={STRENGTH}", "n_samples_per_prompt=2", "calculate_per_token_loss=true"), "own", "batch",
+        (f"kl_coef={STRENGTH}", "n_samples_per_prompt=2", "calculate_per_token_loss=true", "normalize_advantages=true"), "own",
+        "batch",
     ),
     "nemo-rl:grpo grpo.adv_estimator.name=reinforce_plus_plus": (
         ("loss_fn.use_kl_in_reward=true", f"loss_fn.reference_policy_kl_penalty={STRENGTH}",
@@ -364,9 +365,10 @@ def test_a_kl_in_the_reward_before_and_after_the_baseline(dstheory, name: str) -
     [
         ("openrlhf:ppo", ("algo.advantage.estimator=rloo", "rollout.n_samples_per_prompt=2"), "the KL in the reward"),
         ("slime:grpo", ("n_samples_per_prompt=2", "entropy_coef=0.1"), "the entropy bonus"),
-        ("trl:grpo", ("loss_type=grpo", "entropy_coef=0.1"), "entropy_coef, loss_type"),
-        ("openrlhf:ppo", ("algo.advantage.estimator=rloo", "rollout.n_samples_per_prompt=2", "algo.kl.init_coef=0",
-                          "actor.entropy_coef=0.1"), "actor.entropy_coef, actor.loss_agg_mode"),
+        ("trl:grpo", ("loss_type=dapo", "entropy_coef=0.1", "mask_truncated_completions=true"), "the entropy bonus"),
+        ("verl:ppo", ("algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=2",
+                      "actor_rollout_ref.actor.entropy_coeff=0.1",
+                      "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"), "the entropy bonus"),
     ],
 )  # fmt: skip
 def test_what_differs_over_the_length_of_the_response_alone_is_left_out(dstheory, name, settings, key) -> None:

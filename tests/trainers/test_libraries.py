@@ -53,6 +53,10 @@ def test_every_value_makes_a_training_and_an_objective_or_says_what_is_missing(t
     groups = [GROUPS[trainer]] if trainer in GROUPS else []
     if setting == "loss_fn.sequence_level_importance_ratios=true":
         groups.append("loss_fn.token_level_loss=false")  # NeMo-RL takes no other
+    if setting.startswith("advantage_estimator=reinforce_plus_plus"):
+        groups.append("normalize_advantages=true")  # slime takes them with it only
+    if setting == "active_sampling=true":
+        groups.append("filter_zero_std_samples=true")
     if setting == "loss_type=exo_pair":
         groups.append("label_smoothing=0.001")  # TRL takes no 0 there
     t = configuration_of(trainer, settings=(*groups, setting)).training
@@ -89,7 +93,7 @@ def test_every_statement_is_made_by_some_training() -> None:
 def _trainings() -> list[Training]:
     found = [Training(method=m, beta=0.1) for m in ("sft", "dft", "dpo", "distill")]
     for normaliser in ("responses", "response-tokens", "group-tokens", "batch-tokens", "constant"):
-        for estimator in ("k1", "k2", "k3", "k3-ratio"):
+        for estimator in ("k1", "k2", "k3", "k3-ratio", "k3-self"):
             found.append(Training(normaliser=normaliser, beta=0.1, estimator=estimator))
         for std, size in (("group", 8), ("group", 2), ("none", 8)):
             found.append(Training(normaliser=normaliser, std=std, group_size=size, epsilon=1e-4))

@@ -20,6 +20,8 @@ OTHERWISE = {
     ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0.04"): ["use_bias_correction_kl is true in 1.16.0"],
     ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0"): [],
     ("trl:rloo",): ["these keys are of 0.22.0"], ("trl:rloo", "beta=0.1"): [],
+    ("nemo-rl:grpo",): ["the KL in the loss is multiplied by a ratio that is differentiated from 0.7.0 on"],
+    ("nemo-rl:grpo", "loss_fn.reference_policy_kl_penalty=0"): [],
     ("trl:dpo", "label_smoothing=0.1"): ["before 0.29.0 label_smoothing smoothed"], ("trl:dpo",): [],
     ("verl:ppo",): ["before 0.4.0 there was no algorithm.use_kl_in_reward", "entropy_coeff is 0 from", "token-mean is over"],
     ("verl:ppo", "actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.entropy_coeff=0",

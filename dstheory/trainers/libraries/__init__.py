@@ -110,6 +110,7 @@ class Trainer:
         patches: what other packages change.
         strange: first parts of keys that only other trainers of the library have.
         flat: the version before which keys had no sections, "" where there is none.
+        stale: those of the programs that train on responses of the policy before the last update.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Trainer:
     patches: tuple[Patch, ...] = ()
     strange: tuple[str, ...] = ()
     flat: str = ""
+    stale: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -151,7 +153,7 @@ def _parsed(text: str, source: str) -> list[Trainer]:
 
 
 def _trainer(name: str, one: Mapping[str, Any], table: Mapping[str, Any], where: str) -> Trainer:
-    _check(one, ("name", "programs", "start", "keys", "beside", "rules", "uses", "patches"), where)
+    _check(one, ("name", "programs", "start", "keys", "beside", "rules", "uses", "patches", "stale"), where)
     specs = {key: spec for group in one.get("uses", []) for key, spec in table["keys"][group].items()} | one.get("keys", {})
     keys = {key: _key(key, spec, where) for key, spec in specs.items()}
     rules = [_made(KeyRule, spec, f"{where}: a rule") for spec in one.get("rules", [])]
@@ -162,7 +164,7 @@ def _trainer(name: str, one: Mapping[str, Any], table: Mapping[str, Any], where:
         one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), tuple(rules),
         tuple(table.get("further", [])), tuple(table.get("shipped", [])),
         tuple(_made(Patch, spec, f"{where}: a patch") for spec in one.get("patches", [])), tuple(table.get("strange", [])),
-        table.get("flat", ""),
+        table.get("flat", ""), tuple(one.get("stale", [])),
     )  # fmt: skip
 
 
