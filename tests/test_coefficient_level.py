@@ -227,7 +227,6 @@ def test_an_infinite_log_ratio_is_no_balance() -> None:
             coefficient_level(objective, solve(TwoStageMDP.minimal(), HERE))
 
 
-
 # ---------------------------------------------------------------------- the coefficient level of made-up rules
 
 
@@ -270,7 +269,6 @@ def test_the_witness_is_the_shortest_trajectory_that_differs() -> None:
     assert not level.balanced
     assert "7" in level.witness
     assert "resample" in level.witness
-
 
 
 def test_a_penalty_that_is_zero_is_not_unbalanced_by_rounding() -> None:
@@ -330,7 +328,7 @@ def test_coefficients_of_runs_are_those_of_each_run(name: str) -> None:
     policies, t = several(case), enumerate_trajectories(case.mdp, case.policy)
     settings = {"reference": case.reference, "demonstrations": ExpertChain(case.expert), "length_weight": 0.7, "beta": 0.3}
     objective = build(name, settings)
-    found = objective.together(solve(case.mdp, stacked(policies)), t)
+    found = objective.coefficients_of_runs(solve(case.mdp, stacked(policies)), t)
     assert found is not None
     for i, policy in enumerate(policies):
         for all_runs, one in zip(found, objective.coefficients(solve(case.mdp, policy), t), strict=True):
@@ -347,12 +345,12 @@ def test_impossible_actions_and_a_subclass_are_looked_at_one_by_one() -> None:
             c_s, c_d = super().coefficients(solution, trajectories)
             return c_s, 0.5 * c_d
 
-    assert Halved().together(solution, t) is None
+    assert Halved().coefficients_of_runs(solution, t) is None
     halved = coefficient_levels(Halved(), case.mdp, several(case))
     assert halved[0].tolist() == [0, 0, 0]
     certain = Policy.from_probabilities([[0.5, 0.5]], [[1.0, 0.5]])
     mdp, policies = TwoStageMDP.minimal(max_turns=2), [HERE, THERE]
-    assert ReverseKLDirect(certain).together(solve(mdp, stacked(policies)), enumerate_trajectories(mdp, HERE)) is None
+    assert ReverseKLDirect(certain).coefficients_of_runs(solve(mdp, stacked(policies)), enumerate_trajectories(mdp, HERE)) is None
     with pytest.raises(InfiniteDivergenceError, match="under the reference"):
         coefficient_levels(ReverseKLDirect(certain), mdp, policies)
     levels = coefficient_levels(Reinforce(), mdp, [certain, Policy.from_probabilities([[0.5, 0.5]], [[0.5, 0.5]])])

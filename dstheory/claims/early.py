@@ -74,7 +74,8 @@ class Note(NamedTuple):
 _notes: dict[str, dict[Note, None]] = {}
 """By the module of the file of claims that ran."""
 _running: list[str | None] = [None]
-_inside: dict[CodeType, bool | None] = {}
+_inside: dict[int, tuple[CodeType, bool | None]] = {}
+"""By where code lies, which is held so that it stays there: Python forms the hash of code anew each time."""
 
 
 def watched_file() -> str | None:
@@ -206,11 +207,12 @@ def _top(frame: FrameType) -> str:
 
 def _is_inside(frame: FrameType) -> bool | None:
     """Whether code is SymPy's or this package's; None for that of Python's library, which acts for whoever calls it."""
-    code = frame.f_code
-    if code not in _inside:
+    known = _inside.get(id(frame.f_code))
+    if known is None:
         top = _top(frame)
-        _inside[code] = top in ("sympy", "mpmath", "dstheory") or (None if top in sys.stdlib_module_names else False)
-    return _inside[code]
+        inside = top in ("sympy", "mpmath", "dstheory") or (None if top in sys.stdlib_module_names else False)
+        known = _inside[id(frame.f_code)] = frame.f_code, inside
+    return known[1]
 
 
 def _operation(frame: FrameType) -> tuple[str, bool]:

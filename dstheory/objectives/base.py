@@ -79,7 +79,7 @@ class Objective(ABC):
         """
         super().__init_subclass__(**rest)
         if nearest(cls, "centred", "mass") == "mass":
-            cls.centred = _as_mass(cls.mass)  # type: ignore[assignment, method-assign]
+            cls.centred = _as_mass(cls)  # type: ignore[assignment, method-assign]
         if nearest(cls, "coefficients_of_runs", "coefficients") == "coefficients":
             cls.coefficients_of_runs = _run_by_run  # type: ignore[method-assign]
 
@@ -307,12 +307,12 @@ def _alone(kind: type[Objective], one: frozenset[str], other: frozenset[str]) ->
     return next((f"{name} overrides {min(own & one)}" for name, own in overridden(kind, other) if own & one), "")
 
 
-def _as_mass(mass: Callable[[Any, Solution], CoefficientMass]) -> Callable[[Any, Solution], CoefficientMass]:
-    """Return the method ``centred`` of a class that overrides the mass alone."""
+def _as_mass(kind: type[Objective]) -> Callable[[Any, Solution], CoefficientMass]:
+    """Return the method ``centred`` of a class that overrides the mass alone; ``mass`` is that of the class when it is asked."""
 
     def centred(self: Objective, solution: Solution) -> CoefficientMass:
         """Return the mass."""
-        return mass(self, solution)
+        return kind.mass(self, solution)
 
     centred.follows = "mass"  # type: ignore[attr-defined]
     return centred

@@ -354,14 +354,14 @@ def test_what_is_refused_side_by_side_is_computed_alone(objective: str, grid: An
 
 def test_a_fault_of_settings_side_by_side_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """They were computed one by one instead, slowly and without a word, whatever the fault."""
-    real = Reinforce.mass
+    real = Reinforce.centred
 
     def faulty(self: Reinforce, solution: Any) -> Any:
         if solution.policy.runs:
             raise ValueError("operands could not be broadcast together")
         return real(self, solution)
 
-    monkeypatch.setattr(Reinforce, "mass", faulty)
+    monkeypatch.setattr(Reinforce, "centred", faulty)
     with pytest.raises(ValueError, match="operands could not be broadcast together"):
         sweep({"p": [0.2, 0.3]}, of="simulate", objectives=["reinforce"], steps=1)
 
