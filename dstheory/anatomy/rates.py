@@ -299,7 +299,7 @@ class ProblemCounts:
             whole = float(self.times @ n)
             if whole == 0:
                 return 0.0
-            parts.append(_left_out(s - (self.times @ s) / whole * n, n, whole))
+            parts.append(left_out(s - (self.times @ s) / whole * n, n, whole))
             used |= n > 0
         units = int(self.times[used].sum())
         return float(self.times @ (parts[0] * parts[1])) * (units - 1) / units
@@ -435,7 +435,7 @@ def _distinct(rows: Ints) -> tuple[Ints, Ints]:
     return first, times
 
 
-def _left_out(rest: Floats, trials: Floats | Ints, whole: float) -> Floats:
+def left_out(rest: Floats, trials: Floats | Ints, whole: float) -> Floats:
     """Return by how much a rate falls without one problem, (G,); 0 without the only one that has trials."""
     others = whole - trials
     return np.divide(rest, others, out=np.zeros(len(rest)), where=others > 1e-12 * whole)
@@ -656,7 +656,7 @@ def over_problems(values: Floats, problem: Ints, samples: float, level: float, w
     weight = np.ones(len(values)) if weights is None else weights
     count, sums, total = np.bincount(unit, weights=weight), np.bincount(unit, weights=weight * values), float(weight.sum())
     units, rate = len(count), float(np.clip(sums.sum() / total, 0.0, 1.0))
-    moved, whole = _left_out(sums - rate * count, count, total), bool((values == values.round()).all())
+    moved, whole = left_out(sums - rate * count, count, total), bool((values == values.round()).all())
     variance = (units - 1) / units * float(moved @ moved)
     return wilson_over(rate, variance, sums, count, np.ones(units, dtype=np.int64), samples, level, counts=whole)
 
