@@ -246,9 +246,10 @@ class Layout:
         number, key = next(found, (0, ""))
         if key:
             taken = self.format.title if self.format is not None else "one attempt per record"
+            option = f"--format {self.format.name}" if self.format is not None else f"--reader {self.reader}"
             raise RecordError(
                 f"{file}: {unit} {number} has {key}, and the first records, by which the file was taken for {taken}, have "
-                f"not: say how all are to be read, --reader NAME or --format NAME (--reader {self.reader} passes over {key})"
+                f"not: say how all are to be read, --reader, --format or --field ({option} passes over {key})"
             )
 
     def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
@@ -397,12 +398,29 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
     if not (request.format or request.turns) and request.reader == "auto":
         others = [getattr(own, part) for part in (*_KINDS.values(), "decision", "round")] if found.reader == "rollouts" else ()
         none = chosen.without if chosen is not None else [at for at in others if not any(map(Place.of(at).holds, objects))]
-        found = replace(found, without=tuple(none))
+        found = replace(found, without=(*none, *_passed_over(found, chosen, given, objects)))
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):
             raise RecordError(f"{file}: no record has {given[part]}, named as its {part}: they have {keys_of(objects[0])}")
     return found
+
+
+def _passed_over(found: Layout, chosen: Format | None, given: Mapping[str, str], objects: Sequence[Any]) -> list[str]:
+    """Return the places that would have been taken, had one of the first records held them."""
+    if chosen is None:
+        parts = {"problem": (*_problem_keys(), found.names.id)} if found.reader == "rollouts" else {}
+    else:
+        watched = {"rollouts": ("problem", "correct"), "table": ("id", "problem", "round", "correct", "decision")}
+        parts = {part: chosen.fields.get(part, ()) for part in watched.get(found.reader, ("problem",))}
+    out: list[str] = []
+    for part, places in parts.items():
+        taken = getattr(found.names, part)
+        if part not in given:
+            first = part != "correct" and taken in places and _has(found.names, part, objects)  # else all places count
+            before = places[: places.index(taken)] if first else places
+            out += [at for at in before if "*" not in at and at != taken and not any(map(Place.of(at).holds, objects))]
+    return out
 
 
 def _with_cap(names: FieldNames, objects: Sequence[Any], given: Mapping[str, str]) -> FieldNames:

@@ -82,6 +82,29 @@ def test_later_records_of_another_kind_are_refused(tmp_path: Path, later: Record
     assert read_log(_file(tmp_path, good), reader="rollouts").episodes.one_shot
 
 
+@pytest.mark.parametrize(("first", "later"), [
+    ({"id": 1, "correct": True}, {"problem": "p"}), ({"id": 1, "correct": True}, {"passed": False}),
+    ({"input": "a", "output": "b", "score": 1.0}, {"acc": False}),
+    ({"problem_id": 1, "turn": 1, "correct": True}, {"signal": "stop"}),
+])  # fmt: skip
+def test_later_keys_that_would_have_been_taken_are_refused(tmp_path: Path, first: dict[str, Any], later: dict[str, Any]) -> None:
+    """What named the problem, and what was right, was what the first records had."""
+    (key,) = later
+    records = [{**first, **({"problem_id": i} if "turn" in first else {})} for i in range(HEAD + 2)] + [{**first, **later}]
+    with pytest.raises(RecordError, match=rf"line {HEAD + 3} has {key}, and the first records, .* passes over {key}"):
+        read_log(_file(tmp_path, records))
+    one = recognise(records[:HEAD])
+    assert one is not None
+    assert read_log(_file(tmp_path, records), format=one.name).reading.records >= HEAD + 2
+
+
+def test_a_later_name_of_problems_in_a_file_of_no_format_is_refused(tmp_path: Path) -> None:
+    records = [{"id": i, "ok": True} for i in range(HEAD + 5)] + [{"id": 0, "problem_id": "p", "ok": True}]
+    with pytest.raises(RecordError, match=rf"line {HEAD + 6} has problem_id, .* passes over problem_id"):
+        read_log(_file(tmp_path, records), fields={"correct": "ok"})
+    assert read_log(_file(tmp_path, records), fields={"correct": "ok", "problem": "id"}).episodes.n_problems == HEAD + 5
+
+
 def test_later_decisions_in_a_file_of_no_format_are_refused(tmp_path: Path) -> None:
     records = [{"id": i, "ok": True} for i in range(HEAD + 5)] + [{"id": 0, "ok": True, "decision": "stop"}]
     with pytest.raises(RecordError, match=rf"line {HEAD + 6} has decision, .* taken for one attempt per record"):
