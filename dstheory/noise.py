@@ -618,6 +618,6 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
 def _by_prompt(objective: ReinforceBaseline, under: Solution, outcome: ResponseReward) -> Floats:
     """Return R - b of a response of each value and prompt, (1, V, X): a baseline that depends on the prompt."""
     credit = objective.less_baseline(under, outcome)
-    values: Sequence[float] = (0.0, 1.0) if outcome.values is not None else outcome.levels or ()
+    values: Sequence[float] = (0.0, 1.0) if outcome.values is not None else outcome.levels or (0.0,)  # many are refused later
     otherwise = 0.0 if credit.otherwise is None else credit.otherwise[0]
     return np.stack([credit.constant[0] + credit.slope[0] * v + otherwise * (1.0 - v) for v in values])[None]

@@ -278,8 +278,10 @@ def test_what_is_not_exact_is_refused_by_name(objective, message: str) -> None:
 
 
 def test_discounted_returns_and_large_tables_are_refused() -> None:
-    with pytest.raises(ChainError, match="rewards take many values"):
-        signal(Reinforce(), solve(MDP.replace(gamma=0.9), HERE))
+    discounted = MDP.replace(gamma=0.9, reward_stop=np.linspace(0.1, 1.0, MDP.correct.size).reshape(MDP.shape))
+    for objective in (Reinforce(), ReinforceBaseline(outcome="return"), RLOO(outcome="return")):
+        with pytest.raises(ChainError, match="rewards take many values"):
+            signal(objective, solve(discounted, HERE))
     with pytest.raises(ChainError, match="no group is ever mixed"):
         signal(DAPO(), solve(TwoStageMDP.minimal(gamma=1.0), Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]])))
     many = solve(MDP, HERE.with_parameters(tuple(np.stack([b, b]) for b in HERE.parameters)))

@@ -22,7 +22,7 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, numbers_only
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.compositions import log_chances, representatives
 from dstheory.objectives.expectation.denominators import on_lengths
@@ -255,8 +255,10 @@ class GroupObjective(ResponseObjective):
         """Return a sum of credits, each over the deviation of its reward in a large batch, as one of credits without deviation.
 
         Raises:
-            ChainError: a batch of few prompts, whose deviations are no functions of one group.
+            ChainError: a batch of few prompts, whose deviations are no functions of one group, or several runs.
         """
+        if under.policy.runs or under.mdp.runs:
+            raise OneRunError("credits of several rewards over the deviations of a batch are those of one run: pick one")
         if self.grouping.prompts != inf:
             raise ChainError(
                 f"{self.name}: std='batch' with combine={self.combine!r} has a closed form in large batches only: "

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from objectives.test_groups import HERE, MDP, OLD, WRONG, Response, responses
 
-from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve, train
 from dstheory.errors import ChainError
 from dstheory.noise import signal
 from dstheory.objectives import (
@@ -445,6 +445,8 @@ def test_several_credits_over_the_deviations_of_a_large_batch_are_credits_withou
     for stage in ("sample", "decide"):
         found, expected = (getattr(each.gradient(s), stage) for each in (o, plain))
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-15)
+    after = train(PAID, HERE, o, steps=1).policy.parameters[1]  # as one run of many
+    np.testing.assert_allclose(after, HERE.stop_logits + 0.1 * o.gradient(s).decide, rtol=1e-14)
     few = replace(o, prompts=2)
     if sampler is not None or combine == "after-batch":
         with pytest.raises(ChainError, match=rf"^grpo: std='batch' with combine='{combine}' has a closed form in large batches"):
