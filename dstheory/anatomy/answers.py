@@ -68,6 +68,7 @@ _DIFFERS = 0.05  # a p-value of the test that b is the same for all problems, fr
 _FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
 MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the model
 GAIN = "gain over the first answer"  # of what is realised
+B_DIFFERS = "b differs between problems"  # how the caution of perfect decisions begins where a test says so
 _UNKNOWN = "unknown"
 _NOBODY = "nobody decided whether to go on"
 _OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
@@ -493,7 +494,7 @@ def perfect(episodes: Episodes, attempts: int, table: ProblemCounts, *, level: f
         return Estimate.missing(f"{why}: too few to judge it", level=level)
     alike = "is taken as the same for all"
     if (chance := fit_rate(table, "b").p_value) < _DIFFERS:
-        return replace(found, caution=f"b differs between problems (likelihood ratio, p = {chance:.2g}), and {alike}")
+        return replace(found, caution=f"{B_DIFFERS} (likelihood ratio, p = {chance:.2g}), and {alike}")
     z = _more_at_easy(episodes, attempts)
     if (chance := math.erfc(abs(z) / math.sqrt(2))) < _DIFFERS:
         which = "easy" if z > 0 else "hard"

@@ -72,6 +72,30 @@ def test_where_decisions_differ_between_problems_it_is_said_what_tests_of_rounds
         assert row[2].endswith(f"; problems that differ in {name} do this by themselves")
 
 
+def test_that_a_test_rejects_one_b_is_said_where_one_does() -> None:
+    """One b, and few problems that are ever right: such logs have a star for that, and it was said that a test rejects one b."""
+    rng, starred = np.random.default_rng(2), 0
+    for _ in range(8):
+        chances = np.where(np.arange(20) < 4, rng.random(20), 0.0)
+        rows: list[tuple[str, list[tuple[bool, str | None]]]] = []
+        for i, p in enumerate(chances.tolist()):
+            for _ in range(1 + i % 8):
+                right = (rng.random(3) < p).tolist()
+                on = (rng.random(2) < np.where(right[:2], 0.1, 0.8)).tolist()
+                last = 0 if not on[0] else 1 if not on[1] else 2
+                steps: list[tuple[bool, str | None]] = [(one, "resample") for one in right[:last]]
+                rows.append((f"q{i}", [*steps, (right[last], "stop" if last < 2 else None)]))
+        found = survey(Episodes.record(rows, cap=3, fields={"task": ["t"] * len(rows)}))
+        (group,) = found.groups
+        perfect, said = group.total.perfect, " ".join(conclusions(found)[1].sentences)
+        rejected = any(test.rejected() for test in group.checks if test.name == "b over problems")
+        assert ("which a test rejects" in said) == (rejected or "b differs" in perfect.caution)
+        if perfect.caution and not rejected:
+            assert perfect.caution in said
+            starred += 1
+    assert starred >= 4
+
+
 def test_decisions_that_help_are_mostly_said_to() -> None:
     """By the answers to each problem; the difference from first answers alone is sure in two of three such logs."""
     rng = np.random.default_rng(8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dstheory.anatomy.answers import ASSUMED, GAIN, MODEL
+from dstheory.anatomy.answers import ASSUMED, B_DIFFERS, GAIN, MODEL
 from dstheory.anatomy.model_checks import ASSUMPTIONS
 from dstheory.cli.anatomy.document import number, odds, too_few
 from dstheory.texts import counted
@@ -226,11 +226,14 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
         )
         sentences += _starred(total.rates.a, total.rates.b)
         if total.perfect.value is not None:
-            unlike = any(test.name == "b over problems" and test.rejected() for test in group.checks) or total.perfect.caution
+            unlike = total.perfect.caution.startswith(B_DIFFERS) or any(
+                test.name == "b over problems" and test.rejected() for test in group.checks
+            )
             sentences.append(
                 f"Perfect decisions about the same answers would be right in {total.perfect.text()}, if b is the same for all "
                 f"problems{', which a test rejects: it may be far off' if unlike else ''}."
             )
+            sentences += [said for said in _starred(total.perfect) if not unlike and said not in sentences]
     return Conclusion(f"{of}What to do?", short, tuple(sentences))
 
 
