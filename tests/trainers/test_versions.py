@@ -19,6 +19,8 @@ OTHERWISE = {
     ("trl:grpo",): ["loss_type is dapo from 0.22.0", "beta is 0 from 0.19.0", "temperature is 1 from 0.18.0"],
     ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0.04"): ["use_bias_correction_kl is true in 1.16.0"],
     ("trl:grpo", "loss_type=grpo", "temperature=1", "beta=0"): [],
+    ("trl:grpo", "loss_type=dr_grpo", "temperature=1", "beta=0"): ["max_completion_length, which dr_grpo divides by, is 512"],
+    ("trl:grpo", "loss_type=dr_grpo", "temperature=1", "beta=0", "max_completion_length=256"): [],
     ("trl:rloo",): ["these keys are of 0.22.0"], ("trl:rloo", "beta=0.1"): [],
     ("nemo-rl:grpo",): ["the KL in the loss is multiplied by a ratio that is differentiated from 0.7.0 on"],
     ("nemo-rl:grpo", "loss_fn.reference_policy_kl_penalty=0"): [],

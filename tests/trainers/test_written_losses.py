@@ -16,6 +16,7 @@ from trainers.written import LATER, LENGTHS, REFERENCE, SAMPLER, WEIGHTS, World
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.trainers import configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
+from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of
 
@@ -172,6 +173,13 @@ def test_nemo_rl_leaves_truncated_responses_out_of_the_number_of_responses() -> 
         assert lack.what.endswith(f"it may be off by up to about one part in {prompts * size}, the number of responses")
         exact = ON.gradient(partial(written.nemo, tokens=False, masked=True), prompts, size)
         assert np.abs(shown(few.training, ON) - exact).max() < np.abs(exact).max() / (prompts * size)
+
+
+def test_the_noise_of_a_mean_over_those_that_are_left_is_not_that_of_a_fixed_number(dstheory) -> None:
+    settings = ("grpo.overlong_filtering=true", "loss_fn.reference_policy_kl_penalty=0", "--max-turns", 3)
+    ran = dstheory("signal", "nemo-rl:grpo", "loss_fn.token_level_loss=false", *settings)
+    assert ran.code == 1
+    assert "the number of responses that are left divides them" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -354,3 +362,40 @@ def test_an_entropy_bonus_over_the_tokens_of_the_batch_whatever_divides_the_rewa
         assert found.entropy_normaliser == "batch-tokens"
         without = Training(**{**found.__dict__, "entropy": 0.0})
         assert shown(found, ON) - shown(without, ON) == pytest.approx(there, rel=1e-6), (trainer, with_it)
+
+
+D4 = {
+    "k1": ((f"{ACTOR}kl_loss_type=kl",), lambda x, r: 0.0 * x),
+    "k2": ((f"{ACTOR}kl_loss_type=mse",), lambda x, r: x * (1 - x) * (np.log(x / r) - np.log((1 - x) / (1 - r)))),
+    "k3": ((f"{ACTOR}kl_loss_type=low_var_kl",), lambda x, r: x - r),
+}
+
+
+@pytest.mark.parametrize(("mode", "below"), [("seq-mean-token-sum", 1.0), ("seq-mean-token-sum-norm", 512.0)])
+@pytest.mark.parametrize("kind", D4)
+def test_where_a_kl_is_said_to_have_the_gradient_of_an_exact_one_it_has_it(kind: str, mode: str, below: float) -> None:
+    """D4 asks that all answers of a prompt weigh the same. They do where it is said, whatever their lengths."""
+    settings, slope = D4[kind]
+    own = ("algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=3", f"{ACTOR}loss_agg_mode={mode}")
+    found = configuration_of("verl:ppo", settings=(*own, *settings, f"{ACTOR}use_kl_loss=true", f"{ACTOR}kl_loss_coef=0.05"))
+    (said,) = [text for claim, text in statements(found.training) if claim == "D4"]
+    assert said.endswith("here all answers of a prompt weigh the same.")
+    without = Training(**{**found.training.__dict__, "beta": 0.0})
+    x, r = (1.0 / (1.0 + np.exp(-logits)) for logits in (SAMPLER, REFERENCE))
+    p, a, b = x.T
+    attempts = 1.0 + p * (1 - a) + (1 - p) * b  # the second one has no decision
+    visits = np.array(WEIGHTS)[:, None] * np.stack([attempts, p, 1 - p], axis=1)
+    expected = -0.05 * visits * slope(x, r) / below
+    penalty = shown(found.training, ON) - shown(without, ON)
+    assert penalty == pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+def test_d4_is_not_said_where_lengths_divide_or_responses_are_left_out() -> None:
+    for more in (
+        {"normaliser": "response-tokens"},
+        {"normaliser": "batch-tokens"},
+        {"masked": "left out"},
+        {"dead_groups": "left out"},
+    ):
+        training = Training(**{"beta": 0.1, "estimator": "k2", "normaliser": "responses", **more})
+        assert "D4" not in {claim for claim, _ in statements(training)}, more
