@@ -98,7 +98,8 @@ def test_rows_that_are_attempts_have_names_of_single_precision_too(tmp_path: Pat
             "correct": [False, False, True], "task": _single(0.3, 0.4, 0.3)}  # fmt: skip
     frame = pd.DataFrame({name: np.array(cells) for name, cells in rows.items()})
     assert frame["task"].dtype == np.float32
-    for found in (read_log(_of_columns(tmp_path, **rows)).episodes, from_frame(frame).episodes):
+    named = frame.astype({"task": "category"})
+    for found in (read_log(_of_columns(tmp_path, **rows)).episodes, from_frame(frame).episodes, from_frame(named).episodes):
         assert found.problem_ids == ("0.1", "0.2")
         assert found.fields["task"].names == ("0.3", "0.4")
 
