@@ -14,6 +14,7 @@ from trainers import written
 from trainers.written import LATER, LENGTHS, REFERENCE, SAMPLER, WEIGHTS, World
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.errors import DSTheoryError
 from dstheory.trainers import configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
 from dstheory.trainers.statements import statements
@@ -242,6 +243,23 @@ def test_on_the_responses_of_an_earlier_policy(what) -> None:
     assert_same(what[0], what[1:], loss, OFF, **more)
 
 
+@pytest.mark.parametrize("more", [(), ("loss_type=grpo",), ("mask_truncated_completions=true",)], ids=" ".join)
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_kl_in_the_loss_on_the_responses_of_an_earlier_policy(bias: bool, more) -> None:
+    """A KL is that of the token that decides an answer, and so is its ratio; the reward's, spread evenly, are left out."""
+    loss = {"loss": "grpo" if more == ("loss_type=grpo",) else "dapo", "masked": more == ("mask_truncated_completions=true",)}
+    settings = ("num_generations=3", "beta=0.4", f"use_bias_correction_kl={str(bias).lower()}", *more)
+    with_it = configuration_of("trl:grpo", settings=settings, prompts=1).training
+    without = Training(**{**with_it.__dict__, "beta": 0.0})
+    world = World(LATER)
+
+    def penalty(b: written.Batches):
+        return written.trl(b, beta=0.4, bias=bias, **loss) - written.trl(b, **loss)
+
+    there = world.gradient(penalty, 1, 3)
+    assert shown(with_it, world) - shown(without, world) == pytest.approx(there, rel=1e-6, abs=1e-7 * np.abs(there).max())
+
+
 def test_the_deviation_of_a_large_batch_is_that_of_whoever_generated_it() -> None:
     settings = ("scale_rewards=batch", "loss_type=dr_grpo", "num_generations=3")
     p, a, b = (1.0 / (1.0 + np.exp(-SAMPLER))).T
@@ -399,3 +417,16 @@ def test_d4_is_not_said_where_lengths_divide_or_responses_are_left_out() -> None
     ):
         training = Training(**{"beta": 0.1, "estimator": "k2", "normaliser": "responses", **more})
         assert "D4" not in {claim for claim, _ in statements(training)}, more
+
+
+@pytest.mark.parametrize("what", [
+    ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.token_level_loss=false"),
+    ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.disable_ppo_ratio=true"),
+    ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.ratio_clip_c=3"),
+    ("open-instruct:grpo", "num_samples_per_prompt_rollout=1"),
+    ("open-instruct:grpo", "active_sampling=true", "filter_zero_std_samples=false"),
+    ("slime:grpo", "advantage_estimator=reinforce_plus_plus_baseline", "n_samples_per_prompt=8"),
+], ids=" ".join)  # fmt: skip
+def test_what_the_library_does_not_start_with_is_refused(what) -> None:
+    with pytest.raises(DSTheoryError, match=f"^the command line: {what[1].split('=')[0]}"):
+        configuration_of(what[0], settings=what[1:])
