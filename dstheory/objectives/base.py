@@ -76,8 +76,17 @@ class Objective(ABC):
         """Take away what stands beside a mass, or beside a rule, that a class overrides: it would be that of another one.
 
         A child of that class may then change both through ``super()``, each once.
+
+        Raises:
+            ChainError: a class overrides what is computed from the mass, which sums and others compute for themselves.
         """
         super().__init_subclass__(**rest)
+        for name in ("ascent", "gradient", "value_and_gradient", "ascent_and_magnitude"):
+            if getattr(cls, name) is not getattr(Objective, name):
+                raise ChainError(
+                    f"{cls.__name__} overrides {name}, which is computed from the mass, in sums from those of all terms: "
+                    "override mass instead, and coefficients with it"
+                )
         if nearest(cls, "centred", "mass") == "mass":
             cls.centred = _as_mass(cls)  # type: ignore[assignment, method-assign]
         if nearest(cls, "coefficients_of_runs", "coefficients") == "coefficients":
@@ -247,7 +256,7 @@ class Objective(ABC):
         """Return both, of one mass where both come from it: it is what takes the time."""
         kind = type(self)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
-            if applies(solution) or kind.ascent is not Objective.ascent or kind.magnitude is not Objective.magnitude:
+            if applies(solution) or kind.magnitude is not Objective.magnitude:
                 return self.ascent(solution), self.magnitude(solution)
             mass = self._closest(solution)
             return mass.gradient(solution.policy), _sizes(mass, solution)

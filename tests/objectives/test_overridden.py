@@ -31,7 +31,8 @@ from dstheory.objectives.responses import Term
 from dstheory.objectives.weights import TokenWeight
 
 # What asks for all the rest, and what says itself what the compiled loop is given.
-ABOVE = {"gradient", "ascent", "value_and_gradient", "_fused", "as_compiled", "known_terms", "fused_terms", "_in_one_pass"}
+ABOVE = {"gradient", "ascent", "value_and_gradient", "ascent_and_magnitude",
+         "_fused", "as_compiled", "known_terms", "fused_terms", "_in_one_pass"}  # fmt: skip
 
 
 def hooks(kind: type[Objective]) -> Iterator[str]:
@@ -303,6 +304,15 @@ def test_batches_do_not_ask_for_the_expectation(base: type, hook: str) -> None:
     own = overriding(base(here) if base is DPO else base(group_size=2), hook)
     with pytest.raises(ChainError, match=f"^Own overrides {hook}, which a sampled batch does not ask for: use gradient"):
         sampled_gradient(own, solve(TwoStageMDP.minimal(), here), batches=2, rng=0)
+
+
+@pytest.mark.parametrize("hook", ["gradient", "ascent", "value_and_gradient", "ascent_and_magnitude"])
+def test_what_is_computed_from_the_mass_is_not_overridden(hook: str) -> None:
+    """A sum would not ask for it, and of two of them one asks for the other."""
+    said = {hook: lambda self, solution: getattr(super(Reinforce, self), hook)(solution)}
+    for bases, own in (((Reinforce,), said), ((type("Mixin", (), said), Reinforce), {})):
+        with pytest.raises(ChainError, match=rf"^Own overrides {hook}, which is computed from .*: override mass instead"):
+            type("Own", bases, own)
 
 
 def test_what_says_its_own_terms_is_believed() -> None:
