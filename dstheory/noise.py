@@ -32,8 +32,9 @@ Source: derived here; the score as a moment of the chain in :mod:`dstheory.objec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import inf
 
 import numpy as np
@@ -168,6 +169,12 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
     dead = batch.dead() if batch.groups.group_size > 1 else float("nan")
     information = fisher_information(solution)
     sizes = _sizes(solution.policy, information, mean, variance, matrix)
+
+    @cache  # stages and metrics look for their batches among the same ones
+    def sizes_of(groups: float) -> _Sizes:
+        moments = replace(batch, groups=replace(batch.groups, prompts=groups)).moments(solution.policy.features is not None)
+        return _sizes(solution.policy, information, *moments)
+
     return Signal(
         objective=objective.name,
         group_size=int(batch.groups.group_size),
@@ -175,8 +182,8 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
         expected=_stages(mean, solution.policy),
         variance=_stages(variance, solution.policy),
         dead=dead,
-        sample=_stage(batch, information, sizes, 0),
-        decide=_stage(batch, information, sizes, 1),
+        sample=_stage(batch, sizes_of, sizes, 0),
+        decide=_stage(batch, sizes_of, sizes, 1),
         covariance=matrix if covariance else None,
     )
 
@@ -213,28 +220,26 @@ def _sizes(policy: Policy, information: FisherInformation, mean: Floats, varianc
     return [tuple((one, max(other, 0.0)) for one, other in stage) for stage in out]  # type: ignore[misc]
 
 
-def _stage(batch: _Batch, information: FisherInformation, sizes: _Sizes, stage: int) -> StageSignal:
+def _stage(batch: _Batch, sizes_of: Callable[[float], _Sizes], sizes: _Sizes, stage: int) -> StageSignal:
     prompts = batch.groups.prompts * batch.parts
     plain, natural = sizes[stage]
     groups = [prompts * noise / size if noise * prompts < _MOST_GROUPS * size else inf for size, noise in (plain, natural)]
     if (batch.by_tokens or batch.deviation) and batch.parts == 1:  # more parts of the same size leave the expectation alone
-        groups = [_search(batch, information, stage, i) if np.isfinite(n) else n for i, n in enumerate(groups)]
+        groups = [_search(batch, sizes_of, stage, i) if np.isfinite(n) else n for i, n in enumerate(groups)]
     size, noise = (float(np.sqrt(value)) for value in plain)
     size = 0.0 if np.isinf(groups[0]) and noise > 0 else size
     ratio = size / noise if noise > 0 else inf if size > 0 else float("nan")
     return StageSignal(size, noise, ratio, *groups)
 
 
-def _search(batch: _Batch, information: FisherInformation, stage: int, metric: int) -> float:
+def _search(batch: _Batch, sizes_of: Callable[[float], _Sizes], stage: int, metric: int) -> float:
     """Return how many groups a batch divided by its own tokens or deviation needs for a ratio of 1: the fewest, a whole number.
 
     NaN if it is more than the batches whose successes are counted.
     """
-    policy = batch.solution.policy
 
     def enough(prompts: float) -> bool:
-        moments = replace(batch, groups=replace(batch.groups, prompts=prompts)).moments(policy.features is not None)
-        size, noise = _sizes(policy, information, *moments)[stage][metric]
+        size, noise = sizes_of(prompts)[stage][metric]
         return size >= noise
 
     high = 1.0

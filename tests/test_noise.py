@@ -413,9 +413,10 @@ def over_the_batch(objective: GroupObjective, groups: int, by: str, beta: float)
         found.append((x, chance, float(SMALL.correct[x, int(t.answer[last])]), length,
                       kept * right.ravel(), kept * wrong.ravel(), kept * beta * kl.ravel()))  # fmt: skip
     rows = []
-    for one, other in itertools.product(found, repeat=2):
+    for one, other in itertools.combinations_with_replacement(found, 2):
         if one[0] != other[0]:
             continue
+        orders = 1 if one is other else 2  # what both members add does not depend on which of them is the first
         credit, penalty, total = np.zeros(8), np.zeros(8), one[3] + other[3]
         for r, beside in ((one, other), (other, one)):
             a = (r[2] - beside[2]) / 2.0
@@ -423,7 +424,7 @@ def over_the_batch(objective: GroupObjective, groups: int, by: str, beta: float)
                      "group-tokens": groups * total, "batch-tokens": 1.0}[by]  # fmt: skip
             credit += (max(a, 0.0) * r[4] + min(a, 0.0) * r[5]) / below
             penalty -= r[6] / below
-        rows.append((SMALL.prompt_weight[one[0]] * one[1] * other[1], one[2] + other[2], total, credit, penalty))
+        rows.append((orders * SMALL.prompt_weight[one[0]] * one[1] * other[1], one[2] + other[2], total, credit, penalty))
     chance, successes, tokens, credits, penalties = (np.array([row[i] for row in rows]) for i in range(5))
     index = np.meshgrid(*[np.arange(len(rows))] * groups, indexing="ij")
     weight, k = np.prod([chance[i] for i in index], axis=0), sum(successes[i] for i in index)
