@@ -38,6 +38,7 @@ _SECONDS = 5.0  # as in math-verify
 _MEMORY = 4 << 30  # bytes of addresses; SymPy itself needs a few hundred million
 _LONGEST = 1000  # characters of an answer: what is longer is no final answer
 _ATOM = re.compile(r"Integer \(\d+ \)|Float \('[\d.eE+-]+' \)|Symbol \('\w+' \)|[A-Za-z]\w* ")  # as SymPy writes it
+_TINY = re.compile(r"(?<!\d)0\.(0{4,})[1-9]|10\s*\^\s*\{?\s*-\s*(\d{1,3})|\d[eE]-(\d{1,3})")  # 0.00001, 10^{-5}, 1e-5
 _NO_LIBRARY = 3  # exit code
 _REMEMBERED = 4096  # comparisons: wrong answers repeat
 
@@ -196,6 +197,8 @@ def refuse_code() -> None:
 def _compared(library: Any, answer: str, gold: str) -> bool | None:
     latex = [library.LatexExtractionConfig()]
     right, given = (library.parse(f"\\boxed{{{text}}}", latex, parsing_timeout=None) for text in (gold, answer))
-    same = bool(right and given and library.verify(right, given, timeout_seconds=None))
+    zeros = [len(found[1] or "") or int(found[2] or found[3]) for found in _TINY.finditer(f"{answer} {gold}")]
+    digits = 4 + max((n for n in zeros if n > 3), default=2)  # to which decimals are rounded: six, or four of a small number
+    same = bool(right and given and library.verify(right, given, float_rounding=digits, timeout_seconds=None))
     read = all(any(not isinstance(part, str) for part in parts) for parts in (right, given))  # else it compares texts only
     return same if same or read else None

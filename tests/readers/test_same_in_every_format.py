@@ -184,7 +184,8 @@ def test_answers_of_another_file_are_compared_as_written(tmp_path: Path, kind: s
 @pytest.mark.parametrize(("answer", "gold", "right"), [
     (r"6.6 \times 10^{-34}", r"1.2 \times 10^{-34}", False), ("0.0000002", "0.0000001", False), ("0.0000001", "0.0", False),
     (r"6.62607 \times 10^{-34}", r"6.6261 \times 10^{-34}", True), ("0.016667", "1/60", True), ("0.166667", "1/6", True),
-    ("0.0000002%", "0.0000001%", False), ("0.000123456", "0.0001234561", True),
+    ("0.0000002%", "0.0000001%", False), ("0.000123456", "0.0001234561", True), ("(0.0000001, 2)", "(0.0000002, 2)", False),
+    ("0.0000001", "10^{-8}", False), ("0.00000001", "10^{-8}", True), ("(0.333333, 10^{-3})", "(1/3, 0.001)", True),
 ])  # fmt: skip
 def test_small_numbers_differ_by_their_digits(answer: str, gold: str, right: bool) -> None:
     """All that are equal to six decimals were the same, so all small ones."""
