@@ -174,7 +174,8 @@ def _irreducible_factors(argument: sp.Expr) -> tuple[tuple[sp.Expr, sp.Expr], ..
     return _irreducible_factors(constant) + tuple((f, e * m) for factor, m in factors for f, e in _irreducible_factors(factor))
 
 
-def signs(factor: sp.Expr) -> set[int]:
+@cache
+def signs(factor: sp.Expr) -> frozenset[int]:
     """Return the signs that a factor takes at a few fixed points. Only the way a formula is written depends on it.
 
     Positive symbols take small values there, so that 1 - x - y counts as positive.
@@ -190,8 +191,8 @@ def signs(factor: sp.Expr) -> set[int]:
         }
         value = factor.xreplace(point)
         if value.is_Rational or value.is_number:
-            signs.add(int(sp.sign(value.evalf(15))))
-    return signs - {0}
+            signs.add(int(sp.sign(value if value.is_Rational else value.evalf(15))))
+    return frozenset(signs - {0})
 
 
 def _negative_throughout(argument: sp.Expr) -> bool:

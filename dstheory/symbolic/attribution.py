@@ -84,7 +84,7 @@ def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdi
     if not drawn:
         return CoefficientVerdict(NO_DECISION, (), (), None)
     meaning = _meaning(s)
-    pairs = [(answer, *(at_numbers(c).subs(meaning) for c in (c_s, c_d))) for answer, _, c_s, c_d in drawn]
+    pairs = [(answer, *(at_numbers(c).xreplace(meaning) for c in (c_s, c_d))) for answer, _, c_s, c_d in drawn]
     if all(is_zero(c_s - c_d) for _, c_s, c_d in pairs):
         return CoefficientVerdict(BALANCED, (sp.S.One,) * len(s.chain.answers), (), None)
     ratios = _common_ratios(pairs, len(s.chain.answers))
@@ -193,7 +193,7 @@ def _differs(s: SymbolicSetting, objective: Rule, steps: Steps, index: int) -> t
         more = term.coefficients(s, turn)
         c_s, c_d = c_s + at_numbers(more[0]), c_d + at_numbers(more[1])
     meaning = _meaning(s)
-    if is_zero((c_s - c_d).subs(meaning)):
+    if is_zero((c_s - c_d).xreplace(meaning)):
         return None
     if not c_s.has(sp.log) and not c_d.has(sp.log) and sp.count_ops((c_s, c_d)) < 300:
         c_s, c_d = factored(c_s), factored(c_d)

@@ -283,7 +283,7 @@ class _Builder:
     def _without_past(self, c: sp.Expr, turn: int) -> dict[int, sp.Expr]:
         """Split a coefficient by powers of the discount so far, past and baselines set to zero and the future to its mean."""
         baselines = self.neutral if self.on_policy else {}
-        return dict(powers(c.subs({PAST: 0, FUTURE: self.future[turn + 1], **baselines}), SCALE))
+        return dict(powers(c.xreplace({PAST: sp.S.Zero, FUTURE: self.future[turn + 1], **baselines}), SCALE))
 
     def _name_mean(self, answer: int, turn: int, weighted: list[tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
         """Return the mean coefficient of an answer: as the action value that it equals, as a new name if long, else as it is."""

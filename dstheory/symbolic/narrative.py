@@ -191,7 +191,7 @@ def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> l
         past, future = symbol(f"{letter}_past"), symbol(f"{letter}_next")
         at = {SCALE: scale, PAST: past, FUTURE: future}
         for turn in generic_turns(named, term):
-            both = [combine_logs(sp.powsimp(sp.sympify(c).subs(at))) for c in term.coefficients(named, turn)]
+            both = [combine_logs(sp.powsimp(sp.sympify(c).xreplace(at))) for c in term.coefficients(named, turn)]
             rows.setdefault((s.chain.answers[turn.answer], turn.decision or "submit"), []).append((both[0], both[1]))
             mentioned = both[0].free_symbols | both[1].free_symbols
             said |= {past: f" is the {kind} collected before turn "} if past in mentioned else {}

@@ -201,11 +201,14 @@ def powers(c: sp.Expr, x: sp.Symbol) -> list[tuple[int, sp.Expr]]:
     Raises:
         ChainError: not a polynomial in x.
     """
-    found, degree = [], 0
+    found: list[tuple[int, sp.Expr]] = []
+    degree = 0
     while c != 0:
         if degree > 8:
             raise ChainError(f"a coefficient must be a polynomial in {x}, of degree 8 at the most")
-        constant = c.subs(x, 0)
+        if x not in c.free_symbols:  # nothing is left to put in or to differentiate
+            return [*found, (degree, c)]
+        constant = c.xreplace({x: sp.S.Zero})
         if constant != 0:
             found.append((degree, constant))
         c, degree = sp.diff(c, x) / (degree + 1), degree + 1
