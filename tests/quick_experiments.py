@@ -4,34 +4,76 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 from figure_words import word_faults
+from matplotlib.figure import Figure
 
 from dstheory.experiments import Findings, find_experiments, run_experiment
+from dstheory.experiments.running import load
+from dstheory.plots.style import COLUMN, drawn_for
 
 
 def quick(name: str, parts: list[float] | None = None, *, width: str = "text") -> Findings:
-    """Return what the experiment found, drawn for this width; ``parts`` receives what it said of its progress."""
+    """Return what the experiment found, drawn for this width; ``parts`` receives what it said of its progress.
+
+    Its figures must be right in a column too: they are drawn again for one, without computing again what they show.
+    """
     parts = [] if parts is None else parts
     (experiment,) = find_experiments((name,))
     seen: list[Findings] = []
+    again: dict[int, Callable[[], Any]] = {}  # by the identity of a figure, all of which stay
 
     def keep(*found: Any) -> Findings:
         seen.append(Findings(*found))
         return seen[-1]
 
-    with tempfile.TemporaryDirectory() as folder, patch("dstheory.experiments.running.Findings", keep):
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(patch("dstheory.experiments.running.Findings", keep))
+        stack.enter_context(patch("dstheory.experiments.running.load", partial(_load_recording, again, stack)))
         result = run_experiment(experiment, Path(folder, name), quick=True, width=width, progress=parts.append)
         assert result.status == "done", result.reason
         assert parts[-1] == 1.0
         check_written(Path(folder, name))
     for stem, figure in seen[0].figures.items():
-        faults = word_faults(figure)
-        assert not faults, f"{stem} in a {width}: {'; '.join(faults)}"
+        _check_words(figure, stem, width)
+        if width != "column":
+            with drawn_for("column", ()):
+                narrow = again[id(figure)]()
+            assert narrow.get_figwidth() == COLUMN
+            _check_words(narrow, stem, "column")
     return seen[0]
+
+
+def _load_recording(again: dict[int, Callable[[], Any]], stack: ExitStack, path: Path) -> ModuleType:
+    """Load an experiment whose functions named ``..._figure`` leave behind how what they return is drawn again."""
+
+    def recorded(draw: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        drawn = draw(*arguments, **settings)
+        again[id(drawn)] = partial(draw, *arguments, **settings)
+        return drawn
+
+    module = load(path)
+    # All that experiments share, which some of them load only while they run.
+    shared = [import_module(f"{module.__package__}.{other.stem}") for other in sorted(path.parent.glob("_*.py"))]
+    for part in (module, *shared):
+        for name, draw in [*vars(part).items()]:
+            if name.endswith("_figure"):
+                stack.enter_context(patch.object(part, name, partial(recorded, draw)))
+    return module
+
+
+def _check_words(figure: Figure, stem: str, width: str) -> None:
+    faults = word_faults(figure)
+    assert not faults, f"{stem} in a {width}: {'; '.join(faults)}"
 
 
 def check_written(folder: Path) -> None:

@@ -51,13 +51,16 @@ def test_each_has_its_own_tests(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name == "arithmetic" else ())  # ten seconds
+        pytest.param(name, marks=() if name == "sabotage-region" else pytest.mark.slow)
         for name, experiment in EXPERIMENTS.items()
         if not experiment.needs
     ],
 )
 def test_each_has_figures_for_a_column(name: str) -> None:
-    """No wider, and with words that neither its edge nor other words cut: see ``quick``."""
+    """No wider, and with words that neither its edge nor other words cut, in a whole run of its own.
+
+    That the figures themselves are right in a column is tested of every experiment wherever it is run: see ``quick``.
+    """
     assert {figure.get_figwidth() for figure in quick(name, width="column").figures.values()} == {COLUMN}
 
 
