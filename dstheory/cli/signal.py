@@ -198,6 +198,8 @@ def _expected_only(t: Training) -> str:
         return "credits are whitened once more over the tokens of the batch"
     if t.masked == "left out" and t.normaliser not in ("group-tokens", "batch-tokens"):
         return "the number of responses that are left divides them, which is modelled in large batches only"
+    if t.dead_groups == "left out" and t.normaliser == "constant":
+        return "a constant divides however many groups are left, which is modelled in expectation only"
     if t.credit in ("batch-mean", "length-baseline") or (t.credit == "reward" and t.normaliser == "batch-tokens"):
         return f"the credit {t.credit} is modelled in large batches only"
     return ""

@@ -52,7 +52,7 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
-from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.grouping import Grouping, kept_share, mixed_probability
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.objectives.parts import BatchTokens, Credit, Normaliser
 from dstheory.objectives.settings import LARGEST_BATCH
@@ -178,6 +178,8 @@ def parts(
     reward, factor = reward_row(training, generated, reference, "both" if masked == "left out" else masked)
     counted = masked == "left out" and training.normaliser not in ("group-tokens", "batch-tokens")
     left = 1.0 / _whole(generated) if counted else 1.0
+    if training.dead_groups == "left out" and training.normaliser == "constant":
+        left *= _left_of_groups(reward, generated)
     if training.rewards or training.combine != "before":
         reward = _several(training, reward)
     if sampler is not None:
@@ -187,7 +189,7 @@ def parts(
         own: dict[str, Any] = {}
         if training.kl_normaliser != "as the reward":
             own = {"normaliser": training.kl_normaliser, "group_size": training.group_size, "prompts": training.prompts}
-        found.append(Part("KL in the loss", _KL[training.estimator](reference=reference, beta=training.beta, **own)))
+        found.append(Part("KL in the loss", _KL[training.estimator](reference=reference, beta=training.beta, **own), left))
     elif training.beta:
         found.append(Part("KL in the loss", _masked_penalty(training, reward, reference, stale=sampler is not None), left))
     if training.reward_beta and training.credit != "whitened" and not left_out(training):
@@ -213,6 +215,13 @@ class _OverBatch(EntropyBonus):
 def _whole(solution: Solution) -> float:
     """Return the share of responses that the cap does not cut off: those that do not come to its last turn."""
     return 1.0 - float((solution.finite_visits[-1] * solution.mdp.prompt_weight).sum())
+
+
+def _left_of_groups(reward: Objective, solution: Solution) -> float:
+    """Return the share of groups that are not left out, which a constant number of tokens does not ask for."""
+    assert isinstance(reward, GroupObjective)
+    chance = mixed_probability(solution, reward.grouping, None, reward.outcome_of(solution))
+    return float(kept_share(reward.normaliser, reward.grouping, chance)[0])
 
 
 def _several(training: Training, reward: Objective) -> Objective:
