@@ -55,6 +55,8 @@ from dstheory.objectives import (
     RewardToGo,
     WeightedSum,
 )
+from dstheory.objectives.base import OF_THE_EXPECTATION, refuse_overridden
+from dstheory.objectives.estimate import OF_GROUPS
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
 from dstheory.objectives.expectation.denominators import range_of_lengths, tokens_of
 from dstheory.objectives.expectation.exponential import reciprocal
@@ -557,6 +559,8 @@ _Parts = tuple[Solution, ResponseReward | None, list[_Kind], Normaliser, Groupin
 
 def _parts(objective: Objective, solution: Solution) -> _Parts:
     """Return the chain that generates, the reward, the kinds of coefficient, the normaliser and the sizes."""
+    asked = OF_GROUPS if isinstance(objective, GroupObjective) else OF_THE_EXPECTATION
+    refuse_overridden(objective, asked, "the variance of a batch")
     if isinstance(objective, Reinforce | RewardToGo):  # of rewards that are paid at the end, which alone are taken, one rule
         return solution, reward_of(solution, "return"), [_Kind(Raw())], PerResponse(), Grouping(1)
     if isinstance(objective, ActorCritic) and bool((solution.mdp.gamma == 1.0).all()):
@@ -614,7 +618,8 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
         divided = isinstance(credit, GroupMean) and credit.spread == "batch"
         credit = GroupMean(std=False) if divided else credit
         kinds = [_Kind(credit, part, weight, divided=divided) for part, weight in objective.credit_parts(solution)]
-    kinds += [_Kind(weight=term.weight) for term in objective.penalty_terms(solution, under, outcome)]
+    if (weight := objective.penalty_weight(solution, under)) is not None:
+        kinds.append(_Kind(weight=weight))
     if objective.mask_truncated != "none":
         kinds = [replace(kind, whole=True) for kind in kinds]
     return under, outcome, kinds, objective.normaliser, objective.grouping

@@ -277,6 +277,19 @@ def test_what_is_not_exact_is_refused_by_name(objective, message: str) -> None:
         signal(objective, solve(MDP, HERE))
 
 
+@pytest.mark.parametrize("base", [GRPO, RLOO, Reinforce])
+@pytest.mark.parametrize("hooks", [("mass",), ("coefficients", "mass"), ("reward_terms",)])
+def test_what_a_subclass_says_of_the_expectation_is_not_passed_over(base, hooks) -> None:
+    """The variance is that of the class before it: a rule times two had the expectation of the rule."""
+    if base is Reinforce and hooks == ("reward_terms",):
+        pytest.skip("no such method")
+    said = {hook: lambda self, *args, hook=hook: getattr(base, hook)(self, *args) for hook in hooks}
+    own = type("Own", (base,), {"__module__": "somebody", **said})()
+    for objective in (own, own + EntropyBonus()):
+        with pytest.raises(ChainError, match=rf"^Own overrides {hooks[0]}, which the variance of a batch does not ask for"):
+            signal(objective, solve(MDP, HERE))
+
+
 def test_discounted_returns_and_large_tables_are_refused() -> None:
     discounted = MDP.replace(gamma=0.9, reward_stop=np.linspace(0.1, 1.0, MDP.correct.size).reshape(MDP.shape))
     for objective in (Reinforce(), ReinforceBaseline(outcome="return"), RLOO(outcome="return")):

@@ -286,6 +286,7 @@ _RULE = frozenset({"coefficients", "of_term"})
 """What a rule on trajectories asks for, and its mass does not."""
 _MASS = frozenset({"mass", "centred"})
 """What the exact gradient asks for, and a rule does not."""
+OF_THE_EXPECTATION = _RULE | _MASS
 
 
 def overridden(kind: type[Objective], stop: Set[str] = frozenset()) -> Iterator[tuple[str, set[str]]]:
@@ -304,6 +305,13 @@ def overridden(kind: type[Objective], stop: Set[str] = frozenset()) -> Iterator[
             return
         if not _ours(order[i]):
             yield order[i].__name__, own & {name for base in order[i + 1 :] for name in vars(base)}
+
+
+def refuse_overridden(objective: Objective, names: Set[str], who: str) -> None:
+    """Raise ChainError where a class outside this package overrides what somebody does not ask an objective for."""
+    for kind, own in overridden(type(objective)):
+        if found := sorted(own & names):
+            raise ChainError(f"{kind} overrides {found[0]}, which {who} does not ask for: use gradient, or estimate_gradient")
 
 
 def _ours(kind: type) -> bool:

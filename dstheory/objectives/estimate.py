@@ -24,7 +24,7 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Floats, Ints, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.objectives.base import Objective, overridden
+from dstheory.objectives.base import OF_THE_EXPECTATION, Objective, refuse_overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.mass import StageGradient
@@ -35,8 +35,8 @@ from dstheory.objectives.responses import response_lengths
 
 _Sums = Sequence[Floats]
 """Sums over units of coefficient x score and of its square, of the logits of answers and of those of stop."""
-_OF_THE_EXPECTATION = {"coefficients", "of_term", "terms", "reward_terms", "credited", "mass", "centred"}
-"""What gradients and trajectories ask of an objective, and sampled batches do not."""
+OF_GROUPS = OF_THE_EXPECTATION | {"terms", "reward_terms", "penalty_terms", "credited"}
+"""What gradients and trajectories ask of an objective of groups, and batches do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +134,7 @@ def sampled_gradient(
     whole_number(batches, "batches", low=2, otherwise=", one batch has no standard error")
     whole_number(prompts, "prompts", low=1)
     generator = np.random.default_rng(rng)
-    for kind, own in overridden(type(objective)):
-        if found := sorted(own & _OF_THE_EXPECTATION):
-            raise ChainError(
-                f"{kind} overrides {found[0]}, which a sampled batch does not ask for: use gradient, or estimate_gradient"
-            )
+    refuse_overridden(objective, OF_GROUPS, "a sampled batch")
     if isinstance(objective, DPO):
         theirs = objective.behaviour(solution)
         assert isinstance(theirs, Policy)
@@ -274,9 +270,8 @@ def _of_groups(
         coefficient = share * credit * factor
         w_s, w_d = objective.step_weights(solution, t, credit)
         c_s, c_d = c_s + coefficient[t.episode] * w_s, c_d + coefficient[t.episode] * w_d
-    for term in objective.penalty_terms(solution, under, outcome):
-        assert term.weight is not None
-        k_s, k_d = term.weight.of_steps(solution, t)
+    if (weight := objective.penalty_weight(solution, under)) is not None:
+        k_s, k_d = weight.of_steps(solution, t)
         c_s, c_d = c_s + factor[t.episode] * k_s, c_d + factor[t.episode] * k_d
     return c_s, np.where(t.decided, c_d, 0.0)
 

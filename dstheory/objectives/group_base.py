@@ -476,14 +476,20 @@ class GroupObjective(ResponseObjective):
         gradient.decide[0] *= weight
         return gradient
 
-    def penalty_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the term of the k3 penalty, if there is one."""
+    def penalty_weight(self, solution: Solution, under: Solution) -> TokenWeight | None:
+        """Return the coefficient, times the normaliser, of every action by the k3 penalty; None if there is none."""
         if self.reference is None or not np.any(self.beta):
-            return ()
+            return None
         self.reference.check_fits(solution.mdp, "reference")
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
         excess = self._corrected if self.corrected_kl else reference_excess
-        weight = excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
+        return excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
+
+    def penalty_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the terms of the k3 penalty, if there is one: one, or one per value of the reward that tells what is counted."""
+        weight = self.penalty_weight(solution, under)
+        if weight is None:
+            return ()
         if outcome.levels is not None and self.grouping.mixed and self.group_size != inf:  # how likely depends on its own reward
             found = credits_of_levels(None, self.normaliser, self.grouping, under, outcome)
             terms = [Term(each, weight, table) for table, each in found]

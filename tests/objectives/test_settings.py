@@ -460,6 +460,26 @@ def test_several_rewards_of_which_none_counts_leave_nothing_to_combine() -> None
             GRPO(reward_functions=("correct", "turns"), reward_weights=(0.0, 0.0), combine=combine)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"outcome": "return", "dynamic_sampling": True},
+        {"outcome": "return", "drop_dead": True, "prompts": 2},
+        {"dynamic_sampling": True, "mask_truncated": "numerator"},
+        {"outcome": "return", "dynamic_sampling": True, "mask_truncated": "numerator"},
+    ],
+)
+def test_a_penalty_beside_several_rewards_that_tell_which_groups_count_is_paid_once(settings) -> None:
+    """The exact gradient asks how likely a group counts, reward by reward; a batch knows, and paid once for each of them."""
+    s, o = solve(PAID, HERE), GRPO(group_size=2, reference=WRONG, beta=1.0, **settings)
+    exact, sampled = o.gradient(s), sampled_gradient(o, s, batches=400, prompts=10, rng=3)
+    for stage in ("sample", "decide"):
+        gap = np.abs(getattr(sampled.gradient, stage) - getattr(exact, stage))
+        assert (gap <= 4.5 * getattr(sampled.standard_error, stage)).all()
+    if "drop_dead" not in settings:
+        np.testing.assert_allclose(signal(o, s, prompts=3).expected.sample, exact.sample, rtol=1e-9, atol=1e-14)
+
+
 def test_credits_that_are_not_centred_are_not_divided_once_more() -> None:
     """Those against the deviation of the others: a batch's samples are centred as well, which the closed form does not do."""
     o = GRPO(group_size=3, std="leave-one-out", **SEVERAL, combine="after-batch", epsilon=0.1)
