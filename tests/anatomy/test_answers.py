@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from anatomy.logs import many_logs
 
-from dstheory.anatomy import Episodes, chain_formulas
+from dstheory.anatomy import Episodes, answers, chain_formulas
 from dstheory.anatomy.answers import (
     _by_chain,
     _gained,
@@ -21,6 +21,7 @@ from dstheory.anatomy.answers import (
     perfect,
     youden,
 )
+from dstheory.anatomy.beta import BetaFit
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, cells, mean_attempts, row
 from dstheory.anatomy.revisions import measure_revisions
@@ -154,12 +155,24 @@ def _unlike(
     x, p = np.repeat(np.arange(len(sizes)), sizes), rng.beta(*shapes, len(sizes))
     right = rng.random((len(x), cap)) < p[x][:, None]
     going = rng.random((len(x), cap)) < np.where(right, 1 - a, b + tilt * (p[x][:, None] - 0.5))
-    last = np.where(going[:, :-1].all(axis=1), cap - 1, np.argmin(going[:, :-1], axis=1))
-    steps = [[(bool(one[k]), "resample") for k in range(end)] + [(bool(one[end]), "stop" if end < cap - 1 else None)]
-             for one, end in zip(right, last, strict=True)]  # fmt: skip
-    return Episodes.record([(f"q{name}", step) for name, step in zip(x, steps, strict=True)], cap=cap)
+    going[:, -1] = False
+    length = np.argmin(going, axis=1) + 1
+    there = np.arange(cap) < length[:, None]
+    return Episodes(
+        offsets=np.concatenate([[0], np.cumsum(length)]), correct=right[there], capped=length == cap,
+        stopped=(~going & (np.arange(cap) < cap - 1))[there], problem=x, problem_ids=[f"q{i}" for i in range(len(sizes))],
+        cap=np.full(len(x), cap), fields={},
+    )  # fmt: skip
 
 
+@pytest.fixture
+def no_cautions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what tells whether going on depends on the problem: half of the time, and no part of any interval."""
+    monkeypatch.setattr(answers, "fit_rate", lambda table, name: BetaFit(None, 0.0, 0.0))
+    monkeypatch.setattr(answers, "_more_at_easy", lambda episodes, attempts: 0.0)
+
+
+@pytest.mark.usefixtures("no_cautions")
 @pytest.mark.parametrize(
     ("sizes", "shapes", "b", "cap"),
     [

@@ -85,10 +85,24 @@ def no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Compared, "cautions", lambda _: {})
 
 
+# Four of the eight hold every two of spread, improvement and decisions together once; the others are for the exhaustive run.
+_SPREAD, _IMPROVED = list(SPREADS), {"equal p": same, "better p": np.sqrt}
+_DECISIONS = [((0.8, 0.4), (0.9, 0.8), 5), ((0.5, 0.5), (0.9, 0.9), 2)]
+
+
 @pytest.mark.usefixtures("no_words", "no_share")
-@pytest.mark.parametrize("spread", SPREADS)
-@pytest.mark.parametrize("improve", [same, np.sqrt], ids=["equal p", "better p"])
-@pytest.mark.parametrize(("old", "new", "cap"), [((0.8, 0.4), (0.9, 0.8), 5), ((0.5, 0.5), (0.9, 0.9), 2)])
+@pytest.mark.parametrize(
+    ("spread", "improve", "old", "new", "cap"),
+    [
+        pytest.param(
+            _SPREAD[i], improve, *decisions, id=f"{_SPREAD[i]}, {name}, cap {decisions[2]}",
+            marks=pytest.mark.slow if (i + j + k) % 2 else (),
+        )
+        for k, decisions in enumerate(_DECISIONS)
+        for j, (name, improve) in enumerate(_IMPROVED.items())
+        for i in range(2)
+    ],
+)  # fmt: skip
 def test_coverage_of_both_parts(
     spread: str, improve: Callable[[np.ndarray], np.ndarray], old: Decisions, new: Decisions, cap: int
 ) -> None:
