@@ -26,7 +26,7 @@ from dstheory.checks import Floats, Ints, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import OF_THE_EXPECTATION, Objective, refuse_overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.group import GroupObjective
+from dstheory.objectives.group import GroupObjective, ReinforceBaseline
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import BatchTokens, Credit, GroupTokens
 from dstheory.objectives.preference import DPO
@@ -265,8 +265,11 @@ def _of_groups(
     ])  # fmt: skip
     factor *= objective.grouping.scale * whole
     for share, of, rule in objective.outcomes(under, outcome):
-        credit, paid = np.empty(len(t)), _paid(of, solution, t)[order].reshape(shape)
-        credit[order] = np.concatenate([_batch_credits(objective, rule, r).ravel() for r in paid])
+        if isinstance(objective, ReinforceBaseline):  # one number per prompt, whatever the batch
+            credit = objective.less_baseline(under, of).at(t.prompt, of.reward.total(under, t), length)
+        else:
+            credit, paid = np.empty(len(t)), _paid(of, solution, t)[order].reshape(shape)
+            credit[order] = np.concatenate([_batch_credits(objective, rule, r).ravel() for r in paid])
         coefficient = share * credit * factor
         w_s, w_d = objective.step_weights(solution, t, credit)
         c_s, c_d = c_s + coefficient[t.episode] * w_s, c_d + coefficient[t.episode] * w_d

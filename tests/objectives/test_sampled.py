@@ -8,7 +8,20 @@ from objectives.test_groups import HERE, MDP, OLD
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
-from dstheory.objectives import CISPO, DAPO, DPO, GRPO, GSPO, NFT, RLOO, DAPOBatch, PPOClip, Reinforce, sampled_gradient
+from dstheory.objectives import (
+    CISPO,
+    DAPO,
+    DPO,
+    GRPO,
+    GSPO,
+    NFT,
+    RLOO,
+    DAPOBatch,
+    PPOClip,
+    Reinforce,
+    ReinforceBaseline,
+    sampled_gradient,
+)
 from dstheory.objectives.estimate import estimate_gradient
 
 CASES = [
@@ -16,6 +29,8 @@ CASES = [
     clip_high=0.02), DAPOBatch(group_size=3, prompts=4), DAPOBatch(group_size=3, prompts=2, dynamic_sampling=True,
     reference=OLD, beta=0.3), CISPO(group_size=3, prompts=2, sampler=OLD, clip_low=0.02, clip_high=0.05),
     GSPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02, reference=OLD, beta=0.2), NFT(group_size=4, prompts=3),
+    ReinforceBaseline(normalise_by="response-tokens"), ReinforceBaseline(baseline="opo", normalise_by="response-tokens"),
+    ReinforceBaseline(baseline=0.3, normalise_by="group-tokens", group_size=2),
     DPO(OLD, beta=0.5), DPO(OLD, beta=0.5, loss="ipo"), DPO(OLD, beta=0.5, loss="nca_pair"),
 ]  # fmt: skip
 
