@@ -78,7 +78,8 @@ class Generators:
         if expr.is_Symbol:
             return self._symbol(expr)
         if expr.is_Add or expr.is_Mul:
-            return expr.func(*[self._walk(arg) for arg in expr.args])
+            args = [self._walk(arg) for arg in expr.args]
+            return expr.func(*args) if any(new is not old for new, old in zip(args, expr.args, strict=True)) else expr
         if isinstance(expr, sp.log):
             return self._log(expr.args[0])
         if isinstance(expr, sp.exp):
