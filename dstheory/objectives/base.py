@@ -256,7 +256,7 @@ class Objective(ABC):
         """Return both, of one mass where both come from it: it is what takes the time."""
         kind = type(self)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
-            if applies(solution) or kind.magnitude is not Objective.magnitude:
+            if applies(solution) or kind.ascent is not Objective.ascent or kind.magnitude is not Objective.magnitude:
                 return self.ascent(solution), self.magnitude(solution)
             mass = self._closest(solution)
             return mass.gradient(solution.policy), _sizes(mass, solution)
