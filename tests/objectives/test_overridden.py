@@ -6,7 +6,9 @@ large from their first entry on, or never; both must come to the same, or both b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from objectives.instances import INSTANCES
 from objectives.test_large_rows import as_if, worst
+from profiles import EXHAUSTIVE
 from strategies import Case, make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve, train
@@ -85,6 +88,25 @@ def overriding(objective: Objective, name: str) -> Objective:
     return found
 
 
+def asked(objective: Objective, run: Callable[[Objective], object]) -> set[str]:
+    """Return the hooks that ``run`` calls: what it never asks for changes nothing. In the exhaustive profile all of them.
+
+    Called by the objective itself, or by one that overrides what is not asked for, and has no compiled path for that reason.
+    """
+    kind, codes = type(objective), set[object]()
+    if EXHAUSTIVE:
+        return set(hooks(kind))
+    sys.setprofile(lambda frame, event, argument: codes.add(frame.f_code))
+    try:
+        run(objective)
+        run(overriding(objective, "magnitude"))
+    finally:
+        sys.setprofile(None)
+    found = {name: getattr(kind, name) for name in hooks(kind)}
+    bodies = {name: inspect.unwrap(each.fget if isinstance(each, property) else each) for name, each in found.items()}
+    return {name for name, body in bodies.items() if getattr(body, "__code__", None) in {None, *codes}}
+
+
 def result(large: bool, monkeypatch: pytest.MonkeyPatch, objective: Objective, case: Case) -> StageGradient | str:
     try:
         return as_if(large, monkeypatch, objective, case)
@@ -93,10 +115,14 @@ def result(large: bool, monkeypatch: pytest.MonkeyPatch, objective: Objective, c
 
 
 def case_of(seed: int) -> Case:
-    """Return an ordinary chain, all prompts of which have both outcomes."""
+    """Return an ordinary chain, all prompts of which have both outcomes, whose responses end soon: few sum to one."""
     case = make_case(seed, cap=None, kind="tabular", per="turn", gamma=1.0)
     correct = np.where(np.arange(case.mdp.shape[1]) % 2, 1.0, 0.0) * np.ones(case.mdp.shape)
-    return replace(case, mdp=case.mdp.replace(correct=correct, resample_cost=0.1))
+    soon = {
+        name: Policy.tabular(of.sample_logits, of.stop_logits + 3.0)
+        for name, of in (("policy", case.policy), ("reference", case.reference), ("expert", case.expert))
+    }
+    return replace(case, mdp=case.mdp.replace(correct=correct, resample_cost=0.1), **soon)
 
 
 PASSES = [f"{name}-{i}" for name, makes in INSTANCES.items() for i in range(len(makes))]
@@ -165,14 +191,18 @@ def test_what_is_overridden_alone_counts_in_the_rule_and_in_the_gradient_or_is_r
     name, _, i = label.rpartition("-")
     case = make_case(7, cap=2, kind="tabular", per="turn", gamma=1.0)
     objective, solution = INSTANCES[name][int(i)](case), solve(case.mdp, case.policy)
-    for hook in hooks(type(objective)):
-        if hook.startswith("_") or hook in EXACT_ALONE | NO_SENSE:
+
+    def exact_and_summed(own: Objective) -> tuple[StageGradient, CoefficientMass]:
+        found, behaviour = own.ascent(solution), own.behaviour(solution)
+        every = behaviour if isinstance(behaviour, Trajectories) else enumerate_trajectories(case.mdp, behaviour)
+        return found, mass_of_steps(case.mdp, every, *own.coefficients(solution, every))
+
+    for hook in sorted({"magnitude", *asked(objective, exact_and_summed)} - EXACT_ALONE - NO_SENSE):
+        if hook.startswith("_"):
             continue
         own = overriding(objective, hook)
         try:
-            found, behaviour = own.ascent(solution), own.behaviour(solution)
-            every = behaviour if isinstance(behaviour, Trajectories) else enumerate_trajectories(case.mdp, behaviour)
-            mass = mass_of_steps(case.mdp, every, *own.coefficients(solution, every))
+            found, mass = exact_and_summed(own)
         except (ChainError, ValueError, TypeError, AttributeError, AssertionError):  # nonsense is refused as well
             continue
         assert hook not in ("coefficients", "of_term"), hook
