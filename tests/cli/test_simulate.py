@@ -121,7 +121,7 @@ def test_a_price_that_is_asked_for_has_returns_compared_whatever_it_is(dstheory,
 
 def test_random_starts_of_dpo_are_those_of_a_sweep(dstheory) -> None:
     """They were refused: trajectories are those of one policy."""
-    more = ("--objective", "dpo", "--objective", "dpo + entropy", "--runs", 3, "--steps", 4, "--reference-every", 2, "--json")
+    more = ("--objective", "dpo", "--objective", "dpo + entropy", "--runs", 2, "--steps", 3, "--reference-every", 2, "--json")
     ran = dstheory("simulate", *more, "--lr", 0.5)
     assert ran.code == 0, ran.err
     dstheory("sweep", "--of", "simulate", *more, "--grid", "lr=0.5,0.1", "--out", "out")
