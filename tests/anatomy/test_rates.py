@@ -13,8 +13,10 @@ from dstheory.anatomy import Episodes
 from dstheory.anatomy.answers import any_correct
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.rates import (
+    RATES,
     ProblemCounts,
     balance,
+    cells,
     effective_trials,
     mean_attempts,
     measure,
@@ -101,8 +103,9 @@ def test_binomial_intervals_cover_where_problems_are_alike_and_fail_where_not() 
     shares = []
     for chain in (alike, unlike):
         truth = attempt_weighted_p(chain["p"], chain["a"], chain["b"], chain["cap"], chain.get("concentration"))
-        rows = measure(many_logs(1000, 100, seed=12, **chain), "log", interval="binomial")
-        shares.append(np.mean([row.p.low <= truth <= row.p.high for row in rows]))
+        tables = (table for _, table in cells(many_logs(1000, 100, seed=12, **chain), ("log",)))
+        found = [rate(table, *RATES["p"], interval="binomial") for table in tables]
+        shares.append(np.mean([one.low <= truth <= one.high for one in found]))
     assert abs(shares[0] - 0.95) < 0.021
     assert shares[1] < 0.8
 

@@ -92,7 +92,7 @@ CASES = [
     # labels and names of files are texts
     Case("labels.jsonl", 0, ("[/b]", "[red]x", "$x^{$", "$\\undefined$", "\\x1b[31mred\\x07", "<b>&\\x00\\ufffe", "\\u202eabc",
                              "_b\\r\\n9 records read: "), DRAWN),
-    Case("labels.jsonl", 0, ("out\\xff; report: a$_{$\\xff.html",), under="a$_{$\udcff.jsonl",
+    Case("label_formula.jsonl", 0, ("out\\xff; report: a$_{$\\xff.html",), under="a$_{$\udcff.jsonl",
          command=DRAWN.replace("out.dir", "out\udcff").replace("report.h", "a$_{$\udcff.h")),
     Case("label_surrogate.jsonl", 1, ("line 2: task is '\\ud800': must be a text",)),
     Case("chain.json", 0, ("a$_{$[red]\\x1b[31m\\xff.json: 2 steps", "out\\xff"), SIMULATE.replace("out.dir", "out\udcff"),
