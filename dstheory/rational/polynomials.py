@@ -193,9 +193,12 @@ def signs(factor: sp.Expr) -> frozenset[int]:
         value = factor.xreplace(point)
         if value.is_Rational or value.is_number:
             signs.add(int(sp.sign(value if value.is_Rational else value.evalf(15))))
+        if {-1, 1} <= signs:
+            break
     return frozenset(signs - {0})
 
 
+@cache
 def _negative_throughout(argument: sp.Expr) -> bool:
     """Whether an expression is negative at points all over the domain of its symbols: small, middling, large, mixed."""
     names = sorted(argument.free_symbols, key=lambda s: s.name)

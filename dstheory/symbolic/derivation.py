@@ -249,6 +249,9 @@ def _integral(integrand: sp.Expr) -> sp.Expr:
 
     SymPy's own ``evalf`` takes many times as long: it evaluates the tree of the integrand anew at each point.
     """
+    vanishing = [power for base, power in integrand.as_powers_dict().items() if base.subs(X, 1) == 0]
+    if vanishing and all(power <= -1 for power in vanishing):  # a pole at 1, which quadrature is long in suspecting
+        return sp.zoo
     factors = [
         ([term.as_coeff_exponent(X) for term in sp.Add.make_args(sp.expand(base))], power)
         for base, power in integrand.as_powers_dict().items()

@@ -19,9 +19,10 @@ from dstheory.rational import is_zero
 from dstheory.rational.symbols import InvalidNumberError, check_numbers, parse_assignments, parse_number, symbol
 from dstheory.symbolic import derive, lookup, render
 from dstheory.symbolic.chain import UNDISCOUNTED
+from dstheory.symbolic.derivation import _integral
 from dstheory.symbolic.objectives import REGISTRY, UnknownObjectiveError
 from dstheory.symbolic.rule import Coefficients, Rule, Turn
-from dstheory.symbolic.setting import SymbolicSetting
+from dstheory.symbolic.setting import SymbolicSetting, X
 from dstheory.symbolic.updates import enumerated_update
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
@@ -316,6 +317,12 @@ def test_demonstrations_that_never_stop(name: str, options: dict[str, bool]) -> 
     at = dict.fromkeys(derivation.symbols, "1/2") | {"p_E": 1, "a_E": 0} | lengths
     with pytest.raises(InvalidNumberError, match="never stops"):
         derivation.evaluate(at)
+
+
+def test_an_integral_diverges_where_nothing_cancels_its_pole() -> None:
+    assert _integral(X / (1 - X / 2 - X**3 / 2)) is sp.zoo
+    assert float(_integral((1 - X**2) / (1 - X))) == pytest.approx(1.5, rel=1e-12)
+    assert float(_integral(X / (2 - X))) == pytest.approx(2 * math.log(2) - 1, rel=1e-12)
 
 
 def test_a_number_fixed_from_the_start_is_not_given_again() -> None:
