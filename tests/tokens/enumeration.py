@@ -89,7 +89,9 @@ class Listed:
     def log_tokens(self, theta: np.ndarray, x: int) -> np.ndarray:
         """(sequences, L(x)) log-probability of every token of every answer."""
         blocks, _ = self.split(theta)
-        return np.array([[np.log(self.row(blocks, x, y[:i])[v]) for i, v in enumerate(y)] for y in self.sequences(x)])
+        prefixes = (p for i in range(self.lengths[x]) for p in itertools.product(range(self.symbols), repeat=i))
+        log = {prefix: np.log(self.row(blocks, x, prefix)) for prefix in prefixes}
+        return np.array([[log[y[:i]][v] for i, v in enumerate(y)] for y in self.sequences(x)])
 
     def of_class(self, theta: np.ndarray, x: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probability, class and stop probability of every answer."""
@@ -183,8 +185,8 @@ class Listed:
             out[j] = value(moved, prompts=[self.owner[j]]).imag / STEP
         return out
 
-    def energies(self, gradient: np.ndarray, theta: np.ndarray) -> tuple[float, float]:
-        """g^T F^+ g of both stages, F = E[score score^T] summed over all visited answers and decisions."""
+    def information(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F = E[score score^T] of both stages, summed over all visited answers and decisions."""
         tokens = np.zeros((self.n_tokens, self.n_tokens))
         decisions = np.zeros((self.n_parameters - self.n_tokens,) * 2)
         for x, rho in enumerate(self.rho):
@@ -206,7 +208,11 @@ class Listed:
             at = own[own >= self.n_tokens] - self.n_tokens
             for share, scores in ((stop, np.array(by_stop)), (1 - stop, np.array(by_resample))):
                 decisions[np.ix_(at, at)] += rho * n_d * (scores * (prob * share)) @ scores.T
+        return tokens, decisions
+
+    def energies(self, gradient: np.ndarray, information: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+        """g^T F^+ g of both stages."""
         out = []
-        for g, fisher in ((gradient[: self.n_tokens], tokens), (gradient[self.n_tokens :], decisions)):
+        for g, fisher in zip((gradient[: self.n_tokens], gradient[self.n_tokens :]), information, strict=True):
             out.append(float(g @ np.linalg.pinv(fisher, rcond=1e-11, hermitian=True) @ g))
         return out[0], out[1]

@@ -59,6 +59,11 @@ def case_at(index: int) -> Case:
 
 
 @cache
+def information(index: int) -> tuple[np.ndarray, np.ndarray]:
+    return case_at(index).listed.information(case_at(index).theta)
+
+
+@cache
 def truth(index: int, objective: str) -> Truth:
     case = case_at(index)
     listed = case.listed
@@ -72,7 +77,7 @@ def truth(index: int, objective: str) -> Truth:
         gradient = listed.kl_direct(case.theta, case.reference, 0.3)
     else:
         gradient = listed.derivative(value, case.theta)
-    return Truth(float(value(case.theta)), gradient, listed.energies(gradient, case.theta))
+    return Truth(float(value(case.theta)), gradient, listed.energies(gradient, information(index)))
 
 
 @pytest.fixture(params=range(len(SETTINGS)), ids=lambda i: f"{SETTINGS[i][0]}-{SETTINGS[i][1]}-{SETTINGS[i][2]['cap']}")
