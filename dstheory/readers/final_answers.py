@@ -27,7 +27,7 @@ from dstheory.readers.records import Fault, FieldNames
 _LONGEST_ANSWER = 4000  # characters
 _LONGEST_FORMULA = 1000
 _ROUNDING = Fraction(1, 10**6)  # to which math-verify rounds decimals
-_SMALL = Fraction(1, 10**4)  # and by which part of the right answer they may differ: 6.6e-34 is not 1.2e-34
+_SMALL = Fraction(1, 10**3)  # and by which part of the right answer they may differ at most: four digits of it are compared
 _UNCLEAR = (
     "what the answer says last is not certain, and not judged: end answers with \\boxed{...} or #### and a number, or name what "
     "says which are correct with --field correct=KEY"

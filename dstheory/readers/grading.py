@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +39,6 @@ _SECONDS = 5.0  # as in math-verify
 _MEMORY = 4 << 30  # bytes of addresses; SymPy itself needs a few hundred million
 _LONGEST = 1000  # characters of an answer: what is longer is no final answer
 _ATOM = re.compile(r"Integer \(\d+ \)|Float \('[\d.eE+-]+' \)|Symbol \('\w+' \)|[A-Za-z]\w* ")  # as SymPy writes it
-_TINY = re.compile(r"(?<!\d)0\.(0{4,})[1-9]|10\s*\^\s*\{?\s*-\s*(\d{1,3})|\d[eE]-(\d{1,3})")  # 0.00001, 10^{-5}, 1e-5
 _NO_LIBRARY = 3  # exit code
 _REMEMBERED = 4096  # comparisons: wrong answers repeat
 
@@ -167,6 +167,7 @@ def serve(parent: int, seconds: float) -> None:
     except ImportError:
         os._exit(_NO_LIBRARY)
     refuse_code()
+    enlarge_small()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     for line in sys.stdin.buffer:
         answer, gold = json.loads(line)
@@ -194,11 +195,33 @@ def refuse_code() -> None:
     sympy_parser.eval_expr = guarded
 
 
+def enlarge_small() -> None:
+    """Make math-verify compare numbers below 0.001, each for itself, by four of their own digits where one is a decimal.
+
+    It rounds decimals to six digits behind the point, also those of pairs and sets, and takes a difference below 1e-15 for none:
+    all small numbers were the same. So both are multiplied by the power of ten that makes the smaller one 0.001 or more.
+    """
+    from math_verify import grader
+    from sympy import Basic, Float
+
+    numeric_eq = grader.sympy_numeric_eq
+
+    def enlarged(gold: Any, answer: Any, *precisions: int) -> bool:
+        both = [grader.safe_sympy_doit(one) for one in (gold, answer)]
+        if all(isinstance(one, Basic) and one.is_number and one.is_extended_real for one in both):
+            sizes = [Decimal(str(one.evalf(4))).adjusted() for one in both if one.is_finite and one.is_zero is False]
+            if sizes and min(sizes) < -3:
+                gold, answer = (one * 10 ** (-3 - min(sizes)) for one in both)
+                if gold.has(Float) or answer.has(Float):
+                    return bool(abs(gold - answer) <= 5e-7)
+        return bool(numeric_eq(gold, answer, *precisions))
+
+    grader.sympy_numeric_eq = enlarged
+
+
 def _compared(library: Any, answer: str, gold: str) -> bool | None:
     latex = [library.LatexExtractionConfig()]
     right, given = (library.parse(f"\\boxed{{{text}}}", latex, parsing_timeout=None) for text in (gold, answer))
-    zeros = [len(found[1] or "") or int(found[2] or found[3]) for found in _TINY.finditer(f"{answer} {gold}")]
-    digits = 4 + max((n for n in zeros if n > 3), default=2)  # to which decimals are rounded: six, or four of a small number
-    same = bool(right and given and library.verify(right, given, float_rounding=digits, timeout_seconds=None))
+    same = bool(right and given and library.verify(right, given, timeout_seconds=None))
     read = all(any(not isinstance(part, str) for part in parts) for parts in (right, given))  # else it compares texts only
     return same if same or read else None

@@ -186,6 +186,11 @@ def test_answers_of_another_file_are_compared_as_written(tmp_path: Path, kind: s
     (r"6.62607 \times 10^{-34}", r"6.6261 \times 10^{-34}", True), ("0.016667", "1/60", True), ("0.166667", "1/6", True),
     ("0.0000002%", "0.0000001%", False), ("0.000123456", "0.0001234561", True), ("(0.0000001, 2)", "(0.0000002, 2)", False),
     ("0.0000001", "10^{-8}", False), ("0.00000001", "10^{-8}", True), ("(0.333333, 10^{-3})", "(1/3, 0.001)", True),
+    ("(0.333333, 0.00001)", "(1/3, 10^{-5})", True), (r"\{0.00001, 1/3\}", r"\{0.333333, 0.00001\}", True),
+    (r"(6.6 \times 10^{-34}, 2)", r"(1.2 \times 10^{-34}, 2)", False), ("(2, 0)", "(2, 0.0000001)", False),
+    (r"(\sqrt{2} \cdot 10^{-34}, 2)", r"(\sqrt{3} \cdot 10^{-34}, 2)", False), ("0.001667", "1/600", True),
+    ("0.0001667", "1/6000", True), ("0.000167", "1/6000", False), ("(0.000167, 2)", "(1/6000, 2)", False),
+    ("0.00012345", "0.000123450001", True), (r"3.1416 \times 10^{-5}", r"\pi \times 10^{-5}", True),
 ])  # fmt: skip
 def test_small_numbers_differ_by_their_digits(answer: str, gold: str, right: bool) -> None:
     """All that are equal to six decimals were the same, so all small ones."""
