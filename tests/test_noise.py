@@ -16,6 +16,7 @@ from objectives.test_groups import (
     WRONG,
     Response,
     advantages,
+    batches_of,
     corrected,
     excess,
     responses,
@@ -65,21 +66,18 @@ def by_hand(objective: GroupObjective, policy: Policy, groups: int) -> tuple[np.
     """Return mean and covariance of the update of a batch, from all batches: (12,) and (12, 12) of (stage, prompt, answer)."""
     per_prompt, size = responses(policy), int(objective.group_size)
     mean, square, kept = np.zeros(12), np.zeros((12, 12)), 0.0
-    for prompts in itertools.product(range(2), repeat=groups):
-        choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
-        for batch in itertools.product(*choices):
-            if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
-                continue  # drawn again
-            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
-            u, tokens = np.zeros(12), sum(r.length for g in batch for r in g)
-            for group in batch:
-                for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
-                    share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
-                    u += share * a * r.scores(weight_of(objective, r, a)).ravel()
-                    if np.any(objective.beta):
-                        slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
-                        u += share * float(objective.beta) * r.scores(slope).ravel()
-            mean, square, kept = mean + chance * u, square + chance * np.outer(u, u), kept + chance
+    for batch, chance in batches_of(per_prompt, size, groups):
+        if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
+            continue  # drawn again
+        u, tokens = np.zeros(12), sum(r.length for g in batch for r in g)
+        for group in batch:
+            for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
+                share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
+                u += share * a * r.scores(weight_of(objective, r, a)).ravel()
+                if np.any(objective.beta):
+                    slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
+                    u += share * float(objective.beta) * r.scores(slope).ravel()
+        mean, square, kept = mean + chance * u, square + chance * np.outer(u, u), kept + chance
     mean, square = mean / kept, square / kept
     return mean, square - np.outer(mean, mean)
 
@@ -95,7 +93,7 @@ def check(found: Signal, mean: np.ndarray, covariance: np.ndarray, rel: float = 
         assert one.ratio == pytest.approx(one.size / one.noise, rel=1e-12)
 
 
-_LONG = pytest.mark.slow  # two groups: 32,000 batches
+_LONG = pytest.mark.slow  # two groups: 10,000 batches
 CASES = [
     (RLOO(group_size=3), 1), (GRPO(group_size=3), 1), (GRPONoStd(group_size=2), 1), (DrGRPO(group_size=3, max_tokens=50), 1),
     (DAPO(group_size=3), 1), pytest.param(DAPO(group_size=2, dynamic_sampling=False), 2, marks=_LONG),

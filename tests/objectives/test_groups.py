@@ -6,7 +6,8 @@ import functools
 import itertools
 import math
 import operator
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -87,6 +88,20 @@ def responses(policy: Policy) -> list[list[Response]]:
     return out
 
 
+def groups_of(of_prompt: list[Response], size: int) -> Iterator[tuple[list[Response], float]]:
+    """Yield every group of responses to one prompt, once for all its orders, on which no update depends, and their chance."""
+    for group in itertools.combinations_with_replacement(of_prompt, size):
+        orders = math.factorial(size) // math.prod(map(math.factorial, Counter(group).values()))
+        yield list(group), orders * math.prod(r.weight for r in group)
+
+
+def batches_of(per_prompt: list[list[Response]], size: int, groups: int) -> Iterator[tuple[list[list[Response]], float]]:
+    """Yield every batch of so many groups, and its chance."""
+    of_one = [(g, float(MDP.prompt_weight[x]) * p) for x in range(2) for g, p in groups_of(per_prompt[x], size)]
+    for batch in itertools.product(of_one, repeat=groups):
+        yield [g for g, _ in batch], math.prod(p for _, p in batch)
+
+
 def ratio(x: int, y: int, d: bool | None) -> tuple[float, float]:
     """Return the ratio of the answer's tokens (geometric mean) and of the decision's two."""
     l_s = MDP.sample_length[x, y]
@@ -124,19 +139,16 @@ def expected_update(objective: GroupObjective, policy: Policy, groups: int = 1) 
     rewarded: defaultdict[tuple[Response, float], float] = defaultdict(float)
     penalised: defaultdict[Response, float] = defaultdict(float)
     kept, tokens_kept = 0.0, 0.0
-    for prompts in itertools.product(range(2), repeat=groups):
-        choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
-        for batch in itertools.product(*choices):
-            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
-            tokens = sum(r.length for g in batch for r in g)
-            if drawn_again and any(len({r.reward for r in g}) == 1 for g in batch):
-                continue
-            kept, tokens_kept = kept + chance, tokens_kept + chance * tokens
-            for group in batch:
-                for r, a in zip(group, advantages(group, *credit), strict=True):
-                    share = chance * share_of(r, group, tokens, groups)
-                    rewarded[r, a] += share * a
-                    penalised[r] += share
+    for batch, chance in batches_of(per_prompt, size, groups):
+        tokens = sum(r.length for g in batch for r in g)
+        if drawn_again and any(len({r.reward for r in g}) == 1 for g in batch):
+            continue
+        kept, tokens_kept = kept + chance, tokens_kept + chance * tokens
+        for group in batch:
+            for r, a in zip(group, advantages(group, *credit), strict=True):
+                share = chance * share_of(r, group, tokens, groups)
+                rewarded[r, a] += share * a
+                penalised[r] += share
     total = np.sum([w * r.scores(weight_of(objective, r, a)) for (r, a), w in rewarded.items()], axis=0)
     if np.any(objective.beta):
         slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
@@ -272,8 +284,8 @@ def test_nft_off_policy_is_the_sum_over_every_group() -> None:
     tokens = sum(float(MDP.prompt_weight[x]) * r.weight * r.length for x in range(2) for r in per_prompt[x])
     total = np.zeros((2, 2, 3))
     for x in range(2):
-        for group in itertools.product(per_prompt[x], repeat=size):
-            chance = float(MDP.prompt_weight[x]) * math.prod(r.weight for r in group)
+        for group, of_group in groups_of(per_prompt[x], size):
+            chance = float(MDP.prompt_weight[x]) * of_group
             share = sum(r.reward for r in group) / size
             if share in (0.0, 1.0):
                 continue
