@@ -28,6 +28,7 @@ from dstheory.claims.reports import (
 )
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.claims.verdicts import BY_DEFINITION
+from dstheory.coq.record import recorded
 
 EXPECTED = {
     # A: the chain
@@ -202,7 +203,10 @@ def test_reports_mention_every_claim(report):
         assert entry.info["id"] in markdown_claims([entry])
 
 
-def test_every_claim_has_a_page_in_the_catalogue(report):
+def test_every_claim_has_a_page_in_the_catalogue(report, monkeypatch):
+    """That the record is about the claims as they stand, for which each proof is built anew, is tested with the record."""
+    methods = {name: entry["method"] for name, entry in recorded()["claims"].items()}
+    monkeypatch.setattr(catalogue, "confirmed", lambda claim: methods.get(claim.id))
     pages = catalogue.pages(report.entries)
     assert set(pages) == {"claims/index.md", *(f"claims/{entry.info['id']}.md" for entry in report.entries)}
     for entry in report.entries:
@@ -212,6 +216,7 @@ def test_every_claim_has_a_page_in_the_catalogue(report):
         assert all(f"**{step.number}.**" in page for step in entry.verdict.steps)
         assert all(f"({other}.md)" in page for other in info["related"])
         assert ("**Witness**" in page) == (info["recorded"] == "fails")
+        assert (f"accepts it as a theorem ([{methods.get(info['id'])}]" in page) == (info["id"] in methods)
         assert f"[{info['id']}]({info['id']}.md)" in pages["claims/index.md"]
 
 
