@@ -48,7 +48,7 @@ def test_the_whole_way(dstheory, drawn, tmp_path: Path) -> None:
     exported = dstheory("anatomy", "export-chain", "rollouts.jsonl", "--model", "tuned", "--out", "chain.json")
     assert exported.code == 0, exported.err
     assert "next: dstheory simulate --mdp chain.json" in exported.out
-    trained = dstheory("simulate", "--mdp", "chain.json", "--steps", 5, "--lr", 1)
+    trained = dstheory("simulate", "--mdp", "chain.json", "--steps", 5, "--lr", 1, "--figure-format", "svg")
     assert trained.code == 0, trained.err
 
 
