@@ -140,12 +140,13 @@ def test_off_policy_rules_keep_their_past(turns: int | None, per: str) -> None:
     rule = WEIGHTED_DEMONSTRATIONS
     derivation = derived(rule, turns=turns, rewards="general", discount_per=per)
     assert derivation.scalar == "no"
-    at = {"p": "3/11", "a": "5/7", "b": "2/9", "p_E": "8/11", "a_E": "9/10", "b_E": "6/7", "gamma": "9/10",
+    at = {"p": "3/11", "a": "5/7", "b": "2/9", "p_E": "8/11", "a_E": "9/10", "b_E": "1/2", "gamma": "9/10",
           "R_SC": "13/10", "R_RC": "-2/5", "R_SW": "-7/10", "R_RW": "1/4"}  # fmt: skip
     found = derivation.evaluate(at).floats()
-    m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=0.9, per_stage=per == "stage", rewards=(1.3, -0.4, -0.7, 0.25))
+    m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=0.9, per_stage=per == "stage", rewards=(1.3, -0.4, -0.7, 0.25),
+                  expert=(8 / 11, 9 / 10, 1 / 2))  # fmt: skip
     expected = dict.fromkeys(oracle.LOGITS, 0.0)
-    for steps, chance in oracle.trajectories(m.expert, turns or 13):  # the expert resamples with probability 0.31; 0.31^13 < 1e-6
+    for steps, chance in oracle.trajectories(m.expert, turns or 10):  # the expert resamples with probability 0.21; 0.21^10 < 1e-6
         total = oracle.returns(m, steps)[0][0]
         for k, (y, d) in enumerate(steps):
             on_s, on_d = oracle.scores(m, y, d)
