@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
 
 import numpy as np
 import pytest
-from objectives.test_groups import HERE, MDP, OLD, Response, excess, responses
+from objectives.test_groups import HERE, MDP, OLD, Response, batches_of, excess, responses
 
 from dstheory import Policy, TwoStageMDP, attribute, solve
 from dstheory.chain.policy import Features
@@ -90,16 +89,14 @@ def by_hand(penalty: str, reward: str) -> np.ndarray:
     _, groups, size, share = REWARDS[reward]
     per_prompt, kept = responses(HERE), 0.0
     weight: defaultdict[Response, float] = defaultdict(float)
-    for prompts in itertools.product(range(2), repeat=groups):
-        for batch in itertools.product(*[itertools.product(per_prompt[x], repeat=size) for x in prompts]):
-            if reward == "dapo" and any(len({r.reward for r in g}) == 1 for g in batch):
-                continue
-            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
-            kept += chance
-            tokens = sum(r.length for g in batch for r in g)
-            for group in batch:
-                for r in group:
-                    weight[r] += chance * share(r, group, tokens, groups)
+    for batch, chance in batches_of(per_prompt, size, groups):
+        if reward == "dapo" and any(len({r.reward for r in g}) == 1 for g in batch):
+            continue
+        kept += chance
+        tokens = sum(r.length for g in batch for r in g)
+        for group in batch:
+            for r in group:
+                weight[r] += chance * share(r, group, tokens, groups)
     return np.sum([w * r.scores(PENALTIES[penalty][1]) for r, w in weight.items()], axis=0) / kept
 
 
