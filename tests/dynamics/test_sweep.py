@@ -335,7 +335,7 @@ def test_an_objective_of_one_run_at_a_time_is_trained_setting_by_setting(monkeyp
 OF_ONE_RUN = [
     ("dpo", {"beta": [0.01, 0.3], "p": [0.4, 0.7]}, {}),
     ("score-per-attempt", {"alpha": [0.0, 1.5], "gamma": [0.9, 1.0]}, {}),
-    ("dpo + k3-loss", {"answer_length": [3.0, 40.0], "decision_length": [1.0, 2.0]}, {"runs": 2}),  # of chain and policy
+    ("dpo + k3-loss", {"answer_length": [3.0, 40.0], "decision_length": [1.0, 2.0]}, {"runs": 2, "max_turns": 3}),  # of both
     ("cispo", {"reward_resample_wrong": [-0.4, 0.8, 0.9]}, {"max_turns": 1}),  # each pays two values, together they pay four
     ("dapo", {"reward_stop_wrong": [-0.125 * i for i in range(20)]}, {"gamma": 1.0}),
 ]
