@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from dstheory.errors import RecordError, UnknownReadingError
@@ -230,25 +231,21 @@ class Layout:
         Raises:
             RecordError: a record has what the first ones have not, and would have been read in another way.
         """
-        keys = _columns(self.without)
-        apart = frozenset(keys).isdisjoint
+        holds = {key: partial(candidates, key) if "*" in key else Place.of(key).holds for key in self.without}
+        patterns, apart = "*" in "".join(holds), frozenset(_columns(holds)).isdisjoint
         for numbers, rows in parts:
-            try:
-                none = not any("*" in key for key in keys) and all(map(apart, rows))
-            except TypeError:  # a row that is no object
-                none = False
-            if not none:
-                self._refuse_other(numbers, rows, file, unit)
+            for number, row in zip(numbers, rows, strict=True):
+                if isinstance(row, dict) and (patterns or not apart(row)):
+                    for key in (key for key, has in holds.items() if has(row)):
+                        self._refuse_other(row, key, f"{file}: {unit} {number}")
             yield numbers, rows
 
-    def _refuse_other(self, numbers: Sequence[int], rows: Sequence[Any], file: str, unit: str) -> None:
-        found = ((number, key) for number, row in zip(numbers, rows, strict=True) for key in self.without if candidates(key, row))
-        number, key = next(found, (0, ""))
-        if key:
+    def _refuse_other(self, row: Mapping[str, Any], key: str, where: str) -> None:
+        if any(Place.of(at).get(row) != "" for at in candidates(key, row)):  # an empty text is nothing
             taken = self.format.title if self.format is not None else "one attempt per record"
             option = f"--format {self.format.name}" if self.format is not None else f"--reader {self.reader}"
             raise RecordError(
-                f"{file}: {unit} {number} has {key}, and the first records, by which the file was taken for {taken}, have "
+                f"{where} has {key}, and the first records, by which the file was taken for {taken}, have "
                 f"not: say how all are to be read, --reader, --format or --field ({option} passes over {key})"
             )
 

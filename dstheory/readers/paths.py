@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from dstheory.errors import RecordError
@@ -44,6 +45,7 @@ class Place:
     steps: tuple[Step, ...]
 
     @classmethod
+    @lru_cache
     def of(cls, text: str) -> Place:
         """Read a place.
 
@@ -80,13 +82,13 @@ class Place:
         return _get(record, self.steps)
 
     def holds(self, record: Any) -> bool:
-        """Return whether anything stands there; of a list's entries, in one of them.
+        """Return whether anything stands there; of a list's entries, in one of them more than an empty text.
 
-        >>> Place.of("turns[].signal").holds({"turns": [{"signal": None}, {}]})
+        >>> Place.of("turns[].signal").holds({"turns": [{"signal": None}, {"signal": ""}, {}]})
         False
         """
         value = self.get(record)
-        return value is not None and not (self.spreads and isinstance(value, list) and all(one is None for one in value))
+        return value is not None and not (self.spreads and isinstance(value, list) and all(one in (None, "") for one in value))
 
 
 def getter(place: str) -> Callable[[Any], Any]:
@@ -102,7 +104,12 @@ def getter(place: str) -> Callable[[Any], Any]:
 def _get(value: Any, steps: tuple[Step, ...]) -> Any:
     for i, step in enumerate(steps):
         if step is None:
-            return [_get(entry, steps[i + 1 :]) for entry in value] if isinstance(value, list) else None
+            rest = steps[i + 1 :]
+            if not isinstance(value, list):
+                return None
+            if len(rest) == 1 and isinstance(key := rest[0], str):  # most often
+                return [entry.get(key) if type(entry) is dict else _get(entry, rest) for entry in value]
+            return [_get(entry, rest) for entry in value]
         if isinstance(step, str) and isinstance(value, list) and _INDEX.fullmatch(step):
             step = int(step)
         if isinstance(step, str):

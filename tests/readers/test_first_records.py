@@ -98,6 +98,22 @@ def test_later_keys_that_would_have_been_taken_are_refused(tmp_path: Path, first
     assert read_log(_file(tmp_path, records), format=one.name).reading.records >= HEAD + 2
 
 
+@pytest.mark.parametrize("key", ["problem", "decision", "round"])
+def test_a_later_empty_text_is_nothing(tmp_path: Path, key: str) -> None:
+    """Logs were refused for it, which says nothing."""
+    records = [{"id": i, "correct": True} for i in range(HEAD + 5)]
+    found = read_log(_file(tmp_path, [*records, {"id": 0, "correct": False, key: ""}])).episodes
+    assert (found.n_problems, found.one_shot) == (HEAD + 5, True)
+
+
+def test_a_later_empty_signal_is_none(tmp_path: Path) -> None:
+    """One empty signal made all that had been read without any into episodes of decisions, and its own record unreadable."""
+    records = [_episode(i, "signal", (True, None)) for i in range(HEAD + 5)] + [_episode(99, "signal", (False, ""), (True, None))]
+    log = read_log(_file(tmp_path, records))
+    assert (log.reading.faults, log.episodes.deciders) == ({}, ("nobody",))
+    assert log.episodes.attempts.tolist() == [1] * (HEAD + 5) + [2]
+
+
 def test_a_later_name_of_problems_in_a_file_of_no_format_is_refused(tmp_path: Path) -> None:
     records = [{"id": i, "ok": True} for i in range(HEAD + 5)] + [{"id": 0, "problem_id": "p", "ok": True}]
     with pytest.raises(RecordError, match=rf"line {HEAD + 6} has problem_id, .* passes over problem_id"):
