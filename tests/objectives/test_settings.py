@@ -416,11 +416,11 @@ def test_a_second_division_is_by_the_deviation_of_all_credits(sampler: Policy | 
         sums = [sum(w * a[j] for w, a in zip(once.reward_weights, each, strict=True)) for j in range(2)]
         square += chance * sum(x**2 for x in sums) / 2
     s, twice = solve(PAID, HERE), replace(once, combine="after-batch")
-    for stage in ("sample", "decide"):
-        found, expected = (getattr(o.gradient(s), stage) for o in (twice, once))
+    g, undivided = twice.gradient(s), once.gradient(s)
+    for found, expected in ((g.sample, undivided.sample), (g.decide, undivided.decide)):
         np.testing.assert_allclose(found, expected / (math.sqrt(square) + 0.1), rtol=1e-11, atol=1e-15)
     sampled = sampled_gradient(twice, s, batches=300, prompts=200, rng=5)
-    gap = np.abs(sampled.gradient.sample - twice.gradient(s).sample)  # of a batch of 200 groups: 1/200 beside the limit
+    gap = np.abs(sampled.gradient.sample - g.sample)  # of a batch of 200 groups: 1/200 beside the limit
     assert (gap <= 4.5 * sampled.standard_error.sample + 0.02 * np.abs(sampled.gradient.sample).max()).all()
 
 
@@ -440,11 +440,11 @@ def test_several_credits_over_the_deviations_of_a_large_batch_are_credits_withou
             squares += chance * np.array(r.rewards) ** 2 / 2
     weights = tuple(np.array(o.reward_weights) / (np.sqrt(squares - means**2) + 0.1))
     s, plain = solve(PAID, HERE), replace(o, std="none", reward_weights=weights)
-    for stage in ("sample", "decide"):
-        found, expected = (getattr(each.gradient(s), stage) for each in (o, plain))
+    g, alone = o.gradient(s), plain.gradient(s)
+    for found, expected in ((g.sample, alone.sample), (g.decide, alone.decide)):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-15)
     after = train(PAID, HERE, o, steps=1).policy.parameters[1]  # as one run of many
-    np.testing.assert_allclose(after, HERE.stop_logits + 0.1 * o.gradient(s).decide, rtol=1e-14)
+    np.testing.assert_allclose(after, HERE.stop_logits + 0.1 * g.decide, rtol=1e-14)
     few = replace(o, prompts=2)
     if sampler is not None or combine == "after-batch":
         with pytest.raises(ChainError, match=rf"^grpo: std='batch' with combine='{combine}' has a closed form in large batches"):
