@@ -99,7 +99,8 @@ A3_CAP = Claim(
     id="A3-cap",
     group="A",
     title="The condition `a + b > 1` is the same for any cap on turns",
-    statement="Capped at any number of turns `T > 1`, the chain beats a single sample if and only if `a + b > 1`.",
+    statement="""Capped at any number of turns `T > 1`, with the last answer submitted whatever it is, the chain beats a single
+        sample if and only if `a + b > 1`.""",
     latex=r"\mathrm{Acc}_T-p=(1-q^{T-1})(\mathrm{Acc}-p)",
     scope="any number of turns T > 1, all p, a, b in (0, 1)",
     domain=CUBE,

@@ -69,7 +69,8 @@ B7 = Claim(
     group="B",
     title="Without a cap, GRPO's `1/|o|` with equal turn lengths does not tilt the gradient",
     statement="""For a stationary chain without a cap the number of turns is independent of the outcome, so that the
-        length normaliser `1/|o|` with equal turn lengths rescales the whole gradient by `E[1/K] = -(1-q) log(1-q)/q`.""",
+        length normaliser `1/|o|` with equal turn lengths and rewards centred by their mean rescales the whole gradient by `E[1/K]
+        = -(1-q) log(1-q)/q`.""",
     latex=r"\nabla\mathrm{E}[R/K]-\mathrm{E}[R]\nabla\mathrm{E}[1/K]=\mathrm{E}[1/K]\,\nabla\mathrm{Acc}",
     level="gradient",
     scope="all real parameters of the minimal chain, one prompt, no cap",
@@ -123,8 +124,8 @@ B7_CAP = Claim(
     id="B7-cap",
     group="B",
     title="With a cap of two turns the normaliser adds the gradient of a covariance",
-    statement="""Capped at two turns of equal length, the update with `1/|o|` is `E[1/K] grad Acc + grad Cov(R, 1/K)` with
-        `Cov(R, 1/K) = q p(1-p)(a + b - 1)/2`.""",
+    statement="""Capped at two turns of equal length, the update with `1/|o|` and centred rewards is `E[1/K] grad Acc + grad
+        Cov(R, 1/K)` with `Cov(R, 1/K) = q p(1-p)(a + b - 1)/2`.""",
     latex=r"\mathrm{E}[1/K]\,\nabla\mathrm{Acc}_2+\nabla\tfrac12qp(1-p)(a+b-1)",
     level="gradient",
     scope="all real parameters of the minimal chain, cap of two turns",

@@ -68,9 +68,9 @@ B7_PROMPTS = Claim(
     id="B7-prompts",
     group="B",
     title="Over several prompts `1/|o|` weighs each by `E[1/K]`, less where the policy resamples more",
-    statement="""Without a cap and with equal turn lengths the normaliser `1/|o|` weighs the gradient of prompt `x` by `E[1/K | x]
-        = -(1-q) log(1-q)/q`, which strictly decreases in the prompt's resample probability `q`. It leaves the direction alone
-        for all gradients of the prompts exactly if all prompts resample alike.""",
+    statement="""Without a cap, with equal turn lengths and rewards centred by the mean of their prompt, the normaliser `1/|o|`
+        weighs the gradient of prompt `x` by `E[1/K | x] = -(1-q) log(1-q)/q`, which strictly decreases in the prompt's resample
+        probability `q`. It leaves the direction alone for all gradients of the prompts exactly if all prompts resample alike.""",
     latex=r"\sum_x\rho_x\,\mathrm{E}[1/K\mid x]\,\nabla\mathrm{Acc}_x",
     level="gradient",
     scope="any number of prompts, stationary chains without a cap; the counterexample has two",

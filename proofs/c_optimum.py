@@ -366,10 +366,11 @@ C5_MOVES = Claim(
     id="C5-moves",
     group="C",
     title="What the length weight does move in SFT: speed, clipped steps and shared trunks",
-    statement="""Where C5 does not apply. Finite training: the error of decisions decays at a rate proportional to `w_d`, that of
-        sampling to `w_s`. Global-norm clipping: the decision's step strictly decreases in `w_s`. A shared trunk: with `theta_s =
-        theta_C` the optimum is `(w_s p_E + w_d p_E a_E)/(w_s + w_d p_E)`, which moves with `w_s` unless `p_E = a_E`. In a table
-        without coverage (`p_E = 1`) `theta_W` never moves, at any weight.""",
+    statement="""Where C5 does not apply. Finite training: near the optimum the error of decisions decays at a rate proportional
+        to `w_d`, that of sampling to `w_s`. Global-norm clipping: while it clips and both stages still move, the decision's step
+        strictly decreases in `w_s`. A shared trunk: with `theta_s = theta_C` the optimum is `(w_s p_E + w_d p_E a_E)/(w_s + w_d
+        p_E)`, which moves with `w_s` unless `p_E = a_E`. In a table without coverage (`p_E = 1`) `theta_W` never moves, at any
+        weight.""",
     latex=r"\theta_s=\theta_C:\quad x^*=\frac{w_s\,p_E+w_d\,p_E\,a_E}{w_s+w_d\,p_E}",
     level="optimum",
     scope="the minimal chain, all experts with coverage; the shared trunk is the one of a single parameter",

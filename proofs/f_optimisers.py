@@ -251,7 +251,7 @@ F3 = Claim(
     title="The Fisher matrix is block diagonal: the decision's natural step does not depend on `w_s`, but keeps its own `w_d`",
     statement="""The Fisher blocks of the two stages are orthogonal, so the natural step of the decision does not depend
         on `w_s`. It is proportional to `w_d`, as the plain gradient's is: natural gradients keep the ratio `w_s` : `w_d` of the
-        stages' steps, and with a trust region the decision's step strictly decreases in `w_s`.""",
+        stages' steps, and with a trust region the decision's step strictly decreases in `w_s` as long as neither stage rests.""",
     latex=r"F=\mathrm{diag}(F_s,F_d),\qquad F_d^{-1}(w_d\,v)=w_d\,F_d^{-1}v",
     level="fisher",
     scope="orthogonality for any chain; the matrix for the minimal chain with three turns; steps for SFT without cap",

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import sympy
 
 from dstheory.claims.formulas import derivative
+from dstheory.claims.intact import is_python_s
 from dstheory.errors import ClaimError
 
 _CLASSES = {
@@ -210,7 +211,7 @@ def _is_inside(frame: FrameType) -> bool | None:
     known = _inside.get(id(frame.f_code))
     if known is None:
         top = _top(frame)
-        inside = top in ("sympy", "mpmath", "dstheory") or (None if top in sys.stdlib_module_names else False)
+        inside = top in ("sympy", "mpmath", "dstheory") or (None if is_python_s(top, frame.f_globals.get("__file__")) else False)
         known = _inside[id(frame.f_code)] = frame.f_code, inside
     return known[1]
 

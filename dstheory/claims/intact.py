@@ -55,15 +55,16 @@ class Intact:
     def guests(self) -> bool:
         """Whether modules were loaded since, but for Python's own: they may remember what one file did when the next asks."""
         new = [name for name in sys.modules if name.partition(".")[0] not in self._modules and name[:9] != "_dstheory"]
-        return not all(name.partition(".")[0] in sys.stdlib_module_names and _is_python_s(sys.modules[name]) for name in new)
+        return not all(is_python_s(name, getattr(sys.modules[name], "__file__", None)) for name in new)
 
 
 def _is_code(value: Any) -> bool:
     return callable(value) or isinstance(value, _METHODS)
 
 
-def _is_python_s(module: Any) -> bool:
-    return (getattr(module, "__file__", None) or _LIBRARY).startswith(_LIBRARY)
+def is_python_s(name: str, file: str | None) -> bool:
+    """Whether a module of this name, read from this file, is of Python's library: anybody may name a file ``profile.py``."""
+    return name.partition(".")[0] in sys.stdlib_module_names and (file or _LIBRARY).startswith(_LIBRARY)
 
 
 def _inside(function: FunctionType) -> tuple[Any, ...]:

@@ -180,6 +180,18 @@ def test_a_helper_of_the_file_is_watched_and_what_it_keeps_is_not_shared_with_th
     assert "defines V, but _kept.py, line 2, applies diff" in entries[1].verdict.message
 
 
+def test_a_helper_that_is_named_as_a_module_of_python_s_is_watched(tmp_path):
+    """Python's library acts for whoever calls it, here the engine that asks for the proof: but this file is the user's."""
+    proof = 'def proof():\n    return [decide("", V.diff(p) < p), decide("", V + a > 0)]\n'
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "this.py").write_text(f"{HEAD}{proof}")
+    text = 'from this import proof\nx = Claim(id="c", statement="S.", domain={"p a": UNIT}, definitions={V: p**2}, proof=proof)\n'
+    (tmp_path / "files" / "mine.py").write_text(f"{HEAD}{text}")
+    with warm_workers():
+        (entry,) = verify(str(tmp_path / "files" / "mine.py"), workers=1).entries
+    assert "defines V, but this.py, line " in entry.verdict.message
+
+
 def test_a_thread_that_is_given_a_function_of_sympy_is_watched(tmp_path):
     verdict = checked(tmp_path, 'claim(decide("", next(Threads().map(V.diff, [p])) < p), also)')
     assert re.search(r"claim c defines V, but threading\.py, line \d+, applies diff to it", verdict.message)
