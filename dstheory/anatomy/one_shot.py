@@ -17,7 +17,9 @@ as in :mod:`dstheory.anatomy.rates`: with sums :math:`s_x` over the :math:`m_x` 
 problems are alike, below which it cannot be: V misses what only the few groups of hardly k samples could show. Two subsets of k
 among n samples have j in common with the hypergeometric chance :math:`h_j`, and are both all right with chance
 :math:`p^{2k-j}`, so for P(all right) = :math:`p^k` a group adds :math:`\sum_{j \ge 1} h_j (p^{2k-j} - p^{2k})`. Where problems
-differ, :math:`E\, p_x^{2k-j} \ge (E\, p_x^k)^{(2k-j)/k}` (Jensen). All wrong is the same, and of dead groups either counts.
+differ, :math:`E\, p_x^{2k-j} \ge (E\, p_x^k)^{(2k-j)/k}` (Jensen). All wrong is the same, and of dead groups either counts; they
+have at most as many trials as samples, since :math:`p^k + (1-p)^k` is least at p = 1/2, where it hardly moves with p: V_0 says
+nothing there of how much problems differ.
 
 Source: pass@k of Chen et al. (2021), section 2.1; the other two follow alike; variances of such averages, Hoeffding (1948).
 """
@@ -134,7 +136,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
         dead = Estimate.missing("a group of one sample has no advantages", level=level)
         if k > 1:
             p = _of_dead(all_right + all_wrong, k)
-            dead = mean(right + wrong, among, _trials(n[among], k, p, 1 - p))
+            dead = mean(right + wrong, among, min(_trials(n[among], k, p, 1 - p), float(n[among].sum())))
         return Sized(
             k, len(among), mean(1 - wrong, among, ones), majority, mean(right, among, others), mean(wrong, among, ones), dead
         )
