@@ -94,7 +94,8 @@ def watched(module: str) -> Iterator[None]:
     Raises:
         ClaimError: The file has put a profiler of its own in the place of what watches it.
     """
-    before = sys.getprofile(), threading.getprofile()
+    before: Any = sys.getprofile()  # Python's own is no function
+    in_threads = threading.getprofile()
     _running.append(module)
     if module:
         _notes.setdefault(module, {})
@@ -107,8 +108,11 @@ def watched(module: str) -> Iterator[None]:
     finally:
         _running.pop()
         if module:
-            sys.setprofile(before[0])
-            threading.setprofile(before[1])
+            if before is None or callable(before):
+                sys.setprofile(before)
+            else:
+                before.enable()
+            threading.setprofile(in_threads)
 
 
 def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str]]) -> None:

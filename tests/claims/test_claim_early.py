@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import re
 import shutil
 import subprocess
@@ -348,3 +349,13 @@ def test_each_call_that_is_let_through_commutes_with_putting_an_expression_in_th
             late = operation(V).subs(V, p**2 / 3).subs(p, value).doit()
             soon = operation(p**2 / 3).subs(p, value).doit()
             assert late == soon or abs(sp.N((late - soon).subs("z", 1), 30)) < 1e-25, name
+
+
+def test_a_file_is_read_while_a_profiler_runs_which_then_goes_on(tmp_path):
+    """Python's own is no function: putting it back as one ended in "'Profile' object is not callable"."""
+    path = Path(shutil.copy(bundled_files()[0], tmp_path))
+    with cProfile.Profile() as profile:
+        assert load_claims(path)
+        sp.Symbol("seen_after")
+    assert any(getattr(entry.code, "co_name", "") == "load_claims" for entry in profile.getstats())
+    assert any(getattr(entry.code, "co_qualname", "") == "Symbol.__new__" for entry in profile.getstats())
