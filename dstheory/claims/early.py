@@ -58,6 +58,9 @@ _WATCHED = {sys.setprofile: "sys.setprofile", _thread.start_new_thread: "_thread
 _UNSEEN = _WATCHED | ({os.fork: "os.fork"} if hasattr(os, "fork") else {})
 """What begins something of which nothing is heard, unless it is `watched` or Python's ``threading`` that calls the first two."""
 
+_DRAWING = "dstheory.claims.claim"
+"""Takes the steps from a proof, which may be lazy: what ``map(V.diff, [p])`` calls then, with no code between, is the user's."""
+
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
 
@@ -215,7 +218,10 @@ def _is_inside(frame: FrameType) -> bool | None:
     known = _inside.get(id(frame.f_code))
     if known is None:
         top = _top(frame)
-        inside = top in ("sympy", "mpmath", "dstheory") or (None if is_python_s(top, frame.f_globals.get("__file__")) else False)
+        if top in ("sympy", "mpmath", "dstheory"):
+            inside: bool | None = frame.f_globals["__name__"] != _DRAWING
+        else:
+            inside = None if is_python_s(top, frame.f_globals.get("__file__")) else False
         known = _inside[id(frame.f_code)] = frame.f_code, inside
     return known[1]
 

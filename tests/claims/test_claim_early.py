@@ -193,6 +193,11 @@ def test_a_helper_that_is_named_as_a_module_of_python_s_is_watched(tmp_path):
     assert "defines V, but this.py, line " in entry.verdict.message
 
 
+def test_what_a_lazy_proof_calls_as_its_steps_are_drawn_is_watched(tmp_path):
+    steps = 'map(decide, ["", ""], map(operator.gt, [p, V + W + a], map(sp.diff, [V, W], [p, p])))'
+    assert "claim c defines V, but claim.py" in checked(tmp_path, f"claim(lambda: {steps})").message
+
+
 def test_a_thread_that_is_given_a_function_of_sympy_is_watched(tmp_path):
     verdict = checked(tmp_path, 'claim(decide("", next(Threads().map(V.diff, [p])) < p), also)')
     assert re.search(r"claim c defines V, but threading\.py, line \d+, applies diff to it", verdict.message)
