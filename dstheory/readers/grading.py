@@ -209,7 +209,7 @@ def enlarge_small() -> None:
     def enlarged(gold: Any, answer: Any, *precisions: int) -> bool:
         both = [grader.safe_sympy_doit(one) for one in (gold, answer)]
         if all(isinstance(one, Basic) and one.is_number and one.is_extended_real for one in both):
-            sizes = [Decimal(str(one.evalf(4))).adjusted() for one in both if one.is_finite and one.is_zero is False]
+            sizes = [Decimal(str(one.evalf())).adjusted() for one in both if one.is_finite and one.is_zero is False]
             if sizes and min(sizes) < -3:
                 gold, answer = (one * 10 ** (-3 - min(sizes)) for one in both)
                 if gold.has(Float) or answer.has(Float):

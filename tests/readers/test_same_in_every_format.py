@@ -190,7 +190,8 @@ def test_answers_of_another_file_are_compared_as_written(tmp_path: Path, kind: s
     (r"(6.6 \times 10^{-34}, 2)", r"(1.2 \times 10^{-34}, 2)", False), ("(2, 0)", "(2, 0.0000001)", False),
     (r"(\sqrt{2} \cdot 10^{-34}, 2)", r"(\sqrt{3} \cdot 10^{-34}, 2)", False), ("0.001667", "1/600", True),
     ("0.0001667", "1/6000", True), ("0.000167", "1/6000", False), ("(0.000167, 2)", "(1/6000, 2)", False),
-    ("0.00012345", "0.000123450001", True), (r"3.1416 \times 10^{-5}", r"\pi \times 10^{-5}", True),
+    ("0.00012345", "0.000123450001", True), ("0.00099996", "0.001", True),
+    (r"3.1416 \times 10^{-5}", r"\pi \times 10^{-5}", True),
 ])  # fmt: skip
 def test_small_numbers_differ_by_their_digits(answer: str, gold: str, right: bool) -> None:
     """All that are equal to six decimals were the same, so all small ones."""
