@@ -347,7 +347,7 @@ def _compared_together(objective: Objective, solution: Solution, first: Policy, 
             return None
         behaviour = first
     t, _ = _look_at_again(behaviour, solution.mdp, 0, limit)
-    both = objective.coefficients_of_runs(solution, t)
+    both = objective.together(solution, t)
     if both is None or not all(np.isfinite(c).all() for c in both):
         return None
     return _compared(t, *both, _met(behaviour, t), float(solution.mdp.gamma_within))

@@ -134,6 +134,11 @@ class Objective(ABC):
             "coefficients, or ask for the gradient alone"
         )
 
+    def together(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return ``coefficients_of_runs``, or None where ``coefficients`` was put into the class after it was made."""
+        later = nearest(type(self), "coefficients_of_runs", "coefficients") == "coefficients"
+        return None if later else self.coefficients_of_runs(solution, trajectories)
+
     @abstractmethod
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the expected coefficient of every action, in closed form."""
@@ -156,7 +161,8 @@ class Objective(ABC):
                 f"{alone}, what trajectories are given, but not mass, what they are expected to be given: "
                 "give it its own mass, which the exact gradient is computed from"
             )
-        return self.centred(solution)
+        later = nearest(type(self), "centred", "mass") == "mass"  # put into the class after it was made
+        return self.mass(solution) if later else self.centred(solution)
 
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
         """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
@@ -522,7 +528,7 @@ class WeightedSum(Objective):
         self.behaviour(solution)
         each = []
         for factor, term in zip(self.factors, self.terms, strict=True):
-            own = None if np.ndim(factor) else term.coefficients_of_runs(solution, trajectories)
+            own = None if np.ndim(factor) else term.together(solution, trajectories)
             if own is None:
                 return None
             each.append(own)

@@ -124,11 +124,12 @@ def _credit_of_a_group(objective: Objective) -> None:
             raise DisagreementError(f"{objective.name}: the credits of a group's responses {rule}")
     plain = objective.outcome == "correct" and objective.rewards is None
     for values in ((0.0, 1.0),) if plain else ((0.0, 1.0), (-0.5, 2.0)):
-        for right in (0.0, 1 / 6, 1 / 2, 2 / 3, 1.0):
+        for right in (0.0, 1 / 15, 1 / 6, 5 / 12, 1 / 2, 2 / 3, 14 / 15, 1.0):
             _limit_of(credit, values, right, objective.name)
 
 
-_SIZES = (48, 192, 768, 3072)
+_SIZES = (60, 240, 960, 3840)
+"""Groups whose tenths, thirds and quarters are whole, as are the shares that are looked at."""
 
 
 def _limit_of(credit: Credit, values: tuple[float, float], right: float, name: str) -> None:
@@ -153,7 +154,7 @@ def _limit_of(credit: Credit, values: tuple[float, float], right: float, name: s
         )
         settles = abs(step[2, i]) <= max(abs(step[1, i]), 1e-12 * abs(found[3, i]))
         for rule, one in (("limit", limits[i]), ("of_shares in groups without end", said[i])):
-            if not (settles and abs(one - last) <= abs(last - before) + 1e-9 * max(1.0, abs(last))):
+            if not (settles and abs(one - last) <= abs(last - before) + 1e-9 * max(1.0, np.abs(found[1:, i]).max())):
                 come_to = f"{last:.9g}" if settles else "no number"
                 raise DisagreementError(
                     f"{name}: {rule} gives a reward of {values[i]:g} the credit {float(one):.9g} where a share of {right:.3g} "

@@ -280,6 +280,29 @@ class _OverRoot(_ByMean):
     limit = _ByMean.limit
 
 
+class _Trimmed(_ByMean):
+    """Less the mean of the middle eight tenths, of so many responses as are whole."""
+
+    def of_groups(self, rewards):
+        out = rewards.shape[-1] // 10
+        return rewards - np.sort(rewards)[..., out : rewards.shape[-1] - out].mean(axis=-1, keepdims=True)
+
+    def limit(self, rewards, mean, deviation):
+        return rewards - np.clip((mean - 0.1) / 0.8, 0.0, 1.0)
+
+
+class _OverRanks(_ByMean):
+    """The rank of a response, in shares, over the deviation of ranks: of equal responses a large number that goes to 0."""
+
+    def of_groups(self, rewards):
+        size, right = rewards.shape[-1], rewards.sum(axis=-1, keepdims=True)
+        ranks = np.where(rewards == 1.0, size - right + (right + 1.0) / 2.0, (size - right + 1.0) / 2.0) / size - 0.5
+        return ranks / (ranks.std(axis=-1, keepdims=True) + 1e-8)
+
+    def limit(self, rewards, mean, deviation):
+        return (np.where(rewards == 1.0, 0.5 - mean / 2.0, -mean / 2.0)) / (deviation / 2.0 + 1e-8)
+
+
 class _Diverges(_ByMean):
     def of_groups(self, rewards):
         return _ByMean.of_groups(self, rewards) * np.sqrt(rewards.shape[-1])
@@ -300,6 +323,7 @@ def _row(of: Credit, **fields: Any) -> GRPO:
         (_ByMean(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
         (_OverRoot(), lambda r, mean, deviation: r - mean + 0.01 * deviation, "limit"),
         (LeaveOneOut(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
+        (_ByMean(), lambda r, mean, deviation: r - mean + np.where((deviation > 0) & (deviation < 0.3), 0.1, 0.0), "limit"),
         (GroupMean(epsilon=1e-4), lambda r, mean, deviation: (r - mean) / np.maximum(deviation, 1e-300), "limit"),
         (GroupMean("leave-one-out"), lambda r, mean, deviation: r - mean, "limit"),
         (_Diverges(), lambda r, mean, deviation: 0.0 * r, "no number"),
@@ -312,7 +336,8 @@ def test_a_limit_that_large_groups_do_not_come_to_is_refused_by_check(base, limi
         checking.check(_row(wrong, outcome=outcome), chains=1)
 
 
-@pytest.mark.parametrize("credit", [_ByMean(), _OverRoot(), LeaveOneOut(), Minus(0.3), Raw(), Positive(), SignedMatch(),
+@pytest.mark.parametrize("credit", [_ByMean(), _OverRoot(), _Trimmed(), _OverRanks(), LeaveOneOut(), Minus(0.3), Raw(),
+                                    Positive(), SignedMatch(),
                                     *(GroupMean(std, ddof, epsilon) for std in ("none", "group", "leave-one-out")
                                       for ddof in (0, 1) for epsilon in (0.0, 1e-6, 0.1))])  # fmt: skip
 def test_a_limit_that_is_right_passes_the_check(credit) -> None:
