@@ -44,8 +44,8 @@ _WHERE_REJECTED = {
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 FEWEST = 5  # episodes of a group, from which on it has answers; with fewer, intervals are as wide as what they are about
 _STAR = (
-    "* may hold the truth less often than its level says: few problems show how much they differ, or b differs between them "
-    "(caution in anatomy.json)"
+    "* may hold the truth less often than its level says: few problems show how much they differ, or decisions or caps do "
+    "from problem to problem (caution in anatomy.json)"
 )
 _TELLING = 60  # problems, from which on the interval of a difference in log-likelihood holds it as often as it says
 _ROUNDS = 10
