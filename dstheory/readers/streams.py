@@ -202,7 +202,7 @@ class _Bounded(io.RawIOBase):
 
 
 def last_line_ends(path: Path) -> bool:
-    """Return whether a text file ends with a line end, or is packed, where what is cut off is found while it is unpacked.
+    """Return whether a text file ends with a line end, or is empty or packed, where what is cut off is found as it is unpacked.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -211,9 +211,11 @@ def last_line_ends(path: Path) -> bool:
     False
     """
     with opened(path) as file:
-        packed = file.read(4).startswith(tuple(_MAGIC))
+        first = file.read(4)
+        if not first or first.startswith(tuple(_MAGIC)):
+            return True
         file.seek(-1, os.SEEK_END)
-        return packed or file.read(1) in b"\r\n"
+        return file.read(1) in b"\r\n"
 
 
 def open_unpacked(path: Path, *, table: bool = False, utf8: bool = False) -> tuple[IO[bytes], Callable[[], int]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dstheory.anatomy import read_log
-from dstheory.errors import RecordError
+from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.documents import HEAD
 from dstheory.readers.formats import Format, recognise
 from dstheory.readers.paths import Place
@@ -160,3 +160,6 @@ def test_a_table_whose_last_line_does_not_end_may_be_cut_off(tmp_path: Path) -> 
         assert any("the last line has no line end" in note for note in log.reading.notes) is said
     path.write_bytes(gzip.compress(text.encode()))
     assert log.reading.notes == read_log(path).reading.notes
+    path.write_bytes(b"")
+    with pytest.raises(FileFormatError, match="Empty CSV file"):  # an OSError of the look at its last byte
+        read_log(path)
