@@ -563,8 +563,11 @@ class WeightedSum(Objective):
             check_runs(solution, **{f"factor of {term.name}": np.shape(factor)})
         masses = [mass.scaled(f) for f, mass in zip(self.factors, each, strict=True)]
         shapes: dict[str, tuple[int, ...]] = {}
-        for term, mass in zip(self.terms, masses, strict=True):  # one term may stand there twice
-            shapes[term.name + " again" * sum(name.startswith(term.name) for name in shapes)] = mass.sample.shape[:-3]
+        for term, mass in zip(self.terms, masses, strict=True):
+            label = term.name
+            while label in shapes:  # one term may stand there twice
+                label += " again"
+            shapes[label] = mass.sample.shape[:-3]
         check_runs(solution, **shapes)
         total = masses[0]
         for mass in masses[1:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -28,8 +29,11 @@ from dstheory.objectives import (
     Reinforce,
     ReinforceBaseline,
     ReinforcePlusPlus,
+    ReverseKL,
+    ReverseKLDirect,
     RewardToGo,
     SCoRePerAttempt,
+    WeightedSum,
     build,
 )
 from dstheory.objectives.mass import CoefficientMass
@@ -203,3 +207,12 @@ def test_the_terms_of_a_sum_do_not_cancel() -> None:
     assert both.sample.tolist() == [[[0.0, 0.0]]]
     assert both.terms.tolist() == [[[7.0, 10.0]]]
     assert (other + one).scaled(-2.0).terms.tolist() == [[[14.0, 20.0]]]
+
+
+def test_terms_whose_runs_do_not_fit_are_called_by_their_names() -> None:
+    """A term named kl after one named kl-direct was called "kl again"."""
+    solution, (two, three) = solve(MDP, HERE), (np.full(runs, 0.1) for runs in (2, 3))
+    for first, names in ((ReverseKLDirect, "kl-direct (2,), kl (3,)"), (ReverseKL, "kl (2,), kl again (3,)")):
+        both = WeightedSum((first(OLD, beta=two), ReverseKL(OLD, beta=three)), (1.0, 1.0))
+        with pytest.raises(ChainError, match=re.escape(names) + "$"):
+            both.gradient(solution)
