@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
 from dstheory.cli.numbers import Number, Whole
 from dstheory.cli.options import seed_option
+from dstheory.cli.show import number, print_json, print_table, progress_bar
+from dstheory.errors import DamagedCheckpointError
 from dstheory.texts import counted
 
 if TYPE_CHECKING:
@@ -130,7 +133,6 @@ def command() -> None:
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
     from dstheory.arithmetic.training import Settings
-    from dstheory.cli.show import number, print_json, print_table
     from dstheory.readers.atomic import refuse_overwrite, shared_directory
 
     began = time.monotonic()
@@ -196,8 +198,6 @@ def _say_figures(files: Sequence[Path]) -> None:
 def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
     """Train, or go on with the run in a checkpoint; return the run, and after how many updates it went on."""
     from dstheory.arithmetic.training import read_checkpoint, train, write_checkpoint
-    from dstheory.cli.show import progress_bar
-    from dstheory.errors import DamagedCheckpointError
 
     try:
         run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
@@ -231,8 +231,6 @@ def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> 
 
 def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str, float]]:
     """Return exact figures on a few held-out problems of the trained and the larger sizes; none if they are not known."""
-    from dataclasses import asdict
-
     import numpy as np
 
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
@@ -272,7 +270,6 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     from dstheory.arithmetic.evaluation import as_episodes, report_row
     from dstheory.arithmetic.evaluation import evaluate as run_evaluation
     from dstheory.arithmetic.training import read_checkpoint
-    from dstheory.cli.show import print_json, print_table, progress_bar
     from dstheory.readers import refuse_overwrite
 
     figures = _figure_files(out or checkpoints[0], "evaluation")
@@ -318,8 +315,6 @@ def _known(value: dict[str, Any]) -> float:
 
 
 def _cell(value: Any) -> str:
-    from dstheory.cli.show import number
-
     if isinstance(value, dict):
         exact = "-" if value["exact"] is None else number(value["exact"])
         return f"{exact} | {value['rollouts']}"
@@ -338,7 +333,6 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
     from dstheory.arithmetic.rollouts import roll_out
     from dstheory.arithmetic.task import Problems, draw_problems, parse_size
     from dstheory.arithmetic.training import Settings, TrainingRun, initial_policy, read_checkpoint
-    from dstheory.cli.show import print_json
 
     settings = Settings(seed=seed)
     run = TrainingRun(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)

@@ -17,6 +17,7 @@ from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, refe
 from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import model_options, module_option, objective_options, objectives_option, seed_option
 from dstheory.cli.problem import Problem, objective_from, problem_from
+from dstheory.cli.show import LEVELS, level_cells, number, print_json, print_table, progress_bar
 from dstheory.errors import ChainError, RewardNotReadError
 from dstheory.texts import markdown_table
 
@@ -72,7 +73,6 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     """Print the three levels of each objective, as a table or as JSON."""
     from dstheory.attribution import attribute
     from dstheory.chain.exact import solve
-    from dstheory.cli.show import number, print_table
 
     solution = solve(problem.mdp, problem.start)
     built: list[tuple[str, Objective]] = []
@@ -130,7 +130,6 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
-    from dstheory.cli.show import LEVELS, level_cells, print_table, progress_bar
     from dstheory.comparison import compare_objectives
     from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 
@@ -183,7 +182,6 @@ def _each(
     options: dict[str, Any], work: Callable[[str], Any], *, but: tuple[type[Exception], ...]
 ) -> tuple[list[tuple[str, Any]], dict[str, str]]:
     """Return what each objective gives, and why some are left out: none that was asked for by name."""
-    from dstheory.cli.show import progress_bar
     from dstheory.objectives import listed
 
     expressions = options["objectives"] or [cls.name for cls in listed()]
@@ -196,8 +194,6 @@ def _print_json(
     problem: Problem, options: dict[str, Any], objectives: list[Any], left_out: dict[str, str], said: list[str], out: Path | None,
     **more: Any,
 ) -> None:
-    from dstheory.cli.show import print_json
-
     print_json({"chain": problem.name, "seed": options["seed"], **more, "figure": out and str(out),
                 "reference": reference_words(problem, options), "objectives": objectives,
                 "left_out": left_out_rows(left_out), "notes": said})  # fmt: skip

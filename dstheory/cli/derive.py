@@ -10,6 +10,8 @@ import click
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option
 from dstheory.cli.ending import as_usage
+from dstheory.cli.show import answer, progress_bar
+from dstheory.errors import UnknownNameError
 from dstheory.texts import columns_of_terminal
 
 if TYPE_CHECKING:
@@ -108,7 +110,6 @@ def command(
         from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
-    from dstheory.cli.show import progress_bar
     from dstheory.rational.symbols import InvalidNumberError, parse_assignments
 
     given = {symbol: setting.pop(option) for option, symbol in _NUMBERS.items()}
@@ -122,7 +123,6 @@ def command(
         if numeric is not None:
             derivation = derivation.at(dict(parse_assignments(numeric)))
         if style == "json":
-            from dstheory.cli.show import answer
             from dstheory.symbolic.render import as_data
 
             shown = answer(as_data(derivation)) + "\n"
@@ -142,7 +142,6 @@ def command(
 
 def _rule(expression: str, *, outer_discount: bool, states: str) -> Rule:
     """Find the objective, or the sum, and give its terms their own options; one that no term has is a usage error."""
-    from dstheory.errors import UnknownNameError
     from dstheory.symbolic.sums import rule_of
 
     options: dict[str, dict[str, object]] = {}

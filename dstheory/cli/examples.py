@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.show import print_json
+from dstheory.errors import UnknownNameError
 from dstheory.texts import counted
 from dstheory.user_files import shipped
 
@@ -34,10 +37,6 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
 
     With NAME, print that file, or copy it with --out. Copied into `examples`, they are where --help names them.
     """
-    from difflib import get_close_matches
-
-    from dstheory.cli.show import print_json
-    from dstheory.errors import UnknownNameError
     from dstheory.readers.atomic import atomic_path, refuse_overwrite
 
     folder = shipped("examples")

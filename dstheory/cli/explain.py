@@ -14,6 +14,7 @@ from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.explained import WAYS, Against, AnswerPart, folded, page, steps
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import mdp_option, model_option, parameter_options, said_once, seed_option
+from dstheory.cli.show import print_json, print_table
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
@@ -147,8 +148,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
     against = None if other is None else Against(other, difference(found.training, other.training, where.place))
     if options["as_json"]:
-        from dstheory.cli.show import print_json
-
         print_json(_record(explained, against, where, options))
         return
     echo_page = {"text": _as_text, "markdown": _as_markdown, "latex": _as_latex}[options["style"]]
@@ -188,8 +187,6 @@ def _record(found: Explanation, against: Against | None, where: Where, options: 
 
 
 def _as_text(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
-    from dstheory.cli.show import print_table
-
     say(title)
     tables = False
     for block in blocks:

@@ -9,6 +9,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from dstheory.cli.configured import Where, heading, lacking, said_of, shown_value
+from dstheory.cli.show import LEVELS, level_cells
 from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
@@ -91,8 +92,6 @@ _CHARGED = {
 
 def page(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[AnswerPart]:
     """Return the answer, then why, then the tables."""
-    from dstheory.cli.show import LEVELS, level_cells
-
     trainer, why = found.configuration.trainer, _sections(found, against, where, options)
     blocks = []
     if found.moves:

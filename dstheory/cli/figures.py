@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli.options import applied
+from dstheory.cli.show import progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,8 +50,6 @@ def width_asked() -> str:
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
     """Draw and write figures as the options of the running command say; what draws is imported within, as it takes a while."""
-    from dstheory.cli.show import progress_bar
-
     ctx = click.get_current_context()
     with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))):
         _import_what_draws()

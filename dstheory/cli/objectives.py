@@ -10,6 +10,7 @@ from dstheory.cli import completion
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.notes import BALANCED
 from dstheory.cli.options import module_option
+from dstheory.cli.show import print_json, print_table
 
 EPILOG = """\b
 Examples:
@@ -33,7 +34,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Every objective is written for ascent; with NAME, ours or a library's, the whole entry is shown.
     """
     import dstheory.objectives as room
-    from dstheory.cli.show import print_json, print_table
 
     def entry(name: str) -> dict[str, Any]:
         cls = room.lookup(name)

@@ -16,6 +16,7 @@ from dstheory.cli import completion
 from dstheory.cli.echo import json_option, say
 from dstheory.cli.figures import drawing_options, formats_asked, width_asked
 from dstheory.cli.options import processes
+from dstheory.cli.show import print_json, print_table, progress_bars
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ def command(
 
     One that fails is reported and the others still run.
     """
-    from dstheory.cli.show import print_json, print_table
     from dstheory.experiments import experiment_names, find_experiments, run_experiments
 
     if listing:
@@ -106,8 +106,6 @@ def command(
 
 
 def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
-    from dstheory.cli.show import print_json, print_table
-
     if as_json:
         keys = ("name", "claims", "shows", "needs")
         rows = [{**{key: getattr(e, key) for key in keys}, "claims": ", ".join(e.claims)} for e in experiments]
@@ -119,7 +117,6 @@ def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
 
 def _print_result(result: ExperimentResult) -> None:
     """Print what became of one experiment: where it is, its caption, its tables."""
-    from dstheory.cli.show import print_table
     from dstheory.experiments.catalogue import cells, columns
 
     if result.status == "skipped":
@@ -142,8 +139,6 @@ def _print_result(result: ExperimentResult) -> None:
 @contextmanager
 def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
     """Show a bar per experiment that runs, in per cent, and one for all of them."""
-    from dstheory.cli.show import progress_bars
-
     parts = dict.fromkeys(names, 0.0)
     with progress_bars(quiet=quiet) as bars:
         if bars is None:

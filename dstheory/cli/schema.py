@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from dstheory.cli.echo import echo, echo_json, json_option
+from dstheory.cli.show import FORMAT, print_json
+from dstheory.errors import UnknownNameError
 
 EPILOG = """\b
 Examples:
@@ -36,8 +38,6 @@ def command(words: tuple[str, ...], as_json: bool) -> None:
     another meaning or goes away), "command" and "result".
     """
     from dstheory.cli.results import RESULTS
-    from dstheory.cli.show import print_json
-    from dstheory.errors import UnknownNameError
 
     name = " ".join(words)
     if name and name not in RESULTS:
@@ -59,7 +59,6 @@ def schema_of(name: str) -> dict[str, Any]:
     import msgspec
 
     from dstheory.cli.results import RESULTS
-    from dstheory.cli.show import FORMAT
 
     forms, parts = msgspec.json.schema_components(RESULTS[name], schema_hook=lambda kind: {"type": "array"})
     result = _strict(forms[0] if len(forms) == 1 else {"anyOf": list(forms)})

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
 
 from dstheory.cli.echo import echo, echo_json, is_plain
 from dstheory.texts import columns_of_terminal, printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from dstheory.comparison import ObjectiveRow
@@ -88,20 +88,35 @@ def print_json(result: Any, *, indent: int | None = 2) -> None:
 
 def live_console(*, quiet: bool = False) -> Console | None:
     """Return standard error for progress that moves; None where it is no terminal, or where nobody wants to see any."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     return console if console.is_terminal and not quiet and not is_plain() else None
 
 
 @contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
-    """Show bars on standard error; yields None if that is no terminal."""
+    """Show bars on standard error; yields None if that is no terminal.
+
+    What is printed meanwhile goes above them on a terminal, and untouched into a file.
+    """
     console = live_console(quiet=quiet)
     if console is None:
         yield None
         return
-    from dstheory.cli.progress import bars_on  # what shows none does without rich's parts for them
+    from rich import progress  # what shows no bars does without
+    from rich.text import Text
 
-    with bars_on(console) as bars:
+    class HowFar(progress.ProgressColumn):
+        """How much of how much is done and how long the rest will take; where nobody knows, how long it has taken."""
+
+        def render(self, task: progress.Task) -> Text:
+            if task.total is None:
+                return progress.TimeElapsedColumn().render(task)
+            return Text(" ").join([progress.MofNCompleteColumn().render(task), progress.TimeRemainingColumn().render(task)])
+
+    columns = (progress.TextColumn("{task.description}", markup=False), progress.BarColumn(), HowFar())
+    with progress.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         yield bars
 
 

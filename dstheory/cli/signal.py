@@ -19,6 +19,7 @@ from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
 from dstheory.cli.options import given_options, model_options, module_option, objective_options, objectives_option, said_once
 from dstheory.cli.problem import Problem, objective_from, problem_from
+from dstheory.cli.show import number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
 
@@ -210,7 +211,6 @@ _Found = list[tuple[str, "Objective", "Signal"]]
 
 def _found(asked: _Asked, options: dict[str, Any], prompts: int) -> tuple[_Found, dict[str, str]]:
     """Return each objective with its signal, and why some are left out: none that was asked for by name."""
-    from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
 
     def work(name: str) -> tuple[str, Objective, Signal]:
@@ -224,8 +224,6 @@ def _found(asked: _Asked, options: dict[str, Any], prompts: int) -> tuple[_Found
 
 
 def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list[str]) -> None:
-    from dstheory.cli.show import number, print_table
-
     def needed(value: float) -> str:
         return "never" if value == float("inf") else "-" if value != value else f"{value:.3g}"
 
@@ -254,8 +252,6 @@ def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list
 def _print_json(
     asked: _Asked, options: dict[str, Any], found: _Found, left_out: dict[str, str], said: list[str], out: Path | None
 ) -> None:
-    from dstheory.cli.show import print_json
-
     entries = []
     for expression, _, one in found:
         entry = {"objective": expression, **_numbers(one)}
@@ -274,7 +270,6 @@ def _print_json(
 
 def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, began: float) -> Path:
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
-    from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
 
     curves = {}

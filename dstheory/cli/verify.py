@@ -18,7 +18,9 @@ from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import processes
+from dstheory.cli.show import print_json, print_table, progress_bar
 from dstheory.errors import UnknownClaimError
+from dstheory.interrupts import deferred_interrupts, owe, settle
 from dstheory.texts import columns_of_terminal, counted, printable
 
 if TYPE_CHECKING:
@@ -122,7 +124,6 @@ def command(
     source, or by the path of a Python file that defines it, or of a directory of such files.
     """
     from dstheory.claims.runner import list_claims, verify
-    from dstheory.cli.show import progress_bar
 
     style = "json" if as_json else style
     if "" in shown:
@@ -174,7 +175,6 @@ def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
 
 def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_json: bool) -> int:
     """Write the theorems; say how much of the claims they are."""
-    from dstheory.cli.show import print_json
     from dstheory.coq.export import export
     from dstheory.readers.atomic import results_directory
     from dstheory.readers.results import write_manifest
@@ -207,7 +207,6 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
     from dstheory.claims.runner import available_cores
     from dstheory.coq.check import check
     from dstheory.coq.export import export
-    from dstheory.interrupts import deferred_interrupts, owe, settle
 
     infos = [entry.info for entry in report.entries if entry.as_recorded and entry.info["id"] and "own" in entry.info]
     key = object()
@@ -240,7 +239,6 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
 
 def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
     from dstheory.claims import reports
-    from dstheory.cli.show import print_json
 
     if style == "json":
         print_json({"claims": [reports.public(info) for info in claims]})
@@ -250,7 +248,6 @@ def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
 
 def _print_report(report: Report, style: str, kernel: str, *, whole: bool, standalone: bool) -> None:
     from dstheory.claims import reports
-    from dstheory.cli.show import print_json
 
     if style == "json":
         print_json(reports.report_data(report) | ({"kernel": kernel} if kernel else {}))
@@ -275,8 +272,6 @@ def _print_report(report: Report, style: str, kernel: str, *, whole: bool, stand
 def _print_table(table: Table) -> None:
     """Print a table as wide as the terminal, or as COLUMNS says; where that is narrow, statements get other columns' room."""
     from rich.console import Console
-
-    from dstheory.cli.show import print_table
 
     if is_plain():
         head = [str(column.header) for column in table.columns]

@@ -13,6 +13,7 @@ from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.numbers import Number, NumberRange, Whole
 from dstheory.cli.options import model_option, of_one_model, seed_option
+from dstheory.cli.show import number, print_json, print_table, progress_bar
 from dstheory.errors import DSTheoryError
 
 _MOST_EPISODES = 50_000_000
@@ -72,7 +73,6 @@ def generate(
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
     from dstheory.anatomy.export import write_log
     from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
-    from dstheory.cli.show import number, print_json, print_table, progress_bar
 
     made: dict[str, Any] = {"out": str(out), "form": form, "problems": problems, "seed": seed}
     others = ("samples", "shift") if form == "episodes" else ("cells", "cap", "concentration", "trials")
@@ -123,7 +123,6 @@ def generate(
 def schema(as_json: bool) -> None:
     """Print the JSON Schema of a rollout record, one of which stands on each line of a log."""
     from dstheory.anatomy.logs import record_schema
-    from dstheory.cli.show import print_json
     from dstheory.readers import json_text
 
     if as_json:
@@ -153,7 +152,6 @@ def export_chain(
     from dstheory.anatomy.export import measured_chain
     from dstheory.anatomy.rates import measure
     from dstheory.chain.exact import solve
-    from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, write_chain
 
     refuse_overwrite(out, overwrite, inputs=options["logs"])

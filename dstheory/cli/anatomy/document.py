@@ -11,6 +11,7 @@ from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.cli.echo import echo, say
+from dstheory.cli.show import print_table
 from dstheory.readers.records import NOBODY
 from dstheory.texts import counted
 
@@ -559,8 +560,6 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 def print_sections(sections: Sequence[Section], *, details: bool = True) -> None:
     """Print sections on standard output; without ``details`` those that are details only in brief."""
-    from dstheory.cli.show import print_table
-
     for section in sections:
         brief = section.detail and not details
         if section.rows and not brief:

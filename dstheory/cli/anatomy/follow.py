@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from dstheory.cli.anatomy.options import biased, request_of, texts_of
 from dstheory.cli.echo import echo
+from dstheory.cli.show import print_json
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes
@@ -76,9 +78,6 @@ def _pause(seconds: float) -> bool:
 
 
 def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) -> None:
-    import sys
-
-    from dstheory.cli.show import print_json
 
     why = biased(found, options["max_unusable"])
     if as_json:

@@ -11,6 +11,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, request_of, texts_of
 from dstheory.cli.echo import json_option, say
+from dstheory.cli.show import print_json, print_table
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ Examples:
 @json_option
 def formats(as_json: bool) -> None:
     """List the formats of logs that are recognised, and by which keys; one of your own is a TOML file (docs/log_formats.md)."""
-    from dstheory.cli.show import print_json, print_table
     from dstheory.readers.formats import formats as known
 
     rows = [(format.name, format.title, list(format.keys)) for format in sorted(known(), key=lambda one: one.name)]
@@ -47,7 +47,6 @@ def formats(as_json: bool) -> None:
 @json_option
 def inspect(as_json: bool, **options: Any) -> None:
     """Say how logs are read, show three records of each as they were understood, and propose the command that measures them."""
-    from dstheory.cli.show import print_json
     from dstheory.readers.log_files import Opened, expand
     from dstheory.readers.reading import Reading
 

@@ -12,6 +12,7 @@ import click
 
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import applied, said_once, workers_options
+from dstheory.cli.show import live_console
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
 
@@ -149,7 +150,6 @@ def too_many_unusable(log: Log, allowed: float) -> str:
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how many records and bytes were read."""
-    from dstheory.cli.show import live_console
     from dstheory.readers.log_files import expand
 
     console = live_console(quiet=quiet)

@@ -15,6 +15,7 @@ from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import seed_option
+from dstheory.cli.show import live_console, print_json
 from dstheory.errors import DSTheoryError
 from dstheory.texts import printable
 
@@ -115,7 +116,6 @@ def command(
     from dstheory.anatomy.score_rule import FIELD
     from dstheory.anatomy.surveys import survey
     from dstheory.cli.anatomy.document import document, print_sections, what_was_read
-    from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, results_directory
 
     if follow:
@@ -216,8 +216,6 @@ def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
 def _status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Say on a terminal what is being done."""
     from rich.text import Text
-
-    from dstheory.cli.show import live_console
 
     console = live_console(quiet=quiet)
     if console is None:
