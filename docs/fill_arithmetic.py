@@ -17,7 +17,7 @@ from pathlib import Path
 import xarray as xr
 from sitepages.text import fill
 
-from dstheory.experiments.catalogue import markdown_text
+from dstheory.experiments import markdown_text
 
 DOCS = Path(__file__).parent
 TABLES = ("gains", "conditions", "hypotheses", "sizes")

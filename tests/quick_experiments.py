@@ -16,8 +16,7 @@ from unittest.mock import patch
 from figure_words import word_faults
 from matplotlib.figure import Figure
 
-from dstheory.experiments import Findings, find_experiments, run_experiment
-from dstheory.experiments.running import load
+from dstheory.experiments import Findings, find_experiments, load, run_experiment
 from dstheory.plots.style import COLUMN, drawn_for
 
 
@@ -38,8 +37,8 @@ def quick(name: str, parts: list[float] | None = None, *, width: str = "text") -
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(patch("dstheory.experiments.running.Findings", keep))
-        stack.enter_context(patch("dstheory.experiments.running.load", partial(_load_recording, again, stack)))
+        stack.enter_context(patch("dstheory.experiments.Findings", keep))
+        stack.enter_context(patch("dstheory.experiments.load", partial(_load_recording, again, stack)))
         result = run_experiment(experiment, Path(folder, name), quick=True, width=width, formats=("svg",), progress=parts.append)
         assert result.status == "done", result.reason
         assert parts[-1] == 1.0

@@ -202,8 +202,8 @@ if {"--process-name", "--multiprocessing-fork"} & set(sys.orig_argv):
 WORKERS = "from dstheory.workers import computed; print(sorted(computed(pow, 2, {0: 3, 1: 5}, workers=2)))"
 EXPERIMENTS = """
 from pathlib import Path
-from dstheory.experiments.catalogue import find_experiments
-from dstheory.experiments.running import run_experiments
+from dstheory.experiments import find_experiments
+from dstheory.experiments import run_experiments
 if __name__ == "__main__":
     print([result.reason for result in run_experiments(find_experiments(("one.py", "two.py")), Path("out"), jobs=2)])
 """

@@ -74,7 +74,7 @@ def test_user_files_are_run_only_where_the_page_says() -> None:
         for path in (ROOT / "dstheory").rglob("*.py")
         if "exec_module(" in (text := path.read_text(encoding="utf-8")) or "submodule_search" in text or "__path__ = " in text
     }
-    assert runs == {"dstheory/experiments/running.py", "dstheory/user_files.py"}
+    assert runs == {"dstheory/experiments.py", "dstheory/user_files.py"}
     users = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "dstheory").rglob("*.py")

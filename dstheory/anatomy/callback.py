@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from dstheory.errors import RecordError
-from dstheory.readers.problems import problem_name
+from dstheory.readers.records import problem_name
 
 Attempts = Sequence[tuple[bool, str | None]]
 Judge = Callable[[float], bool | None]

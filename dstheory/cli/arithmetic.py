@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.config import config_option
-from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
-from dstheory.cli.numbers import Number, Whole
-from dstheory.cli.options import seed_option
-from dstheory.cli.show import number, print_json, print_table, progress_bar
+from dstheory.cli.options import Number, Whole, config_option, seed_option
+from dstheory.cli.show import echo, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.errors import DamagedCheckpointError
 from dstheory.texts import counted
 

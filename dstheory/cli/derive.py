@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.echo import echo, is_plain, json_option
 from dstheory.cli.ending import as_usage
-from dstheory.cli.show import answer, progress_bar
+from dstheory.cli.show import answer, echo, is_plain, json_option, progress_bar
 from dstheory.errors import UnknownNameError
 from dstheory.texts import columns_of_terminal
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.show import echo
 from dstheory.errors import DSTheoryError, UnknownNameError, system_sentence
 from dstheory.interrupts import handled
 from dstheory.texts import printable, shortened

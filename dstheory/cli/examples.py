@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.show import print_json
+from dstheory.cli.show import echo, json_option, print_json, say
 from dstheory.errors import UnknownNameError
 from dstheory.texts import counted
 from dstheory.user_files import shipped

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.configured import Where, heading, place_from, trainer_option
-from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.explained import WAYS, Against, AnswerPart, folded, page, steps
-from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import mdp_option, model_option, parameter_options, said_once, seed_option
-from dstheory.cli.show import print_json, print_table
+from dstheory.cli.options import NumberRange, Whole, mdp_option, model_option, parameter_options, said_once, seed_option
+from dstheory.cli.show import echo, json_option, print_json, print_table, say
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dstheory.cli.echo import say
+from dstheory.cli.show import say
 from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 
 if TYPE_CHECKING:

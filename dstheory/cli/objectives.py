@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.notes import BALANCED
 from dstheory.cli.options import module_option
-from dstheory.cli.show import print_json, print_table
+from dstheory.cli.show import echo, json_option, print_json, print_table, say
 
 EPILOG = """\b
 Examples:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.config import config_option
-from dstheory.cli.echo import json_option, say
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words
-from dstheory.cli.options import model_options, parameter_options
+from dstheory.cli.options import config_option, model_options, parameter_options
 from dstheory.cli.problem import problem_from
-from dstheory.cli.show import number, print_json, print_table
+from dstheory.cli.show import json_option, number, print_json, print_table, say
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:

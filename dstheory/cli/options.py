@@ -1,20 +1,113 @@
-"""Options that several commands share: where they come from, and which of them were given."""
+"""Options that several commands share: their types, where they come from, the file of ``--config``, and which were given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import math
+import reprlib
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.numbers import Numbers, Ruled, Whole
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
-from dstheory.texts import printable
+from dstheory.errors import DSTheoryError
+from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes
+
+
+class _Finite(click.ParamType[Any]):
+    """NaN and infinity are numbers to ``float``, and to every comparison with NaN; to an option they are not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; what is not finite is a usage error."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class Number(_Finite, click.types.FloatParamType):
+    """A finite number."""
+
+
+class NumberRange(_Finite, click.FloatRange):
+    """A finite number in a range; the arguments are those of ``click.FloatRange``."""
+
+
+class Whole(click.IntRange):
+    """A whole number that is not larger than can be paid for.
+
+    Attributes:
+        most: the largest.
+        cost: what more would cost, and what to do instead.
+    """
+
+    def __init__(self, low: int, most: int, cost: str) -> None:
+        super().__init__(min=low)
+        self.most, self.cost = most, cost
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; a number that is too large is a usage error that says why."""
+        number = super().convert(value, param, ctx)
+        if number > self.most:
+            self.fail(f"{number:,} is more than {self.most:,}: {self.cost}", param, ctx)
+        return number
+
+
+class Ruled(click.ParamType[Any]):
+    """A number or an expression that the table of parameters has a rule for."""
+
+    def __init__(self, row: Parameter, of: Of) -> None:
+        self.row, self.of = row, of
+        names = {"number": "float", "whole": "integer", "expression": "text"}
+        self.name = names[row.kind] + ("|inf" if row.endless else "")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; what cannot be read, or is out of range, is a usage error that says the rule."""
+        try:
+            return self.row.value(value, self.of)
+        except DSTheoryError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Numbers(click.ParamType[Any]):
+    """Comma-separated numbers, a fixed count of them (or one that stands for all)."""
+
+    def __init__(self, *names: str, parts: Sequence[str] = (), one_for_all: bool = False) -> None:
+        self.names = names
+        self.parts = parts  # parameters, whose ranges the numbers must lie in
+        self.one_for_all = one_for_all
+        self.name = ",".join(names).upper()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Parse; a wrong count or a word is a usage error that shows the expected form."""
+        if isinstance(value, tuple):
+            return value
+        parts = value if isinstance(value, list) else [value] if isinstance(value, (int, float)) else str(value).split(",")
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} holds what is not a finite number", param, ctx)
+        if len(numbers) == 1 and self.one_for_all:
+            numbers *= len(self.names)
+        if len(numbers) != len(self.names):
+            self.fail(f"{value!r} has {counted(len(numbers), 'number')}: needs {len(self.names)}, {self.name}", param, ctx)
+        for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
+            try:
+                PARAMETERS[part].value(numbers[place], "simulate")
+            except DSTheoryError as error:
+                rule = str(error).removeprefix(f"{part} ")
+                self.fail(f"number {place + 1} of {self.name}, {name}, {rule}", param, ctx)
+        return numbers
+
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -179,3 +272,72 @@ def of_one_model(episodes: Episodes, model: str | None) -> Episodes:
     if len(names) > 1:
         raise click.UsageError(f"the log has several models ({', '.join(names)}): choose one with --model; a mixture is no chain")
     return episodes
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Make a TOML file's entries the defaults of this command's options; what the command line says wins."""
+    if value is None:
+        return
+    from dstheory.readers.json_values import NotTOML, decode_toml
+    from dstheory.readers.streams import read_whole
+
+    try:
+        entries = decode_toml(read_whole(value).decode("utf-8"))
+    except OSError as error:
+        raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
+    except NotTOML as error:
+        said = {
+            "depth": "is nested too deeply: every entry is one value, like an option",
+            "digits": f"holds a number of more than {sys.get_int_max_str_digits()} digits: no option takes it",
+            "syntax": f"is not a TOML file: {error}",
+        }
+        raise DSTheoryError(f"{value} {said[error.reason]}") from error
+    known = {p.name: p for p in ctx.command.params if p.name and p.name != "config"}
+    names = {flag.lstrip("-").replace("-", "_"): name for name, p in known.items() for flag in p.opts}
+    defaults: dict[str, Any] = {}
+    for key, entry in entries.items():
+        plain = key.replace("-", "_")
+        if plain not in names:
+            near = get_close_matches(plain, names, n=2)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(names))}"
+            raise DSTheoryError(f"{value} sets {key!r}, which is no option of `{ctx.command.name}`: {hint}")
+        name = names[plain]
+        defaults[name] = _config_value(ctx, known[name], entry, f"{value} sets {key!r} to {reprlib.repr(entry)}")
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def _config_value(ctx: click.Context, param: click.Parameter, entry: Any, place: str) -> Any:
+    """Return an entry of a configuration as the command line would give it.
+
+    Raises:
+        DSTheoryError: it is of another type than the option's values, or not one of them.
+    """
+    flag = isinstance(param, click.Option) and param.is_flag
+    several = param.multiple if isinstance(param, click.Option) else param.nargs != 1
+    texts = isinstance(param.type, (click.Path, click.types.StringParamType))
+    rule = "true or false" if flag else "a text" if texts else "a number or a text"
+    if several or isinstance(param.type, Numbers):
+        rule += ", or a list of them"
+    items = entry if isinstance(entry, list) and rule.endswith("them") else [entry]
+    if not all(isinstance(item, bool if flag else str if texts else (str, int, float)) for item in items) or (
+        not flag and any(isinstance(item, bool) for item in items)
+    ):
+        raise DSTheoryError(f"{place}: must be {rule}, like the option {param.opts[-1]}")
+    # As texts: a whole number stays one, and one too large for a float is refused as the option refuses it.
+    plain = [item if flag else str(item) for item in items]
+    given: Any = plain if several else ",".join(plain) if isinstance(param.type, Numbers) else plain[0]
+    try:
+        param.type_cast_value(ctx, given)
+    except click.BadParameter as error:
+        said = error.message
+        rule = f"it{said.removeprefix(repr(given))}" if said.startswith(repr(given)) else said
+        raise DSTheoryError(f"{place}: {rule}") from error
+    return given
+
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False, callback=_read_config,
+    help="A TOML file with values for any of these options (e.g. length-weight = 0.5); the command line wins.",
+)  # fmt: skip

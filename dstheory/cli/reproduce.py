@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.echo import json_option, say
 from dstheory.cli.figures import drawing_options, formats_asked, width_asked
 from dstheory.cli.options import processes
-from dstheory.cli.show import print_json, print_table, progress_bars
+from dstheory.cli.show import json_option, print_json, print_table, progress_bars, say
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
 
 def _print_result(result: ExperimentResult) -> None:
     """Print what became of one experiment: where it is, its caption, its tables."""
-    from dstheory.experiments.catalogue import cells, columns
+    from dstheory.experiments import cells, columns
 
     if result.status == "skipped":
         say(f"{result.name}: skipped: {result.reason}")

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from dstheory.cli.echo import echo, echo_json, json_option
-from dstheory.cli.show import FORMAT, print_json
+from dstheory.cli.show import FORMAT, echo, echo_json, json_option, print_json
 from dstheory.errors import UnknownNameError
 
 EPILOG = """\b

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.config import config_option
-from dstheory.cli.echo import json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory
 from dstheory.cli.notes import chain_words, notes
-from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
+    Whole,
+    config_option,
     given_options,
     model_options,
     module_option,
@@ -29,7 +28,7 @@ from dstheory.cli.options import (
     workers_options,
 )
 from dstheory.cli.problem import Problem, chain_from
-from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
+from dstheory.cli.show import announce_compilation, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.dynamics.parameters import PARAMETERS, TOGETHER
 from dstheory.texts import counted
 

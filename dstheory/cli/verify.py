@@ -15,10 +15,8 @@ import click
 
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
 from dstheory.cli import completion
-from dstheory.cli.echo import echo, is_plain, json_option, say
-from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import processes
-from dstheory.cli.show import print_json, print_table, progress_bar
+from dstheory.cli.options import NumberRange, Whole, processes
+from dstheory.cli.show import echo, is_plain, json_option, print_json, print_table, progress_bar, say
 from dstheory.errors import UnknownClaimError
 from dstheory.interrupts import deferred_interrupts, owe, settle
 from dstheory.texts import columns_of_terminal, counted, printable

@@ -19,7 +19,19 @@ from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch, texts_of
 from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, compact, text_or_none
+from dstheory.readers.records import (
+    NOBODY,
+    Fault,
+    FieldNames,
+    Records,
+    Verdicts,
+    assumed_decisions,
+    assumption,
+    compact,
+    decision_word,
+    text_or_none,
+    which_decision,
+)
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import (
     NO_VALUE,
@@ -34,7 +46,6 @@ from dstheory.readers.tables import (
     read_parquet,
 )
 from dstheory.readers.turns import FIXED_NOTE, decided
-from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1

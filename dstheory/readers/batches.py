@@ -22,9 +22,8 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text
+from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text, which_decision
 from dstheory.readers.tables import ArrowTable
-from dstheory.readers.words import which_decision
 
 _FEW = 16  # records are checked one by one, where one of them is unusable
 

@@ -19,9 +19,8 @@ from typing import Any
 from unicodedata import normalize
 
 from dstheory.readers.answers import Checker, answer_text
-from dstheory.readers.boxes import last_boxes, unwrapped
 from dstheory.readers.grading import same_mathematics
-from dstheory.readers.quantities import number, one_base, unit_fits, unit_of, without_unit
+from dstheory.readers.quantities import last_boxes, number, one_base, unit_fits, unit_of, unwrapped, without_unit
 from dstheory.readers.records import Fault, FieldNames
 
 _LONGEST_ANSWER = 4000  # characters

@@ -16,9 +16,21 @@ from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, getter, keys_of
 from dstheory.readers.reading import IN_LISTS
-from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, text_or_none
+from dstheory.readers.records import (
+    DECIDED_BY,
+    DECIDERS,
+    NOBODY,
+    Fault,
+    FieldNames,
+    Records,
+    Verdicts,
+    assumed_decisions,
+    assumption,
+    decision_word,
+    parse_decisions,
+    text_or_none,
+)
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
-from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
 from dstheory.texts import printable
 
 MATHEMATICS = "final-answer"  # the checker that compares an answer with the right one

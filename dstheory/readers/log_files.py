@@ -21,9 +21,8 @@ from dstheory.readers.grading import GRADER
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout, list_of_records
 from dstheory.readers.paths import keys_of
-from dstheory.readers.problems import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading
-from dstheory.readers.records import NOBODY, Fault, Records
+from dstheory.readers.records import NOBODY, Fault, Records, noting_questions, question_key
 from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.streams import (
     LARGEST_BROKEN,

@@ -21,9 +21,8 @@ from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.paths import Place
-from dstheory.readers.problems import LONGEST_NAME, problem_name
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import VERDICTS, Fault, Records, compact, text_or_none
+from dstheory.readers.records import LONGEST_NAME, VERDICTS, Fault, Records, compact, problem_name, text_or_none
 
 _PROMPTS = 64  # shortened names that are remembered
 

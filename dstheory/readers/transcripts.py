@@ -21,9 +21,9 @@ from typing import Any, Literal, NamedTuple
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, checked, find_expressions, load_checker
 from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
-from dstheory.readers.boxes import final_answers
 from dstheory.readers.final_answers import compare_final
 from dstheory.readers.messages import is_unicode, shown
+from dstheory.readers.quantities import final_answers
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames, Records
 

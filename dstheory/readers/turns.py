@@ -17,8 +17,7 @@ from dstheory.readers.answers import Checker, answer_text, checked
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place, getter
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records
-from dstheory.readers.words import Verdicts, kind_of_word
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, Verdicts, kind_of_word
 
 _MOST_KNOWN = 1000  # values for decisions that are remembered: a log has a handful
 FIXED_NOTE = (

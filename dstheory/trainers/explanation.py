@@ -24,10 +24,9 @@ from dstheory.objectives.weights import token_ratios
 from dstheory.trainers.configuration import Configuration
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.moves import Moves, moves
-from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import Part, objective_of, parts
-from dstheory.trainers.words import formula, latex, rows
+from dstheory.trainers.words import formula, latex, rows, statements
 
 _MOST_UPDATES = 10_000  # steps, of some milliseconds each
 

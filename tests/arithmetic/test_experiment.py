@@ -12,8 +12,7 @@ import pytest
 import xarray as xr
 
 from dstheory.arithmetic.task import ALL_SIZES
-from dstheory.experiments import experiment_names
-from dstheory.experiments.running import load
+from dstheory.experiments import experiment_names, load
 
 EXPERIMENT = load(experiment_names()["arithmetic"].path)
 RUNS, FOUND = (

@@ -12,7 +12,7 @@ import pytest
 from cli.conftest import Outcome
 from cli.tree import commands
 
-from dstheory.cli.numbers import Ruled
+from dstheory.cli.options import Ruled
 
 DIGITS = "9" * 5000
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from cli.tree import commands
 
-from dstheory.cli.numbers import Whole
+from dstheory.cli.options import Whole
 from dstheory.dynamics.parameters import PARAMETERS
 from dstheory.errors import DSTheoryError
 

@@ -6,7 +6,7 @@ import pytest
 from cli.test_hostile_options import BASE
 from cli.tree import commands
 
-from dstheory.cli.numbers import Numbers
+from dstheory.cli.options import Numbers
 from dstheory.dynamics.parameters import PARAMETERS
 
 # Options for which every finite number means something.

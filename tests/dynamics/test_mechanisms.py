@@ -14,8 +14,7 @@ import pytest
 from dstheory import Features, Policy, TwoStageMDP, solve, train
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient
 from dstheory.errors import ChainError
-from dstheory.experiments import experiment_names
-from dstheory.experiments.running import load
+from dstheory.experiments import experiment_names, load
 from dstheory.objectives import SFT, ExpertChain
 
 PART = load(experiment_names()["length-weight-mechanisms"].path.parent / "_mechanisms.py")

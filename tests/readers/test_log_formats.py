@@ -22,8 +22,8 @@ from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import batches
 from dstheory.readers.answers import Game
 from dstheory.readers.formats import Format, formats, recognise
+from dstheory.readers.records import Verdicts, decision_word
 from dstheory.readers.rollouts import _Rollouts
-from dstheory.readers.words import Verdicts, decision_word
 
 ROOT = Path(__file__).resolve().parents[2]
 

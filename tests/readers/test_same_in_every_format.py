@@ -21,7 +21,7 @@ from dstheory.anatomy import from_frame, read_log
 from dstheory.anatomy.episodes import Episodes
 from dstheory.errors import RecordError
 from dstheory.readers.final_answers import same_answer
-from dstheory.readers.words import Verdicts, decision_word, parse_decisions
+from dstheory.readers.records import Verdicts, decision_word, parse_decisions
 
 Rows = Sequence[dict[str, Any]]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from quick_experiments import quick
 
-from dstheory.experiments import experiment_names
-from dstheory.experiments.running import load
+from dstheory.experiments import experiment_names, load
 
 SIM = load(experiment_names()["energy-against-length"].path)
 

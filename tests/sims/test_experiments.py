@@ -11,8 +11,7 @@ import pytest
 from quick_experiments import quick
 
 from dstheory.errors import SkippedExperiment
-from dstheory.experiments import experiment_names, read_experiment
-from dstheory.experiments.running import load
+from dstheory.experiments import experiment_names, load, read_experiment
 from dstheory.plots.style import COLUMN
 
 ROOT = Path(__file__).resolve().parents[2]

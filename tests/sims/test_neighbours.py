@@ -15,9 +15,7 @@ from quick_experiments import quick
 from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
 from dstheory.errors import RecordError
-from dstheory.experiments import experiment_names
-from dstheory.experiments.catalogue import markdown_text
-from dstheory.experiments.running import load
+from dstheory.experiments import experiment_names, load, markdown_text
 from dstheory.extensions import SelfCorrection
 
 ROOT = Path(__file__).resolve().parents[2]

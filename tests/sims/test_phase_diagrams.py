@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from quick_experiments import quick
 
 from dstheory import Policy, TwoStageMDP, solve
-from dstheory.experiments import Findings
-from dstheory.experiments.running import load
+from dstheory.experiments import Findings, load
 from dstheory.objectives import Reinforce
 from dstheory.plots.style import RC, drawn_for
 

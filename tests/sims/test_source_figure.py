@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import quick_experiments
 
-from dstheory.experiments import Findings, find_experiments
-from dstheory.experiments.running import load
+from dstheory.experiments import Findings, find_experiments, load
 
 
 def findings(quick: bool) -> Findings:

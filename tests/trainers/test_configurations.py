@@ -18,10 +18,9 @@ from dstheory.trainers.configuration import with_rewards
 from dstheory.trainers.explanation import clipped
 from dstheory.trainers.libraries import all_trainers
 from dstheory.trainers.logged import logged_loss, why_not
-from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of
-from dstheory.trainers.words import latex, rows
+from dstheory.trainers.words import latex, rows, statements
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
 GROUP = {"credit": "group-mean", "std": "group", "ddof": 1}

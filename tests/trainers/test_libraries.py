@@ -11,8 +11,7 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError, FileFormatError
 from dstheory.trainers import Training, all_trainers, configuration_of, objective_of
 from dstheory.trainers.libraries import _parsed, text_of
-from dstheory.trainers.statements import all_statements, statements
-from dstheory.trainers.words import formula, latex, rows
+from dstheory.trainers.words import all_statements, formula, latex, rows, statements
 
 PROOFS = Path(__file__).parents[2] / "proofs"
 TRAINERS = all_trainers()

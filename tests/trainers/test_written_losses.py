@@ -17,9 +17,9 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError
 from dstheory.trainers import configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
-from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of
+from dstheory.trainers.words import statements
 
 CHAIN = TwoStageMDP(correct=[[1, 0]] * 2, sample_length=[list(map(float, pair)) for pair in LENGTHS], decision_length=2.0,
                     max_turns=2, prompt_weight=WEIGHTS, gamma=1.0)  # fmt: skip

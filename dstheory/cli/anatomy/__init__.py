@@ -10,9 +10,9 @@ from click.shell_completion import CompletionItem
 # name -> module and function; "report" is what runs when no other name is given
 _COMMANDS = {
     "export-chain": ("commands", "export_chain"),
-    "formats": ("formats", "formats"),
+    "formats": ("commands", "formats"),
     "generate": ("commands", "generate"),
-    "inspect": ("formats", "inspect"),
+    "inspect": ("commands", "inspect"),
     "report": ("report", "command"),
     "schema": ("commands", "schema"),
 }

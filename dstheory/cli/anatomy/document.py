@@ -10,8 +10,7 @@ from dstheory.anatomy.model_checks import ASSUMPTIONS
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
-from dstheory.cli.echo import echo, say
-from dstheory.cli.show import print_table
+from dstheory.cli.show import echo, print_table, say
 from dstheory.readers.records import NOBODY
 from dstheory.texts import counted
 

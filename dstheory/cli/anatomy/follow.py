@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import biased, request_of, texts_of
-from dstheory.cli.echo import echo
-from dstheory.cli.show import print_json
+from dstheory.cli.show import echo, print_json
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import applied, said_once, workers_options
+from dstheory.cli.options import NumberRange, Whole, applied, said_once, workers_options
 from dstheory.cli.show import live_console
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS

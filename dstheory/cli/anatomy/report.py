@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import biased, log_options, read_with, reading_options, too_many_unusable
-from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
-from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import seed_option
-from dstheory.cli.show import live_console, print_json
+from dstheory.cli.options import NumberRange, Whole, seed_option
+from dstheory.cli.show import echo, json_option, live_console, print_json, say
 from dstheory.errors import DSTheoryError
 from dstheory.texts import printable
 

@@ -20,9 +20,8 @@ from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
-from dstheory.readers.records import DECIDERS, NOBODY
+from dstheory.readers.records import DECIDERS, DECISIONS, NOBODY, Verdicts, word_of
 from dstheory.readers.streams import read_whole
-from dstheory.readers.words import DECISIONS, Verdicts, word_of
 
 ENTRY_POINT = "dstheory.log_formats"
 READERS = ("rollouts", "records", "table", "conversation", "transcript")
