@@ -26,7 +26,6 @@ from dstheory.anatomy.building import EpisodesBuilder
 from dstheory.anatomy.building import Log as Log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers.answers import Checker
-from dstheory.readers.attempt_rows import batch_of, wanted_columns
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.documents import HEAD, Documents
 from dstheory.readers.json_values import uncollected
@@ -35,7 +34,6 @@ from dstheory.readers.log_files import Alike, Opened, expand, opened_log, with_a
 from dstheory.readers.reading import Progress
 from dstheory.readers.reading import Reading as Reading
 from dstheory.readers.records import DECIDED_BY, FieldNames, Records
-from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, TextSettings, text_batches
 from dstheory.readers.turns import decided, telling
 from dstheory.workers import check_workers, computed
@@ -299,6 +297,9 @@ def from_frame(
         >>> from_frame(pd.DataFrame(rows)).episodes
         Episodes(2 episodes, 3 attempts, 2 problems, 0 capped)
     """
+    from dstheory.readers.attempt_rows import batch_of, wanted_columns
+    from dstheory.readers.tables import from_frame as table_of
+
     request = Request.of("table", fields=fields, decision=decision, labels=labels, decided_by=decided_by)
     names, who = FieldNames.renamed(fields or {}, tuple(labels)).with_labels(DECIDED_BY), request.decided_by
     builder = EpisodesBuilder(names, Reading([name], strict), cap)

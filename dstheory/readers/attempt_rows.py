@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
@@ -67,8 +68,6 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     Raises:
         FileFormatError: the file cannot be read as a table.
     """
-    import pyarrow as pa
-
     wanted = wanted_columns(names)
     parquet = first_bytes(path)[:4] == b"PAR1"
     with explained(path, text=not parquet):
@@ -323,8 +322,6 @@ def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
     Raises:
         RecordError: its cells are of a kind that no record has.
     """
-    import pyarrow as pa
-
     kind = column.type
     if lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         texts = [None if value is None else compact(value) for value in column.to_pylist()]
@@ -337,8 +334,6 @@ def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
 
 def _codes(column: Any) -> tuple[Ints, list[str]]:
     """Return (n,) codes, -1 for empty cells and those that are no label, and the text of each code."""
-    import pyarrow as pa
-
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
     encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
@@ -356,8 +351,6 @@ def _turns(rounds: Any, file: str) -> Floats | None:
     """Return (m,) the rounds as numbers, infinity for none."""
     if rounds is None:
         return None
-    import pyarrow as pa
-
     try:
         return np.asarray(rounds.cast(pa.float64()).fill_null(np.inf), dtype=np.float64)
     except pa.ArrowException as error:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, repeat
 from operator import itemgetter
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from dstheory.checks import Bools, Ints
 from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text, which_decision
-from dstheory.readers.tables import ArrowTable
+
+if TYPE_CHECKING:
+    from dstheory.readers.tables import ArrowTable
 
 _FEW = 16  # records are checked one by one, where one of them is unusable
 

@@ -29,7 +29,6 @@ from dstheory.checks import Bools, Floats
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
 from dstheory.readers.atomic import atomic_path, refuse_overwrite
 from dstheory.readers.chain_table import POLICIES, ChainTable, build
-from dstheory.readers.flat import read_flat, write_flat
 from dstheory.readers.messages import shown
 from dstheory.readers.nested import read_nested, write_nested
 
@@ -160,6 +159,8 @@ def write_chain(
         if kind in _NESTED.values():
             write_nested(rows, kind, temporary)
         else:
+            from dstheory.readers.flat import write_flat  # nested files do without Arrow
+
             write_flat(rows, kind, temporary, compressed=target.suffix == ".gz")
 
 
@@ -184,6 +185,8 @@ def _read_rows(path: Path, kind: str, source: str) -> ChainTable:
             raise FileFormatError(f"{source} does not exist: check the name; relative names start from {Path.cwd()}")
         if kind in _NESTED.values():
             return read_nested(path, kind, source)
+        from dstheory.readers.flat import read_flat
+
         return read_flat(path, kind, source)
     except OSError as error:
         raise FileFormatError(

@@ -1,4 +1,4 @@
-"""The records of a file, whatever holds them; here those of zip files and of tables."""
+"""The records of a file, whatever holds them; here those of zip files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import operator
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,11 @@ from dstheory.readers.streams import (
     MOST_PACKED,
     PACKED_WELL,
     RAISE,
-    csv_records,
     limit,
     size_text,
 )
-from dstheory.readers.tables import (
-    NO_VALUE,
-    ArrowTable,
-    asked_of,
-    csv_header,
-    delimiter_of,
-    explained,
-    in_words,
-    open_parquet,
-    read_csv,
-)
 
 HEAD = 20  # records by which a file is recognised
-_ROWS = 8192  # of a table, at once
 _MEMBERS = ("samples/", "")  # folders of a zip file in which records are looked for
 
 
@@ -71,7 +57,7 @@ class Documents:
             return [record for one, document in found for record in (_entries(one) if isinstance(one, kind) else [document])]
 
         def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-            yield from _numbered(inner(documents) for _, documents in self.parts(columns, names))
+            yield from numbered(inner(documents) for _, documents in self.parts(columns, names))
 
         head = inner(self.head)[:HEAD]
         same = len(head) == len(self.head) and all(map(operator.is_, head, self.head))
@@ -99,7 +85,8 @@ def _entries(value: Any) -> list[Any]:
     ]  # fmt: skip
 
 
-def _numbered(pieces: Iterable[list[Any]]) -> Iterator[Records]:
+def numbered(pieces: Iterable[list[Any]]) -> Iterator[Records]:
+    """Yield records with their numbers, counted from 0."""
     start = 0
     for records in pieces:
         yield range(start, start + len(records)), records
@@ -138,7 +125,7 @@ def zipped(path: Path) -> Documents:
             raise _not_unpacked(path, error) from error
         with archive:
             some = (members[start : start + 100] for start in range(0, len(members), 100))
-            yield from _numbered([_member(archive, info, path) for info in infos] for infos in some)
+            yield from numbered([_member(archive, info, path) for info in infos] for infos in some)
 
     return Documents(head, parts, "record")
 
@@ -154,102 +141,3 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
         raise FileFormatError(sentence(error, f"{path}: {info.filename}")) from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         raise FileFormatError(f"{path}: {info.filename} cannot be unpacked ({error}): write or copy it again") from error
-
-
-# ---------------------------------------------------------------------- tables as records
-
-
-def parquet_rows(path: Path) -> Documents:
-    """Look into a Parquet file, whose rows are records.
-
-    Raises:
-        FileFormatError: it is not such a table, or too large.
-    """
-    with open_parquet(path) as (file, _):
-        first = next(file.iter_batches(batch_size=HEAD), None)
-        head = [] if first is None else _rows_of(first)
-
-    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-        with open_parquet(path, columns) as (file, asked):
-            yield from _numbered(map(_rows_of, file.iter_batches(batch_size=_ROWS, columns=asked)))
-
-    return Documents(head, parts, "row", table=True)
-
-
-def _rows_of(batch: Any) -> list[Any]:
-    """Return rows as Python has them; Arrow itself does not look whether texts are UTF-8, and indices those of a text."""
-    batch.validate(full=True)
-    names = batch.schema.names
-    if not names or len(set(names)) < len(names):
-        rows: list[Any] = batch.to_pylist()
-        return rows
-    return [dict(zip(names, cells, strict=True)) for cells in zip(*map(_cells, batch.columns), strict=True)]
-
-
-def _cells(column: Any) -> list[Any]:
-    """Return a column as Python has it; cells that share a text share it here too."""
-    import pyarrow as pa
-
-    column = in_words(column)
-    if not pa.types.is_dictionary(column.type):
-        cells: list[Any] = column.to_pylist()
-        return cells
-    used = column.indices.unique().drop_null()  # the dictionary is that of many more rows
-    texts = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))
-    return list(map(texts.get, column.indices.to_pylist()))
-
-
-def csv_rows(path: Path) -> Documents:
-    """Look into a CSV or TSV file, whose rows are records.
-
-    Raises:
-        FileFormatError: it is not such a table, or too large.
-    """
-    with explained(path, text=True):
-        delimiter = delimiter_of(path)
-        present = csv_header(path, str(path), delimiter)
-        rows = islice(csv_records(path, delimiter=delimiter), 1, HEAD + 1)
-        head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
-
-    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
-        import pyarrow as pa
-
-        start, asked, texts = 0, asked_of(present, columns, path), dict.fromkeys(names, pa.string())
-        with explained(path, text=True):
-            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, include_columns=asked,
-                             column_types=texts)  # fmt: skip
-        for batch in pa.table(table.columns).to_batches(max_chunksize=_ROWS):
-            yield _Lines(table, start, batch.num_rows), batch.to_pylist()
-            start += batch.num_rows
-
-    return Documents(head, parts, "line", table=True)
-
-
-@dataclass(frozen=True)
-class _Lines(Sequence[int]):
-    """Where rows of a CSV file stand; the file is read once more when somebody asks, that is, when something is wrong."""
-
-    table: ArrowTable
-    start: int
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def __getitem__(self, i: Any) -> Any:
-        """Return the line of a row, or those of some."""
-        return self.table.numbers[self.start : self.start + self.rows][i].tolist()
-
-
-def _cell(text: str) -> Any:
-    """Return what a cell of a CSV file holds, as Arrow would find it; what begins with a 0 as no number does is a name."""
-    if text in NO_VALUE:
-        return None
-    if text[:1] == "0" and text[1:2].isdigit():
-        return text
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return text

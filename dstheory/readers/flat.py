@@ -16,6 +16,10 @@ from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from dstheory.checks import Bools, Ints, sealed
 from dstheory.errors import DSTheoryError, FileFormatError
@@ -41,8 +45,6 @@ def read_flat(path: Path, kind: str, source: str) -> ChainTable:
     Raises:
         FileFormatError: the file is not such a table; the place and the rule.
     """
-    import pyarrow as pa
-
     try:
         table = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}[kind](path, source)
     except (OSError, EOFError, zlib.error, CutOff) as error:
@@ -58,9 +60,6 @@ def read_flat(path: Path, kind: str, source: str) -> ChainTable:
 
 
 def _read_csv(path: Path, source: str) -> ArrowTable:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     names = csv_header(path, source)
     if not names:
         raise FileFormatError(f"{source} is empty: needs a header with prompt, answer, correct, and one row per answer")
@@ -98,8 +97,6 @@ def _read_csv(path: Path, source: str) -> ArrowTable:
 
 
 def _read_jsonl(path: Path, source: str) -> ArrowTable:
-    import pyarrow as pa
-
     try:
         decoder = LineDecoder()
         tables = [_columns(decoder.decode(block.data)) for block in line_blocks(path, table=True)]
@@ -120,8 +117,6 @@ class _Odd(Exception):
 
 def _columns(values: list[Any] | None) -> Any:
     """Return the Arrow table of the objects of a block; a key that an object does not have is null."""
-    import pyarrow as pa
-
     if values is None or not set(map(type, values)) <= {dict}:
         raise _Odd("a line is no object")
     columns = {}
@@ -269,9 +264,6 @@ def _value_rule(kind: str, value: Any) -> str:
 
 
 def _chain_table(table: ArrowTable, source: str) -> ChainTable:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     coded: dict[str, tuple[Ints, Any]] = {}
     rows = ChainTable(source, (), np.zeros(0, np.int64), np.zeros(0, np.int64), [], {}, where=table.places)
     for name, column in table.columns.items():
@@ -304,8 +296,6 @@ def _refuse_holes(rows: ChainTable, name: str, empty: Bools) -> NoReturn:
 
 def _encode(column: Any, name: str, source: str) -> tuple[Ints, Any]:
     """Return codes in order of first appearance, and what they stand for."""
-    import pyarrow as pa
-
     kind = _kind(column)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
         raise FileFormatError(f"{source}: column {name} has the type {kind}: must be text; convert it")
@@ -319,15 +309,11 @@ def _encode(column: Any, name: str, source: str) -> tuple[Ints, Any]:
 
 def _kind(column: Any) -> Any:
     """Return the type of a column's values."""
-    import pyarrow as pa
-
     return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
 def _codes_of_dictionary(column: Any) -> tuple[Ints, Any]:
     """Return the same of a column of dictionaries, which may hold texts twice, in any order, or that no row has."""
-    import pyarrow as pa
-
     column = column.unify_dictionaries()
     names = column.chunk(0).dictionary.cast(pa.large_string()).dictionary_encode()
     codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
@@ -350,8 +336,6 @@ def _appear_in_order(codes: Ints, many: int) -> bool:
 
 
 def _is_number(kind: Any, column: Column) -> bool:
-    import pyarrow as pa
-
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return bool(numeric or (pa.types.is_boolean(kind) and column.kind == "flag"))
 
@@ -399,8 +383,6 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
     Raises:
         DSTheoryError: the format cannot hold the rows (turn-indexed policies; infinite logits in JSON lines).
     """
-    import pyarrow as pa
-
     for name, values in rows.numbers.items():
         if values.ndim > 1:
             raise DSTheoryError(
@@ -427,16 +409,12 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
             columns[column.name] = pa.repeat(pa.scalar(float(value) if wide else value), len(rows))
     table = pa.table({column.name: columns[column.name] for column in COLUMNS if column.name in columns})
     if kind == "parquet":
-        from pyarrow import parquet
-
         with path.open("wb") as file:
             parquet.write_table(table, file, write_page_checksum=True)
         return
     with path.open("wb") as file, pa.output_stream(file, compression="gzip" if compressed else None) as stream:
         if kind == "csv":
-            from pyarrow import csv
-
-            csv.write_csv(table, stream)
+            arrow_csv.write_csv(table, stream)
         else:
             encode, names = msgspec.json.Encoder().encode_lines, table.column_names
             for start in range(0, len(rows), _CHUNK):

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dstheory.errors import FileFormatError, RecordError
-from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
 from dstheory.readers.batches import RecordBatch, batches
-from dstheory.readers.documents import HEAD, Documents, csv_rows, parquet_rows, zipped
+from dstheory.readers.documents import HEAD, Documents, zipped
 from dstheory.readers.formats import formats
 from dstheory.readers.gold import GoldAnswers, Joined, what_is_checked
 from dstheory.readers.grading import GRADER
@@ -122,10 +121,10 @@ def open_documents(path: Path, file: str, reading: Reading, progress: Progress |
     if _is_zip(path):
         return zipped(path)
     head = first_bytes(path)
-    if head[:4] == b"PAR1":
-        return parquet_rows(path)
     if is_table(path, head):
-        return csv_rows(path)
+        from dstheory.readers.tables import csv_rows, parquet_rows  # others do without Arrow
+
+        return parquet_rows(path) if head[:4] == b"PAR1" else csv_rows(path)
     if not head.strip():
         raise FileFormatError(f"{path} is empty: needs at least one record")
     whole = _document(path, head)
@@ -383,6 +382,8 @@ class Opened(NamedTuple):
         file, layout, unit = self.file, self.layout, self.documents.unit
         who = layout.decided_by
         names, checker = layout.names, layout.grader
+        if layout.reader == "table":
+            from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows  # others do without Arrow
         if layout.reader == "table" and self.documents.table and layout.as_it_is:
             table = read_attempts(self.path or Path(file), names)
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])

@@ -1,4 +1,4 @@
-"""Tables as columns: CSV, TSV, Parquet and data frames through Arrow, with the line of every row for those who must name it."""
+"""Tables as columns and as records: CSV, TSV, Parquet and data frames through Arrow, with the line of every row."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.documents import HEAD, Documents, numbered
 from dstheory.readers.messages import shown
-from dstheory.readers.records import compact, text_or_none
+from dstheory.readers.records import Records, compact, text_or_none
 from dstheory.readers.streams import (
     LARGEST_TABLE,
     MOST_CELLS,
@@ -33,6 +38,7 @@ from dstheory.readers.streams import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_ROWS = 8192  # turned into records at once
 _BLOCK = 1 << 24  # bytes parsed at a time; also the longest row
 _LONGEST_HEADER = 1 << 20
 NO_VALUE = ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -85,8 +91,6 @@ def explained(path: Path, *, text: bool) -> Iterator[None]:
     Raises:
         FileFormatError: in place of what Arrow raises.
     """
-    import pyarrow as pa
-
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeError, KeyError) as error:
@@ -109,8 +113,6 @@ def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> ArrowTable:
         pyarrow.ArrowException, OSError, UnicodeDecodeError: the file is not such a table.
         FileFormatError: it is too large.
     """
-    from pyarrow import csv as arrow_csv
-
     stream, _ = open_unpacked(path, table=True, utf8=True)
     with stream:
         table = arrow_csv.read_csv(
@@ -169,8 +171,6 @@ def in_words(column: Any) -> Any:
     Decimals, and numbers of single precision, are the doubles of their shortest digits: 0.1 is 0.1, not 0.10000000149011612.
     Bytes that are no text stay bytes.
     """
-    import pyarrow as pa
-
     if pa.types.is_dictionary(column.type) and column.type.value_type not in (pa.string(), pa.large_string()):
         column = column.cast(column.type.value_type)
     digits, doubles = (_in_json(column.type, number) for number in (pa.string(), pa.float64()))
@@ -184,8 +184,6 @@ def in_words(column: Any) -> Any:
 
 def _in_json(kind: Any, number: Any) -> Any:
     """Return the type that values have in JSON; ``number`` is that of what is a number only by its digits."""
-    import pyarrow as pa
-
     within = partial(_in_json, number=number)
     if pa.types.is_float32(kind) or (pa.types.is_decimal(kind) and kind.scale > 0):
         return number
@@ -245,9 +243,6 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
             columns is there twice.
         OSError: it cannot be opened.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
     with opened(path) as stream:  # opened here: Arrow takes no name that is not UTF-8
         try:
             schema = parquet.read_schema(stream)
@@ -304,8 +299,6 @@ def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:
 
 def column_of(cells: list[Any] | pd.Series[Any]) -> Any:
     """Return cells as a column; if they are of several kinds, as texts: equal numbers are equal texts, as in JSON."""
-    import pyarrow as pa
-
     try:
         column = in_words(pa.array(cells, from_pandas=True))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
@@ -320,3 +313,98 @@ def _text(cell: Any) -> str | None:
         return None
     plain = cell if isinstance(cell, (str, int, float, list, dict)) else str(cell)
     return text_or_none(plain) or compact(plain)
+
+
+# ---------------------------------------------------------------------- tables as records
+
+
+def parquet_rows(path: Path) -> Documents:
+    """Look into a Parquet file, whose rows are records.
+
+    Raises:
+        FileFormatError: it is not such a table, or too large.
+    """
+    with open_parquet(path) as (file, _):
+        first = next(file.iter_batches(batch_size=HEAD), None)
+        head = [] if first is None else _rows_of(first)
+
+    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
+        with open_parquet(path, columns) as (file, asked):
+            yield from numbered(map(_rows_of, file.iter_batches(batch_size=_ROWS, columns=asked)))
+
+    return Documents(head, parts, "row", table=True)
+
+
+def _rows_of(batch: Any) -> list[Any]:
+    """Return rows as Python has them; Arrow itself does not look whether texts are UTF-8, and indices those of a text."""
+    batch.validate(full=True)
+    names = batch.schema.names
+    if not names or len(set(names)) < len(names):
+        rows: list[Any] = batch.to_pylist()
+        return rows
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*map(_cells, batch.columns), strict=True)]
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return a column as Python has it; cells that share a text share it here too."""
+    column = in_words(column)
+    if not pa.types.is_dictionary(column.type):
+        cells: list[Any] = column.to_pylist()
+        return cells
+    used = column.indices.unique().drop_null()  # the dictionary is that of many more rows
+    texts = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))
+    return list(map(texts.get, column.indices.to_pylist()))
+
+
+def csv_rows(path: Path) -> Documents:
+    """Look into a CSV or TSV file, whose rows are records.
+
+    Raises:
+        FileFormatError: it is not such a table, or too large.
+    """
+    with explained(path, text=True):
+        delimiter = delimiter_of(path)
+        present = csv_header(path, str(path), delimiter)
+        rows = islice(csv_records(path, delimiter=delimiter), 1, HEAD + 1)
+        head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
+
+    def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
+        start, asked, texts = 0, asked_of(present, columns, path), dict.fromkeys(names, pa.string())
+        with explained(path, text=True):
+            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, include_columns=asked,
+                             column_types=texts)  # fmt: skip
+        for batch in pa.table(table.columns).to_batches(max_chunksize=_ROWS):
+            yield _Lines(table, start, batch.num_rows), batch.to_pylist()
+            start += batch.num_rows
+
+    return Documents(head, parts, "line", table=True)
+
+
+@dataclass(frozen=True)
+class _Lines(Sequence[int]):
+    """Where rows of a CSV file stand; the file is read once more when somebody asks, that is, when something is wrong."""
+
+    table: ArrowTable
+    start: int
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, i: Any) -> Any:
+        """Return the line of a row, or those of some."""
+        return self.table.numbers[self.start : self.start + self.rows][i].tolist()
+
+
+def _cell(text: str) -> Any:
+    """Return what a cell of a CSV file holds, as Arrow would find it; what begins with a 0 as no number does is a name."""
+    if text in NO_VALUE:
+        return None
+    if text[:1] == "0" and text[1:2].isdigit():
+        return text
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
