@@ -23,9 +23,9 @@ from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.documents import HEAD, Documents
-from dstheory.readers.json_values import LineDecoder, NotJSON, decode
+from dstheory.readers.json_values import LineDecoder
 from dstheory.readers.layouts import Request
-from dstheory.readers.log_files import Opened, expand, glob_like, is_table, part_of
+from dstheory.readers.log_files import Opened, expand, first_values, glob_like, is_table, part_of
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import FieldNames, Records
 from dstheory.readers.streams import LONGEST_LINE, RAISE, Block, first_bytes, limit, opened, size_text
@@ -125,7 +125,6 @@ class _OfOneFile(Reading):
     """An account of one file; whether records are usable at all is asked of all files together."""
 
     def is_hopeless(self, other: Reading | None = None) -> bool:
-        """Return that they may be."""
         return False
 
 
@@ -236,7 +235,7 @@ class Follower:
             changed, decided = True, one.opened
             if decided is None:
                 one.head += block.data
-                head, block = _values(one.head), Block(one.head, 1, 0)
+                head, block = first_values(one.head), Block(one.head, 1, 0)
                 if len(head) < HEAD:
                     continue
                 decided = self._opened(file, head)
@@ -251,7 +250,7 @@ class Follower:
             one.opened, one.head = decided, b""
         if changed and one.opened is None:
             one.builder = self._builder()
-            self._add(one.builder, self._opened(file, _values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
+            self._add(one.builder, self._opened(file, first_values(one.head)), part_of(Block(one.head, 1, 0), one.decoder))
         return changed
 
     def _read_whole(self, file: str, *, lines: bool) -> bool:
@@ -319,17 +318,3 @@ def _is_whole(file: str) -> bool:
     with open(file, "rb") as raw:
         packed = raw.read(4).startswith(_BINARY)
     return packed or file.lower().endswith(".json") or head.startswith(b"[") or is_table(Path(file), head)
-
-
-def _values(lines: bytes) -> list[object]:
-    """Return the values of the first lines that are JSON."""
-    found: list[object] = []
-    for line in lines.split(b"\n"):
-        if line.strip():
-            try:
-                found.append(decode(line))
-            except NotJSON:
-                continue
-        if len(found) == HEAD:
-            break
-    return found

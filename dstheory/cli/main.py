@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -13,22 +14,22 @@ from click.shell_completion import CompletionItem
 from dstheory._version import __version__
 from dstheory.cli.ending import EXIT_CODES, run_to_exit
 
-# name -> (module, the line that --help shows); the module is imported only when the command runs.
+# name of command and module -> the line that --help shows; the module is imported only when the command runs.
 COMMANDS = {
-    "anatomy": ("dstheory.cli.anatomy", "Measure p, a, b on rollouts of a real model, and what they explain."),
-    "arithmetic": ("dstheory.cli.arithmetic", "Learned multiplication: train, evaluate, and read policies that really learn."),
-    "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
-    "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
-    "examples": ("dstheory.cli.examples", "The example files that --help names: list, print or copy them."),
-    "explain": ("dstheory.cli.explain", "What a trainer's configuration optimises: TRL, verl, OpenRLHF and others."),
-    "objectives": ("dstheory.cli.objectives", "List the objectives: formula, normaliser, whether they are balanced."),
-    "optimum": ("dstheory.cli.optimum", "The optimum of reward + length-weighted KL, in closed form."),
-    "reproduce": ("dstheory.cli.reproduce", "Run the experiments and write their figures and data."),
-    "schema": ("dstheory.cli.schema", "The JSON Schema of what each command prints with --json."),
-    "signal": ("dstheory.cli.signal", "Signal and noise of a finite batch's update, stage by stage."),
-    "simulate": ("dstheory.cli.simulate", "Train one start by reward, reward + KL and SFT, and compare."),
-    "sweep": ("dstheory.cli.sweep", "The optimum, or training, over a grid of parameters."),
-    "verify": ("dstheory.cli.verify", "Check the claims and compare each verdict with the recorded one."),
+    "anatomy": "Measure p, a, b on rollouts of a real model, and what they explain.",
+    "arithmetic": "Learned multiplication: train, evaluate, and read policies that really learn.",
+    "attribute": "How an objective's gradient splits between sampling and decision.",
+    "derive": "Derive an objective's gradient symbolically, step by step.",
+    "examples": "The example files that --help names: list, print or copy them.",
+    "explain": "What a trainer's configuration optimises: TRL, verl, OpenRLHF and others.",
+    "objectives": "List the objectives: formula, normaliser, whether they are balanced.",
+    "optimum": "The optimum of reward + length-weighted KL, in closed form.",
+    "reproduce": "Run the experiments and write their figures and data.",
+    "schema": "The JSON Schema of what each command prints with --json.",
+    "signal": "Signal and noise of a finite batch's update, stage by stage.",
+    "simulate": "Train one start by reward, reward + KL and SFT, and compare.",
+    "sweep": "The optimum, or training, over a grid of parameters.",
+    "verify": "Check the claims and compare each verdict with the recorded one.",
 }
 
 EPILOG = f"""\b
@@ -46,44 +47,38 @@ Completion of commands, options, objectives, claims and experiments with Tab (ba
 """
 
 
-class LazyGroup(click.Group):
+class _LazyGroup(click.Group):
     """A group whose commands live in modules that are imported on use, so that `--help` costs no numerics."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the command names, in the order shown."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command; None if there is no such name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _ = COMMANDS[cmd_name]
-        command = importlib.import_module(module).command
+        command = importlib.import_module(f"dstheory.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Propose commands, importing none of them."""
-        names = [CompletionItem(name, help=text) for name, (_, text) in sorted(COMMANDS.items()) if name.startswith(incomplete)]
+        names = [CompletionItem(name, help=text) for name, text in sorted(COMMANDS.items()) if name.startswith(incomplete)]
         return names or click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; an unknown name is answered with the nearest known ones."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
             near = get_close_matches(args[0], COMMANDS, n=2)
             hint = f" Did you mean {' or '.join(near)}?" if near else f" Commands: {', '.join(sorted(COMMANDS))}."
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command list from the table above, importing nothing."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
+            formatter.write_dl(sorted(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dstheory")
 def cli() -> None:
     """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""

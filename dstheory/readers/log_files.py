@@ -192,8 +192,12 @@ def _first_lines(path: Path, head: bytes) -> list[Any]:
     return list(islice(_values((whole or [_first_line(path)])[: 5 * HEAD]), HEAD))  # none: it is longer than what was looked at
 
 
+def first_values(data: bytes) -> list[Any]:
+    """Return the values of the first lines that are JSON."""
+    return list(islice(_values(data.split(b"\n")), HEAD))
+
+
 def _values(lines: Iterable[bytes]) -> Iterator[Any]:
-    """Yield the values of the lines that are JSON."""
     for line in lines:
         with suppress(NotJSON):
             yield decode(line)

@@ -39,7 +39,7 @@ def _commands() -> list[tuple[str, ...]]:
 
     found = []
     for name in COMMANDS:
-        command = import_module(COMMANDS[name][0]).command
+        command = import_module(f"dstheory.cli.{name}").command
         inner = [(name,)]
         if isinstance(command, click.Group):
             with click.Context(command) as ctx:

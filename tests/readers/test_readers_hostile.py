@@ -25,7 +25,7 @@ from strategies import CHARACTERS
 from dstheory import TwoStageMDP
 from dstheory.anatomy import Episodes, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
-from dstheory.readers import documents, read_chain, streams, tables, write_chain
+from dstheory.readers import read_chain, streams, tables, write_chain
 from dstheory.readers.batches import parse_record
 from dstheory.readers.documents import zipped
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode
@@ -360,7 +360,7 @@ def test_a_long_text_that_many_rows_share_is_there_once(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def counted_texts() -> Iterator[list[int]]:
     """The most characters of prompts that are there in one part of a file."""
-    most, original = [0], documents.open_parquet
+    most, original = [0], tables.open_parquet
 
     class Counting:
         def __init__(self, file: Any) -> None:
@@ -392,7 +392,7 @@ def counted_texts() -> Iterator[list[int]]:
             yield Counting(file), asked
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(documents, "open_parquet", counting)
+        patch.setattr(tables, "open_parquet", counting)
         yield most
 
 
