@@ -442,7 +442,8 @@ class GroupObjective(ResponseObjective):
         under = self.generated(solution)
         token_ratios(solution.policy, under.policy, solution)  # names what is ruled out
         outcome = self.outcome_of(under)
-        ordered = solution.policy.shape[0] > 1
+        old = solution.policy if self.sampler is None else self.sampler
+        ordered = max(solution.policy.shape[0], old.shape[0]) > 1  # a ratio may depend on the turn where no chance does
         drawn = representatives(under, ordered=ordered)
         c_s, c_d = self._of_responses(solution, under, outcome, drawn, log_chances(under, drawn, ordered=ordered))
         mass = mass_of_steps(solution.mdp, replace(drawn, weight=np.ones(len(drawn))), c_s, c_d)

@@ -29,7 +29,6 @@ from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, compact
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.counts import windows
-from dstheory.objectives.expectation.denominators import mean_tokens
 from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.grouping import group_moments
 from dstheory.objectives.expectation.groups import effective_credit, positive
@@ -174,7 +173,7 @@ class NFT(GroupObjective):
     """NFT over the tokens of the batch.
 
     Args:
-        floor: epsilon > 0, below which the likelihood ratio of a miss does not fall (off policy only).
+        floor: epsilon in (0, 1], below which the likelihood ratio of a miss does not fall; at the sampler that ratio is 1.
 
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> from dstheory.objectives import DAPOBatch
@@ -193,12 +192,19 @@ class NFT(GroupObjective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (np.isfinite(self.floor) and self.floor > 0):
-            raise ChainError(f"floor is {self.floor}: must be finite and > 0, the least likelihood ratio of a miss")
+        if not 0 < self.floor <= 1:
+            raise ChainError(
+                f"floor is {self.floor}: must lie in (0, 1], the least likelihood ratio of a miss, which is 1 at the sampler"
+            )
         if self.outcome != "correct":
             raise ChainError(f"nft: outcome is {self.outcome!r}: must be 'correct', hits and misses")
         if self.sampler is not None and self.prompts != inf:
-            raise ChainError("nft: off policy the closed form is that of large batches: use prompts=inf, or sampled_gradient")
+            raise ChainError("nft: off policy the closed form is that of large batches: use prompts=inf")
+        if self.sampler is not None and self.group_size != inf and isinstance(self.normaliser, GroupTokens):
+            raise ChainError(
+                "nft: off policy the weight of a miss and the tokens of its group go together, which is not computed: use "
+                "group_size=inf, or divide by the batch's tokens"
+            )
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return hits, and misses times their weight averaged over the group."""
@@ -223,8 +229,9 @@ class NFT(GroupObjective):
         else:
             large = TokenWeight.exponential(log_of, self.sampler).scaled(np.asarray(-1.0))
             misses = replace(large, beyond=large.beyond or (np.zeros(()),) * 3, own=(own, apart))
-        once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], group.right.shape)
-        return Term(hits), Term(EffectiveCredit.of_two(np.zeros(1), once, 0.0 * once), misses)
+        once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
+        missed = np.broadcast_to(once.constant, (len(once.t), *group.right.shape[1:]))
+        return Term(hits), Term(EffectiveCredit.of_two(once.t, missed, 0.0 * missed), misses)
 
     def _miss(
         self, log: Floats, tokens: Floats, chances: Floats, shares: Floats, rest: Floats
@@ -236,7 +243,6 @@ class NFT(GroupObjective):
         """
         met = np.where(log > -inf, log, 0.0)  # elsewhere the policy does not go
         total, own, apart, log_of = np.zeros(log.shape), np.zeros(log.shape), np.zeros(log.shape), np.full(log.shape, -inf)
-        once = max(1.0, self.floor)  # the likelihood ratio of a miss at ratio 1
         each = max(1, _AT_ONCE // max(1, log.size))
         for i in range(0, chances.shape[-1], each):
             r, q, chance = (table[..., None, :, None, i : i + each] for table in (shares, rest, chances))
@@ -246,12 +252,12 @@ class NFT(GroupObjective):
                 rho, less = np.exp(log)[..., None], -np.expm1(log)[..., None]
                 # (1 - r rho)/(1 - r), without the differences; and less what it is at ratio 1
                 implied = np.maximum(1.0 + odds * less, self.floor)
-                more = np.maximum(odds * less + (1.0 - once), self.floor - once)
+                more = np.maximum(odds * less, self.floor - 1.0)
                 total = total - (chance * np.where(mixed, rho * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
                 part = np.log(chance) + 0.5 * np.log(odds) + log[..., None] - np.log(implied)
                 log_of = np.logaddexp(log_of, np.logaddexp.reduce(np.where(mixed, part, -inf), axis=-1))
                 turned = ((1.0 - tokens) * met)[..., None]
                 scale = chance * np.sqrt(odds) / implied
                 own = own - np.where(mixed, scale * np.exp(turned), 0.0).sum(axis=-1)
-                apart = apart - np.where(mixed, scale * (np.expm1(turned) - more / once), 0.0).sum(axis=-1)
+                apart = apart - np.where(mixed, scale * (np.expm1(turned) - more), 0.0).sum(axis=-1)
         return total, log_of, own, apart

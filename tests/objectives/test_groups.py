@@ -278,10 +278,21 @@ def test_dynamic_sampling_in_large_groups_and_where_it_never_ends() -> None:
         DAPO(outcome="return", std=False).gradient(solve(MDP.replace(gamma=0.5), HERE))
 
 
-def test_nft_off_policy_is_the_sum_over_every_group() -> None:
-    """Large batches: one over E[L] of the sampler; hits are not weighted by their ratio, misses are."""
+@pytest.mark.parametrize(
+    ("settings", "below"),
+    [
+        ({}, None),
+        ({"micro_batches": 4, "accumulate": "sum"}, lambda mean, length: mean / 4),
+        ({"normalise_by": "responses"}, lambda mean, length: 1.0),
+        ({"normalise_by": "response-tokens"}, lambda mean, length: length),
+        ({"normalise_by": "constant:7"}, lambda mean, length: 7.0),
+    ],
+)
+def test_nft_off_policy_is_the_sum_over_every_group(settings, below) -> None:
+    """Large batches: one over E[L] of the sampler, or what else divides; hits are not weighted by their ratio, misses are."""
     per_prompt, size, floor = responses(OLD), 3, 0.98
     tokens = sum(float(MDP.prompt_weight[x]) * r.weight * r.length for x in range(2) for r in per_prompt[x])
+    below = below or (lambda mean, length: mean)
     total = np.zeros((2, 2, 3))
     for x in range(2):
         for group, of_group in groups_of(per_prompt[x], size):
@@ -296,10 +307,28 @@ def test_nft_off_policy_is_the_sum_over_every_group() -> None:
                 return tuple(-omega * share / (1 - share) / v for v in floored)
 
             for r in group:
-                total += chance / size / tokens * (omega * r.scores() if r.reward else r.scores(weigh))
-    g = NFT(group_size=size, sampler=OLD, floor=floor).gradient(solve(MDP, HERE))
+                total += chance / size / below(tokens, r.length) * (omega * r.scores() if r.reward else r.scores(weigh))
+    g = NFT(group_size=size, sampler=OLD, floor=floor, **settings).gradient(solve(MDP, HERE))
     np.testing.assert_allclose(g.sample[0], total[0], rtol=0, atol=1e-14)
     np.testing.assert_allclose(g.decide[0], total[1], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("settings", [{"ratio_level": "sequence"}, {"importance": "sequence", "importance_cap": 1.1}])
+def test_ratios_to_a_policy_indexed_by_turn_are_those_of_each_order(settings) -> None:
+    """Neither the policy nor who generates knows the turn, the ratio's denominator does: orders of answers have unlike ratios.
+
+    The policy written down for each turn has the same gradient, turn by turn, and there every order is looked at.
+    """
+    mdp = MDP.replace(max_turns=3)
+    answers, stops = (
+        np.concatenate([getattr(policy, of) for policy in (OLD, WRONG, HERE)]) for of in ("sample_logits", "stop_logits")
+    )
+    old = Policy.tabular(answers, stops)
+    by_turn = Policy.tabular(np.tile(HERE.sample_logits, (3, 1, 1)), np.tile(HERE.stop_logits, (3, 1, 1)))
+    objective = GRPO(group_size=2, sampler=old, engine=WRONG, clip_low=0.01, clip_high=0.02, **settings)
+    found, each = (objective.gradient(solve(mdp, policy)) for policy in (HERE, by_turn))
+    np.testing.assert_allclose(found.sample[0], each.sample.sum(axis=0), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(found.decide[0], each.decide.sum(axis=0), rtol=0, atol=1e-13)
 
 
 def test_limits_are_approached_by_large_groups_and_batches() -> None:
