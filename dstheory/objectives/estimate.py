@@ -78,20 +78,24 @@ def _score_sums(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, u
     score_s[np.arange(len(y)), y] += 1.0
     score_d = np.where(t.stop, policy.resample_prob[k, x, y], -policy.stop_prob[k, x, y])
 
-    def accumulate(per_step_index: tuple[Ints, ...], per_step: Floats) -> tuple[Floats, Floats]:
+    # The rows of logits that each unit meets, in order; as the first of each is asked for, the sort is a stable one, which takes
+    # no time where they are in order already.
+    turns, prompts, answers = policy.shape
+    keys, _, where = np.unique((unit * turns + k) * prompts + x, return_index=True, return_inverse=True)
+    entry = (keys % (turns * prompts))[:, None] * answers + np.arange(answers)
+    share = weight[keys // (turns * prompts)][:, None]
+
+    def accumulate(place: Ints, per_step: Floats) -> tuple[Floats, Floats]:
         """Sum per unit first, then over units: each logit's entry and its square."""
-        flat = np.ravel_multi_index(per_step_index, policy.shape)
-        keys, where = np.unique(unit.repeat(flat.size // len(y)) * np.prod(policy.shape) + flat.ravel(), return_inverse=True)
-        per_unit = np.bincount(where, weights=per_step.ravel(), minlength=len(keys))
-        entry, share = keys % np.prod(policy.shape), weight[keys // np.prod(policy.shape)]
-        size = int(np.prod(policy.shape))
-        mean = np.bincount(entry, weights=share * per_unit, minlength=size)
-        second = np.bincount(entry, weights=share * per_unit**2, minlength=size)
+        per_unit = np.bincount(place.ravel(), weights=per_step.ravel(), minlength=entry.size).reshape(entry.shape)
+        mean, second = (
+            np.bincount(entry.ravel(), weights=(share * power).ravel(), minlength=turns * prompts * answers)
+            for power in (per_unit, per_unit**2)
+        )
         return mean.astype(np.float64).reshape(policy.shape), second.astype(np.float64).reshape(policy.shape)
 
-    every_answer = np.broadcast_to(np.arange(policy.shape[2]), prob.shape)
-    index_s = (np.broadcast_to(k[:, None], prob.shape), np.broadcast_to(x[:, None], prob.shape), every_answer)
-    return *accumulate(index_s, c_s[:, None] * score_s), *accumulate((k, x, y), c_d * score_d)
+    first = where * answers
+    return *accumulate(first[:, None] + np.arange(answers), c_s[:, None] * score_s), *accumulate(first + y, c_d * score_d)
 
 
 def _estimate(sums: _Sums, units: int) -> GradientEstimate:

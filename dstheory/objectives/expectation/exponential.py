@@ -42,7 +42,7 @@ import numpy as np
 from dstheory.chain.contrast import Contrast, contrast, likelier_stop
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
-from dstheory.checks import Bools, Floats, compact, readonly
+from dstheory.checks import Bools, Floats, Ints, compact, readonly
 from dstheory.errors import OneRunError
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies, few_prompts
@@ -99,6 +99,7 @@ def _gauss_tail() -> tuple[Floats, Floats]:
 
 # Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
 _AT_ONCE = 1 << 20
+_MANY_NODES = 8  # looking for responses that are alike takes about as long as so many nodes
 _FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
 RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
@@ -160,7 +161,13 @@ class EffectiveCredit:
         if (runs := self.constant.shape[1:-1]) or self.slope.ndim > 2:
             has = f"the chain has runs {runs or self.slope.shape[1:-1]}"
             raise OneRunError(f"responses are those of one run, but {has}: pick one")
-        total, each = np.zeros(len(length)), max(1, _AT_ONCE // max(1, len(length)))
+        each = max(1, _AT_ONCE // max(1, len(length)))
+        if len(self.t) > _MANY_NODES:
+            first, kind = _kinds(prompt, reward, length)
+            prompt, reward, length = prompt[first], reward[first], length[first]
+        else:
+            kind = np.arange(len(length))
+        total = np.zeros(len(length))
         for start in range(0, len(self.t), each):
             part = self.rows(slice(start, start + each))
             decay = np.exp(-np.multiply.outer(part.t, length))
@@ -169,7 +176,16 @@ class EffectiveCredit:
                 if part.otherwise is not None:
                     credit = credit + np.where(reward == 1.0, 0.0, part.otherwise[:, prompt] * (1.0 - reward))
                 total += np.where(decay == 0.0, 0.0, credit * decay).sum(axis=0)
-        return total
+        return total[kind]
+
+
+def _kinds(*of_each: np.ndarray) -> tuple[Ints, Ints]:
+    """Return the first of each kind of responses, which are alike in all that is given, and the kind of each."""
+    kind: Ints = np.zeros(len(of_each[0]), dtype=np.int64)
+    for values in of_each:
+        distinct, place = np.unique(values, return_inverse=True)
+        _, first, kind = np.unique(kind * len(distinct) + place, return_index=True, return_inverse=True)
+    return first, kind
 
 
 @dataclass(frozen=True, eq=False)
