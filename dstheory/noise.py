@@ -119,7 +119,8 @@ class Signal(Tabulated):
         group_size, prompts: G and P.
         expected: the expectation.
         variance: the variance of every entry, in a batch.
-        dead: the share of groups whose rewards are all equal, before any are dropped; NaN for single responses.
+        dead: the share of groups whose rewards are all equal, before any are dropped; NaN for single responses and without
+            rewards.
         sample, decide: both stages.
         covariance: the covariance of the batch, logits of answers first, then those of stop, each (K, X, Y) in order; None unless
             asked for.
@@ -168,7 +169,8 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
     whole_number(prompts, "prompts", low=1)
     batch = _batch_of(objective, solution, prompts)
     mean, variance, matrix = batch.moments(covariance or solution.policy.features is not None)
-    dead = batch.dead() if batch.groups.group_size > 1 else float("nan")
+    rewarded = batch.groups.group_size > 1 and len(set(batch.values)) > 1
+    dead = batch.dead() if rewarded else float("nan")
     information = fisher_information(solution)
     sizes = _sizes(solution.policy, information, mean, variance, matrix)
 
@@ -252,8 +254,7 @@ def _search(batch: _Batch, sizes_of: Callable[[float], _Sizes], stage: int, metr
         if high > _MOST_GROUPS:
             return inf
     low = high / 2.0
-    while high - low > 1.0:
-        middle = float(np.floor((low + high) / 2.0))
+    while low < (middle := float(np.floor((low + high) / 2.0))) < high:  # beyond 2^53 not every whole number is between
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
@@ -573,6 +574,11 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
             )
         return _of_group(objective, solution)
     if isinstance(objective, ResponseObjective) and not isinstance(objective, GroupObjective | RFT):
+        if not isinstance(objective.behaviour(solution), Policy):
+            raise ChainError(
+                f"{objective.name}: demonstrations that were recorded come from no policy, and second moments are those of a "
+                "policy's responses; give an ExpertChain"
+            )
         under = objective.generated(solution)
         terms = objective.terms(solution, under, objective.outcome_of(under))
         normaliser, grouping = _divided_by(objective)
@@ -598,10 +604,10 @@ def _beyond(objective: GroupObjective) -> str:
 
 
 def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:
-    """Return the normaliser of a penalty or of imitation, and sizes: responses are single unless groups divide them."""
+    """Return the normaliser of a penalty or of imitation, and sizes: responses are single unless tokens of others divide them."""
     found, sizes = getattr(objective, "divided_by", (getattr(objective, "normaliser", None), None))
     sizes = sizes or Grouping(1, getattr(objective, "batch", inf))
-    single = not isinstance(found, GroupTokens) and getattr(objective, "inherited", None) is None
+    single = not isinstance(found, GroupTokens | BatchTokens) and getattr(objective, "inherited", None) is None
     return (found if isinstance(found, Normaliser) else None), (replace(sizes, group_size=1) if single else sizes)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from objectives.instances import ALL
 from objectives.test_groups import (
     BY_HAND,
     HERE,
@@ -26,8 +27,9 @@ from objectives.test_groups import (
 from objectives.test_settings import CASES as SETTINGS
 from objectives.test_settings import KL, PAID, batches, trainer
 from objectives.test_settings import excess as excess_of
+from strategies import make_case
 
-from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.attribution import fisher_information, stage_energy
 from dstheory.errors import ChainError
 from dstheory.noise import Signal, signal
@@ -51,6 +53,7 @@ from dstheory.objectives import (
     K1Loss,
     K3Loss,
     PPOClip,
+    Recorded,
     Reinforce,
     ReinforceBaseline,
     ReinforcePlusPlus,
@@ -173,6 +176,37 @@ def test_single_responses_are_sums_over_every_response(objective, coefficient, p
     check(signal(objective, solve(MDP, HERE), prompts=1, covariance=True), mean, covariance)
 
 
+@pytest.mark.parametrize("group_size", [1, 2])
+def test_a_penalty_over_the_tokens_of_a_batch_is_summed_over_every_batch(group_size: int) -> None:
+    """Responses to one prompt have like lengths: a pair of them is not two single ones."""
+    mean, square = np.zeros(12), np.zeros((12, 12))
+    for (group,), chance in batches_of(responses(HERE), group_size, 1):
+        u = sum(r.scores(excess).ravel() for r in group) / sum(r.length for r in group)
+        mean, square = mean + chance * u, square + chance * np.outer(u, u)
+    objective = K3Loss(OLD, beta=1.0, normaliser="batch-tokens", group_size=group_size, prompts=1)
+    found = signal(objective, solve(MDP, HERE), prompts=1, covariance=True)
+    check(found, mean, square - np.outer(mean, mean))
+    assert found.group_size == group_size
+    assert math.isnan(found.dead)  # no rewards that could be alike
+
+
+def test_the_expectation_of_a_large_batch_is_the_gradient() -> None:
+    """Of every objective; what a batch of a million prompts leaves of the limit is of order 1e-6."""
+    case, compared = make_case(6, cap=2, kind="tabular", per="turn", gamma=0.9), 0
+    for label, make in ALL:
+        objective = make(case)
+        try:
+            found = signal(objective, case.solution, prompts=10**6).expected
+        except ChainError:
+            continue
+        exact = objective.gradient(case.solution)
+        size = max(np.abs(exact.sample).max(), np.abs(exact.decide).max())
+        np.testing.assert_allclose(found.sample, exact.sample, rtol=0, atol=1e-5 * size + 1e-16, err_msg=label)
+        np.testing.assert_allclose(found.decide, exact.decide, rtol=0, atol=1e-5 * size + 1e-16, err_msg=label)
+        compared += 1
+    assert compared >= 40
+
+
 def test_rewards_of_three_values_are_summed_over_every_group() -> None:
     mdp = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], sample_length=[[3, 40, 7], [11, 2]], decision_length=2, prompt_weight=[3, 1],
                       gamma=1.0, max_turns=2, reward_stop=[[1.0, -0.5, 0.2], [0.2, 1.0]], reward_resample=0.0)  # fmt: skip
@@ -249,6 +283,13 @@ def test_the_batch_for_a_ratio_of_one_has_a_ratio_of_one() -> None:
     assert math.isinf(signal(K1Loss(HERE), solve(MDP, HERE)).sample.groups)  # no signal at all
 
 
+def test_a_batch_larger_than_whole_numbers_are_told_apart_is_found() -> None:
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.tabular([[[42.0, 0.0]]], [[[0.3, -0.2]]]))
+    found = signal(DAPOBatch(group_size=4), s, prompts=2)
+    assert 2**53 < found.sample.groups < math.inf
+    assert 2**53 < found.decide.groups < math.inf
+
+
 def test_dead_groups_are_all_right_or_all_wrong() -> None:
     s = solve(MDP, HERE)
     for size in (2, 8, 64):
@@ -264,6 +305,7 @@ def test_dead_groups_are_all_right_or_all_wrong() -> None:
         (GSPO(sampler=OLD), "gspo: no exact second moments"),
         (RFT(), "rft: no exact second moments"),
         (ReinforcePlusPlus(), "reinforce-pp: no exact second moments"),
+        (SFT(Recorded(Trajectories.record([(0, [(0, "stop")])]))), "sft: demonstrations that were recorded come from no policy"),
         (DPO(OLD), "dpo: no exact second moments"),
         (GRPO() + RLOO(), "one reward beside penalties has exact second moments"),
         (GRPO() + K3Loss(OLD, normaliser="responses"), "k3-loss is measured or divided otherwise than grpo"),

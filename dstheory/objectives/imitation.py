@@ -407,7 +407,8 @@ class RFT(ResponseObjective):
                axes=("prompt",))  # fmt: skip
         if self.normaliser == "token-mean":
             kept = (mean_of_lengths_and_rewards(under, outcome) * rho).sum(axis=-1, keepdims=True)
-        slope = np.broadcast_to(np.divide(1.0, kept, out=np.zeros_like(kept), where=kept > 0), paid.shape)
+        slope = np.divide(1.0, kept, out=np.zeros_like(kept), where=kept > 0)
+        slope = np.broadcast_to(slope, np.broadcast_shapes(slope.shape, paid.shape))
         t = np.zeros(1)
         if self.normaliser == "sequence-mean":
             t, w = reciprocal(*range_of_lengths(under))

@@ -100,8 +100,9 @@ class CoefficientMass:
         # A row sums to 0. The likeliest answer's entry, of which 1 - pi may leave no digit, is minus the sum of the others.
         np.copyto(sample, 0.0, where=policy.likeliest)
         np.copyto(sample, -sample.sum(axis=-1, keepdims=True), where=policy.likeliest)
-        decide = np.asarray(stop * policy.resample_prob)
-        decide -= res * policy.stop_prob
+        stopping, resampling = np.asarray(stop * policy.resample_prob), np.asarray(res * policy.stop_prob)
+        whole = stopping.shape == np.broadcast_shapes(stopping.shape, resampling.shape)  # else only what resampling pays has runs
+        decide = np.subtract(stopping, resampling, out=stopping if whole else None)
         for block in (sample, decide):
             block += 0.0  # no -0.0
         return StageGradient(sample, decide)

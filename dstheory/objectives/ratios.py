@@ -230,7 +230,7 @@ class NFT(GroupObjective):
             large = TokenWeight.exponential(log_of, self.sampler).scaled(np.asarray(-1.0))
             misses = replace(large, beyond=large.beyond or (np.zeros(()),) * 3, own=(own, apart))
         once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
-        missed = np.broadcast_to(once.constant, (len(once.t), *group.right.shape[1:]))
+        missed = np.broadcast_to(once.constant, np.broadcast_shapes(once.constant.shape, (len(once.t), *group.right.shape[1:])))
         return Term(hits), Term(EffectiveCredit.of_two(once.t, missed, 0.0 * missed), misses)
 
     def _miss(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from objectives.instances import INSTANCES
+from objectives.instances import ALL, INSTANCES
 from strategies import Case, make_case
 
 from dstheory import Policy, TwoStageMDP, solve, train
@@ -34,6 +36,27 @@ def test_policies_side_by_side(label: str, make, cap: int | None) -> None:
         for found, expected in ((together.sample, alone.sample), (together.decide, alone.decide)):
             scale = max(1.0, np.abs(expected).max())
             np.testing.assert_allclose(np.broadcast_to(found, shape)[i], expected, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("name", ["reward_stop", "reward_resample", "sample_length", "decision_length", "gamma"])
+@pytest.mark.parametrize("cap", [None, 2])
+def test_one_table_of_the_chain_alone_has_runs(name: str, cap: int | None) -> None:
+    case = make_case(5, cap=cap, kind="tabular", per="turn", gamma=0.9)
+    more = np.random.default_rng(2).integers(1, 4, size=(2, *case.mdp.shape))
+    table = np.array([0.4, 1.0]) if name == "gamma" else getattr(case.mdp, name) + more
+    mdp, second = (case.mdp.replace(**{name: of}) for of in (table, table[1]))
+    compared = 0
+    for label, make in ALL:
+        try:
+            together = make(replace(case, mdp=mdp)).gradient(solve(mdp, case.policy))
+        except ChainError:  # it is of one run
+            continue
+        alone = make(replace(case, mdp=second)).gradient(solve(second, case.policy))
+        for found, expected in ((together.sample, alone.sample), (together.decide, alone.decide)):
+            of_second = np.broadcast_to(found, (2, *expected.shape))[1]
+            np.testing.assert_allclose(of_second, expected, rtol=1e-10, atol=1e-12 * np.abs(expected).max(), err_msg=label)
+        compared += 1
+    assert compared > 0.85 * len(ALL)
 
 
 def test_strengths_side_by_side() -> None:

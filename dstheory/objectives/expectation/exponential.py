@@ -683,10 +683,11 @@ def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: Effectiv
     gap = np.where(sizes[1] < sizes[0], terms[1][0] - terms[1][1], terms[0][0] - terms[0][1])[..., 0, :]
     scale = _apart_by_reward(s, nodes) * gap
     again, total = (s.both * pol.resample)[..., 0, :, :].sum(axis=-1), np.zeros(())
+    to_come = []
     for k in range(turns - 1):
         total = total + again**k
-        found[..., k, :, 0] = scale * total * again ** (turns - 2 - k)
-    return found
+        to_come.append(scale * total * again ** (turns - 2 - k))
+    return np.stack([*to_come, np.zeros_like(to_come[0])], axis=-2)[..., None]
 
 
 def _to_come_of_turns(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> Floats:
