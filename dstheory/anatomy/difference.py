@@ -247,14 +247,15 @@ class Side:
         """Number of problems of this log."""
         return int(np.count_nonzero(self.episodes))
 
-    def rate(self, name: str) -> tuple[float, Floats]:
-        """Return a or b and what each problem moves it by: how much it falls without it, as in the jackknife of rates."""
-        successes, trials = RATES[name]
-        whole = self.table.total(trials)
-        value = self.table.total(successes) / whole
-        counts, size = self.log.counts("episode"), len(self.episodes)
-        n, s = (np.bincount(self.place, weights=getattr(counts, column), minlength=size) for column in (trials, successes))
-        return value, left_out(s - value * n, n, whole) / self.small()
+    def moved(self) -> list[Floats]:
+        """Return what each problem moves a, and b, by: how much it falls without it, as in the jackknife of rates."""
+        counts, size, found = self.log.counts("episode"), len(self.episodes), []
+        for successes, trials in (RATES["a"], RATES["b"]):
+            whole = self.table.total(trials)
+            value = self.table.total(successes) / whole
+            n, s = (np.bincount(self.place, weights=getattr(counts, column), minlength=size) for column in (trials, successes))
+            found.append(left_out(s - value * n, n, whole) / self.small())
+        return found
 
     def realised(self, cap: int) -> Mean | None:
         """Return the accuracy at a cap, if the log shows it: no episode was cut off before."""
@@ -268,6 +269,8 @@ class Side:
         """Estimate the mean over problems of a function of p, on the grid, that depends on a, b of both logs."""
         h, moves = function(theta), _STEP * np.eye(4).reshape(4, 2, 2)  # each of a, b up and down, while it is a probability
         steps = list(zip(np.minimum(theta + moves, 1.0), np.maximum(theta - moves, 0.0), strict=True))
+        widths = [(up - down).sum() for up, down in steps]
+        changes = [(function(up) - function(down)) / width for (up, down), width in zip(steps, widths, strict=True)]
         values, slopes, bias = np.zeros(len(self.log)), np.zeros(4), 0.0
         length = self._lengths()
         weight = 1 / self.episodes[self.place] / self.problems
@@ -282,9 +285,10 @@ class Side:
             values[there] = score.values[outcome]
             bias += float(share.sum()) * score.bias
             for i, (up, down) in enumerate(steps):
-                width = (up - down).sum()
-                chances = outcome_chances(longest, *up[which]) - outcome_chances(longest, *down[which])
-                slopes[i] += design.change(score, share, (function(up) - function(down)) / width, chances / width)
+                chances = np.zeros_like(design.chances)  # of these episodes, which the other model's a and b have no part in
+                if i // 2 == which:
+                    chances = (outcome_chances(longest, *up[which]) - outcome_chances(longest, *down[which])) / widths[i]
+                slopes[i] += design.change(score, share, changes[i], chances)
         value, influence = self.over_problems(values)
         return Mean(value, influence, slopes, bias)
 
@@ -349,7 +353,7 @@ class Compared:
             for estimate in (found.p, found.a, found.b):
                 if estimate.value is None:
                     raise NoSplit(name, estimate.reason)
-        theta = np.array([[side.rate(name)[0] for name in "ab"] for side in (first, second)])
+        theta = np.array([[found.a.value, found.b.value] for found in rates], dtype=float)
 
         def accuracy(which: int) -> Callable[[Floats], Floats]:
             return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
@@ -375,7 +379,7 @@ class Compared:
     @cached_property
     def _decided(self) -> Floats:
         """(4, problems) what each problem moves a and b of both logs by."""
-        return np.array([side.rate(name)[1] for side in self.sides for name in "ab"])
+        return np.array([each for side in self.sides for each in side.moved()])
 
     def settled(self, mean: Mean) -> Mean:
         """Return a mean whose influence has what each problem moves it by through a and b, too.

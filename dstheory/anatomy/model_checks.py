@@ -59,7 +59,7 @@ from numpy.typing import NDArray
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.generate import attempts
 from dstheory.anatomy.orders import Sum, changes, rank_sum, sum_of
-from dstheory.anatomy.rates import RATES, measure
+from dstheory.anatomy.rates import RATES
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 
@@ -252,10 +252,10 @@ def dispersion(outcome: Bools, unit: Ints, ends: Ints | None = None) -> Dispersi
 
 
 def _sums_within(values: NDArray[Any], ends: Ints) -> NDArray[Any]:
-    """(parts,) the sum of the values between neighbouring ends; 0 where there are none."""
+    """(..., parts) the sums of the values between neighbouring ends; 0 where there are none."""
     kind = np.int64 if values.dtype.kind in "iu" else np.float64
-    sums, some = np.zeros(len(ends) - 1, dtype=kind), np.flatnonzero(np.diff(ends))
-    sums[some] = np.add.reduceat(values, ends[some], dtype=kind)
+    sums, some = np.zeros((*values.shape[:-1], len(ends) - 1), dtype=kind), np.flatnonzero(ends[1:] != ends[:-1])
+    sums[..., some] = np.add.reduceat(values, ends[some], axis=-1, dtype=kind)
     return sums
 
 
@@ -263,19 +263,19 @@ def _sums(outcome: Ints, unit: Ints, ends: Ints, rate: Floats) -> Floats:
     """(6, logs) sums of e Z, Z^2, Z, pairs, (sum of e of a problem)^2 / trials, and problems."""
     if not len(outcome):
         return np.zeros((6, len(rate)))
-    first = np.concatenate([[0], np.flatnonzero(unit[1:] != unit[:-1]) + 1])
-    sizes = np.diff(first, append=len(outcome))
+    bounds = np.concatenate([[0], np.flatnonzero(unit[1:] != unit[:-1]) + 1, [len(outcome)]])
+    first, sizes = bounds[:-1], bounds[1:] - bounds[:-1]
     problems = np.searchsorted(first, ends)
-    r = np.repeat(rate, np.diff(problems))
-    running = np.cumsum(outcome) - outcome  # successes before each trial
-    right = np.diff(running[first], append=running[-1] + outcome[-1])
-    z = running - np.arange(len(outcome)) * np.repeat(rate, np.diff(ends))
+    units = problems[1:] - problems[:-1]
+    r = np.repeat(rate, units)
+    before = np.concatenate([[0], np.cumsum(outcome)])  # successes before each trial, and in all
+    right = before[bounds[1:]] - before[first]
+    z = before[:-1] - np.arange(len(outcome)) * np.repeat(rate, ends[1:] - ends[:-1])
     z -= np.repeat(z[first], sizes)
     sums = right - sizes * r
     products = (sums**2 - right * (1 - r) ** 2 - (sizes - right) * r**2) / 2
-    rows = [products, sizes * (sizes - 1) / 2, sums**2 / sizes]
-    u, pairs, pearson = (_sums_within(row, problems) for row in rows)
-    return np.array([u, _sums_within(z * z, ends), _sums_within(z, ends), pairs, pearson, np.diff(problems)])
+    u, pairs, pearson = _sums_within(np.array([products, sizes * (sizes - 1) / 2, sums**2 / sizes]), problems)
+    return np.array([u, *_sums_within(np.array([z * z, z]), ends), pairs, pearson, units])
 
 
 def check_problems(episodes: Episodes, names: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> list[Test]:
@@ -329,8 +329,7 @@ def simulated_scores(
     episodes: Episodes, names: Sequence[str], resamples: int, rng: np.random.Generator | int
 ) -> dict[str, Floats]:
     """Return each rate's z in logs from the fitted homogeneous chain; nothing if it practically never stops."""
-    (row,) = measure(episodes, interval="binomial")
-    p, a, b = (0.5 if e.value is None else e.value for e in (row.p, row.a, row.b))
+    p, a, b = (_chance(episodes, name) for name in RATES)
     unlimited = (episodes.cap == 0).any()
     if not names or (unlimited and p * (1 - a) + (1 - p) * b > 0.99):
         return {}
@@ -349,6 +348,13 @@ def simulated_scores(
             outcome, unit = _by_problem(outcome, problem if at is None else problem[at])
             values[name].append(dispersion(outcome, unit, ends if at is None else np.searchsorted(at, ends)).z)
     return {name: np.concatenate(found) for name, found in values.items()}
+
+
+def _chance(episodes: Episodes, name: str) -> float:
+    """Return what ``measure`` estimates of a rate, and 0.5 where it estimates nothing."""
+    outcome, _ = _trials(name, episodes.correct, episodes.stopped, episodes.decided)
+    only_resamples = bool(episodes.unseen.any()) and not (episodes.stopped & episodes.decided).any()
+    return float(outcome.mean()) if len(outcome) and (name == "p" or not only_resamples) else 0.5
 
 
 # ---------------------------------------------------------------------- within episodes, decisions, rounds

@@ -20,10 +20,33 @@ from dstheory.anatomy.model_checks import (
     order_within_episodes,
     over_rounds,
     previous_answer,
+    simulated_scores,
     trials_of,
 )
 from dstheory.anatomy.rates import measure
 from dstheory.errors import RecordError
+
+
+@pytest.mark.parametrize(
+    ("decision", "unseen"), [("stop", False), ("resample", False), ("resample", True), (None, True)], ids=str
+)
+def test_logs_are_simulated_from_the_rates_that_measure_estimates(
+    decision: str | None, unseen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And from 1/2 where it estimates none, as where only decisions to go on are seen, and the last ones are not."""
+    steps = [(False, decision), (False, None)] if decision == "resample" else [(False, decision)]
+    log = Episodes.record([("x", steps), ("y", [(True, None)])], cap=2)
+    log = replace(log, unseen=log.capped & unseen)
+    (row,) = measure(log, interval="binomial")
+    drawn = []
+
+    def seen(cap, p, a, b, rng):
+        drawn.append((p, a, b))
+        return attempts(cap, p, a, b, rng)
+
+    monkeypatch.setattr("dstheory.anatomy.model_checks.attempts", seen)
+    simulated_scores(log, "b", 1, 0)
+    assert drawn == [tuple(0.5 if one.value is None else one.value for one in (row.p, row.a, row.b))]
 
 
 def test_dispersion_by_hand() -> None:
