@@ -173,10 +173,12 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
     first, last = (_share(values, episodes.problem, level) for values in (firsts, lasts))
     kept, mended = (_after(steps, which, level) for which in (True, False))
     difference = _pooled_difference(steps, kept, mended)
-    tests = _tests(episodes, steps)
+    lengths = episodes.attempts
+    fixed = bool(lengths.min() == lengths.max())
+    order, pairs = _orders(episodes, fixed), _pairs(steps, fixed)
+    tests = (*order, pairs, _rarer(episodes, steps, fixed), _second_order(episodes, steps, fixed))
     within = _within(steps, level)
     afresh, markov, why = _verdicts(tests, difference, within)
-    lengths = episodes.attempts
     return Revisions(
         shortest=int(lengths.min()),
         longest=int(lengths.max()),
@@ -289,12 +291,6 @@ def _word(right: bool) -> str:
 
 
 # ---------------------------------------------------------------------- tests
-
-
-def _tests(episodes: Episodes, steps: _Steps) -> tuple[Test, ...]:
-    fixed = bool(episodes.attempts.min() == episodes.attempts.max())
-    alone = _rarer(episodes, steps, fixed)
-    return (*_orders(episodes, fixed), _pairs(steps, fixed), alone, _second_order(episodes, steps, fixed))
 
 
 def _orders(episodes: Episodes, fixed: bool) -> tuple[Test, Test]:

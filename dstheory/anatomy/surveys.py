@@ -283,7 +283,9 @@ def survey(
         several = list(within) if len(within) > 1 else []
         checks = {group.name: _checks(group, [parts[group.name].by(by)[label] for label in several]) for group in groups}
         split = mean if several and mean is not None else comparison
-        without = {test: _shift(test, whole, list(within.values()), split, level) for test in _doubted(checks)}
+        rejected = {test.name for test in tests_of_split(checks) if test.rejected()}
+        doubted = [name for name in LEFT_OUT if name in rejected]
+        without = {name: _shift(name, whole, list(within.values()), split, level) for name in doubted}
     return Survey(
         by=by,
         across=across,
@@ -329,12 +331,6 @@ def tests_of_split(checks: Mapping[str, Sequence[Test]]) -> list[Test]:
         told = any(test.name == "trend within episodes" and test.p_value is not None for test in tests)
         found += [test for test in tests if test.name in LEFT_OUT and not (told and test.name == "p over rounds")]
     return found
-
-
-def _doubted(checks: Mapping[str, Sequence[Test]]) -> list[str]:
-    """Return the tests that reject what a split assumes."""
-    found = {test.name for test in tests_of_split(checks) if test.rejected()}
-    return [name for name in LEFT_OUT if name in found]
 
 
 def _shift(test: str, whole: Compared, within: Sequence[Compared], split: Difference | MeanSplit, level: float) -> Shift:

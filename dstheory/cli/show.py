@@ -27,13 +27,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _PLAIN = "dstheory.plain"
 
 
-def _be_plain(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    ctx.meta[_PLAIN] = value
-
-
 def json_option(function: _F) -> _F:
     """Add the options by which output is for other programs: ``--json`` and ``--plain``."""
-    plain = click.option("--plain", is_flag=True, expose_value=False, callback=_be_plain,
+    plain = click.option("--plain", is_flag=True, expose_value=False,
+                         callback=lambda ctx, param, value: ctx.meta.update({_PLAIN: value}),
                          help="Print rows on a line each with tabs between cells, wrap nothing, show no progress.")  # fmt: skip
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, which `dstheory schema` describes.")
     return as_json(plain(function))

@@ -116,10 +116,6 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
     return ArrowTable(columns, list(present), rows_at)
 
 
-def _name(column: str) -> str:
-    return column if len(column) <= 40 else shown(column)
-
-
 def batch_of(
     table: ArrowTable,
     file: str,
@@ -149,7 +145,8 @@ def batch_of(
         if needed not in columns:
             hint = nearest(needed, table.present)
             if not hint.startswith("did you mean"):
-                hint = f"it has {', '.join(map(_name, table.present[:8]))}; if one of them is it, say so with --field {what}=NAME"
+                known = (column if len(column) <= 40 else shown(column) for column in table.present[:8])
+                hint = f"it has {', '.join(known)}; if one of them is it, say so with --field {what}=NAME"
             rule = "needs one row per attempt with id, correct and decision"
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):

@@ -386,7 +386,9 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
     elif request.reader == "auto" and not _has(own, "attempts", objects) and not (table and _is_own_table(own, objects)):
         chosen = recognise(objects)
     if request.turns:
-        found = _in_turn(objects, request, own, file)
+        _refuse_no_verdicts(request.turns, objects, request.verdicts, file)
+        names, numbered = _with_ids("records", own, objects)
+        found = Layout("records", names, request.verdicts, {}, request.where, numbered=numbered, turns=Turns(request.turns))
     elif chosen is None:
         found = _declared(objects, request, own, file, table=table)
     else:
@@ -450,13 +452,6 @@ def _with_assumed(found: Layout, objects: Sequence[Any], request: Request) -> La
     steps = [step for one in lists if isinstance(one, list) for step in one]
     words = assumed_decisions(map(Place.of(found.names.decision).get, steps))
     return replace(found, decisions=words, assumed=words) if words else found
-
-
-def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: str) -> Layout:
-    """Return the layout of records whose answers in turn stand where the user says."""
-    _refuse_no_verdicts(request.turns, objects, request.verdicts, file)
-    names, numbered = _with_ids("records", names, objects)
-    return Layout("records", names, request.verdicts, {}, request.where, numbered=numbered, turns=Turns(request.turns))
 
 
 def _one_place(pattern: str, objects: Sequence[Any], verdicts: Verdicts | None, file: str) -> str:

@@ -67,7 +67,8 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     for path in map(os.fsdecode, paths):
         check_name(path)
         if os.path.isdir(path):
-            found = sorted(str(file) for file in Path(path).rglob("*") if _may_be_log(file))
+            logs = (file for file in Path(path).rglob("[!.]*") if _unpacked(file.name).endswith(_LOGS))
+            found = sorted(str(file) for file in logs if file.is_file())
             if not found:
                 raise FileFormatError(f"{path} is a directory in which no file ends in {', '.join(_LOGS)}: name the logs")
         elif glob_like(path):
@@ -89,10 +90,6 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
 def glob_like(path: str) -> bool:
     """Return whether a path is a pattern, and no file that is called so."""
     return any(sign in path for sign in "*?[") and not os.path.exists(path)
-
-
-def _may_be_log(file: Path) -> bool:
-    return _unpacked(file.name).endswith(_LOGS) and not file.name.startswith(".") and file.is_file()
 
 
 def _unpacked(name: str) -> str:

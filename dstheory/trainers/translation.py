@@ -176,8 +176,9 @@ def parts(
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
     generated = solution if sampler is None else solve(solution.mdp, sampler)
     reward, factor = reward_row(training, generated, reference, "both" if masked == "left out" else masked)
-    counted = masked == "left out" and training.normaliser not in ("group-tokens", "batch-tokens")
-    left = 1.0 / _whole(generated) if counted else 1.0
+    left = 1.0
+    if masked == "left out" and training.normaliser not in ("group-tokens", "batch-tokens"):
+        left /= 1.0 - float((generated.finite_visits[-1] * generated.mdp.prompt_weight).sum())  # those that end before the cap
     if training.dead_groups == "left out" and training.normaliser == "constant":
         left *= _left_of_groups(reward, generated)
     if training.rewards or training.combine != "before":
@@ -210,11 +211,6 @@ class _OverBatch(EntropyBonus):
 
     def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> _OverBatch:
         return self
-
-
-def _whole(solution: Solution) -> float:
-    """Return the share of responses that the cap does not cut off: those that do not come to its last turn."""
-    return 1.0 - float((solution.finite_visits[-1] * solution.mdp.prompt_weight).sum())
 
 
 def _left_of_groups(reward: Objective, solution: Solution) -> float:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dstheory.anatomy.answers import ASSUMED, B_DIFFERS, GAIN, MODEL
-from dstheory.anatomy.model_checks import ASSUMPTIONS
+from dstheory.anatomy.difference import Difference, FirstAnswers
+from dstheory.anatomy.model_checks import ASSUMPTIONS, Test
+from dstheory.anatomy.one_shot import OneShot
+from dstheory.anatomy.rates import Estimate
+from dstheory.anatomy.revisions import Revisions
+from dstheory.anatomy.score_rule import ScoreRule
+from dstheory.anatomy.surveys import Group, MeanSplit, Survey, tests_of_split
 from dstheory.cli.anatomy.document import number, odds, too_few
 from dstheory.texts import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dstheory.anatomy.difference import Difference, FirstAnswers
-    from dstheory.anatomy.model_checks import Test
-    from dstheory.anatomy.one_shot import OneShot
-    from dstheory.anatomy.rates import Estimate
-    from dstheory.anatomy.revisions import Revisions
-    from dstheory.anatomy.score_rule import ScoreRule
-    from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
 _RARE = 0.05  # share of logs in which chance alone gives as small a p-value, below which it is not spoken of
 _TELLING = 4  # episodes of each of so many problems, from which on tests tell departures that hide each other (docs/anatomy.md)
@@ -303,8 +298,6 @@ def _share(split: Difference | MeanSplit) -> str:
 
 def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     """Say whether the answer stands: what rejected assumptions do to it, and what would be left of it."""
-    from dstheory.anatomy.surveys import tests_of_split
-
     asked = "Does this answer stand?"
     rejected = [test.name for tests in found.comparison_checks.values() for test in tests if test.rejected()]
     if not rejected:
@@ -338,7 +331,9 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         f"with {100 * without[worst].decide.level:g} % confidence (the far end of an interval)"
     )
     parts = {"sampling": split.sample, "decisions": split.decide}
-    left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
+    by = most[worst]
+    wider = {name: replace(part, low=part.low - by, high=part.high + by) for name, part in parts.items()}
+    left = [name for name, part in parts.items() if _sign(part) and _sign(wider[name]) == 0]
     if left:
         may = f"the part of {' and that of '.join(left)} may then be zero"
         return f"{REJECTED} {asked} In part. {said}, and {may}.{aside}"
@@ -380,10 +375,6 @@ def _may_hide(found: Survey) -> str:
 def _assumed(tests: Iterable[str]) -> str:
     """Say what tests ask."""
     return " and that ".join(ASSUMPTIONS[name] for name in tests)
-
-
-def _wider(estimate: Estimate, by: float) -> Estimate:
-    return replace(estimate, low=estimate.low - by, high=estimate.high + by)
 
 
 def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from dstheory.anatomy.model_checks import ASSUMPTIONS
-from dstheory.anatomy.rates import Estimate
-from dstheory.anatomy.rollout_chain import MOST_CAPS
-from dstheory.anatomy.surveys import TOTAL
+from dstheory.anatomy.answers import Answers
+from dstheory.anatomy.difference import Difference, FirstAnswers
+from dstheory.anatomy.holdout import HeldOut
+from dstheory.anatomy.model_checks import ASSUMPTIONS, Test
+from dstheory.anatomy.one_shot import OneShot
+from dstheory.anatomy.rates import Estimate, Row
+from dstheory.anatomy.revisions import Revisions
+from dstheory.anatomy.rollout_chain import MOST_CAPS, CapAdvice
+from dstheory.anatomy.score_rule import ScoreRule
+from dstheory.anatomy.surveys import TOTAL, Group, Survey
+from dstheory.anatomy.votes import Votes
 from dstheory.cli.show import echo, print_table, say
 from dstheory.readers.records import NOBODY
 from dstheory.texts import counted
-
-if TYPE_CHECKING:
-    from dstheory.anatomy.answers import Answers
-    from dstheory.anatomy.difference import Difference, FirstAnswers
-    from dstheory.anatomy.holdout import HeldOut
-    from dstheory.anatomy.model_checks import Test
-    from dstheory.anatomy.one_shot import OneShot
-    from dstheory.anatomy.rates import Row
-    from dstheory.anatomy.revisions import Revisions
-    from dstheory.anatomy.rollout_chain import CapAdvice
-    from dstheory.anatomy.score_rule import ScoreRule
-    from dstheory.anatomy.surveys import Group, Survey
-    from dstheory.anatomy.votes import Votes
 
 RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _WHERE_REJECTED = {

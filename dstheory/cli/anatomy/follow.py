@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
 
+from dstheory.anatomy.answers import decided_by, perfect
+from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.follow import Follower
+from dstheory.anatomy.logs import Log
+from dstheory.anatomy.one_shot import one_shot
+from dstheory.anatomy.rates import Estimate, ProblemCounts, measure
+from dstheory.anatomy.revisions import measure_revisions
+from dstheory.anatomy.surveys import TOTAL
+from dstheory.cli.anatomy.document import RATES, Section, print_sections, text_of
 from dstheory.cli.anatomy.options import biased, request_of, texts_of
 from dstheory.cli.show import echo, print_json
-
-if TYPE_CHECKING:
-    from dstheory.anatomy.episodes import Episodes
-    from dstheory.anatomy.follow import Follower
-    from dstheory.anatomy.logs import Log
-    from dstheory.anatomy.rates import Estimate
-    from dstheory.cli.anatomy.document import Section
 
 _STEPS = 8  # of training, the last ones
 _NOT_NOW = {
@@ -38,8 +41,6 @@ def follow(options: dict[str, Any], *, as_json: bool) -> None:
         options: of the command.
         as_json: whether each renewal is one line of JSON.
     """
-    from dstheory.anatomy.follow import Follower
-
     given = [flag for name, flag in _NOT_NOW.items() if options[name]] + ["--workers"] * (options["workers"] > 1)
     if given:
         raise click.UsageError(f"--follow shows p, a, b and pass@k as the log grows: leave out {' and '.join(given)}")
@@ -84,8 +85,6 @@ def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) 
         plain |= {"reason": why} if why else numbers(found.episodes, options)
         print_json(plain, indent=None)
     else:
-        from rich.console import Console
-
         console = Console()
         if console.is_terminal:
             console.clear()
@@ -94,19 +93,12 @@ def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) 
         if why:
             echo(why)
         else:
-            from dstheory.cli.anatomy.document import print_sections
-
             print_sections(sections(found.episodes, options))
     sys.stdout.flush()
 
 
 def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     """Return what both forms show: rates by label, chances of a right answer in k tries, revisions, steps."""
-    from dstheory.anatomy.answers import decided_by, perfect
-    from dstheory.anatomy.one_shot import one_shot
-    from dstheory.anatomy.rates import ProblemCounts, measure
-    from dstheory.anatomy.revisions import measure_revisions
-
     level, across = options["level"], options["across"] or "model"
     # Logs need not say which model; any other field that is not there is refused.
     axes = [name for name in dict.fromkeys((across, options["by"]))
@@ -148,9 +140,6 @@ def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
 
 def sections(episodes: Episodes, options: dict[str, Any]) -> Sequence[Section]:
     """Return one renewal as tables."""
-    from dstheory.anatomy.surveys import TOTAL
-    from dstheory.cli.anatomy.document import RATES, Section, text_of
-
     found = _tables(episodes, options)
     axes, who = found["axes"], found["decided_by"]
     rows = [

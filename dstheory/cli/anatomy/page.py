@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import pyarrow as pa
+
 from dstheory._version import __version__
+from dstheory.anatomy.surveys import Survey
 from dstheory.cli.anatomy.conclusions import REJECTED, Conclusion, conclusions
 from dstheory.cli.anatomy.document import Section, document
-from dstheory.texts import html_text
+from dstheory.texts import csv_text, html_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dstheory.anatomy.surveys import Survey
     from dstheory.plots.style import Panel
 
 _STYLE = """
@@ -145,10 +147,6 @@ def section_csv(section: Section) -> str:
     '=1+1,1200,0.5,0.4,0.6
     b,3,,,
     """
-    import pyarrow as pa
-
-    from dstheory.texts import csv_text
-
     columns = zip(section.columns, zip(*section.rows, strict=True), strict=True)
     out = [column for name, cells in columns for column in _columns(name, cells)]
     held = io.StringIO()
