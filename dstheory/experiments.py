@@ -459,7 +459,6 @@ def _in_processes(
 
 
 def _child(parent: int, send: Connection, experiment: Experiment, out: Path, jobs: int, settings: dict[str, Any]) -> None:
-    """Run one experiment in this process and send what comes of it."""
     # Before the compiled loops are loaded: cores are shared.
     os.environ.setdefault("NUMBA_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     end_with_parent(parent)

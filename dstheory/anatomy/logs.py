@@ -56,7 +56,6 @@ class _Settings:
 
     @property
     def names(self) -> FieldNames:
-        """The names of fields that the user gave."""
         return FieldNames.renamed(self.request.fields, tuple(self.request.labels))
 
     def for_workers(self) -> _Settings:

@@ -213,7 +213,6 @@ def _trials(name: str, correct: Bools, stopped: Bools, decided: Bools) -> tuple[
 
 
 def _by_problem(outcome: Bools, problem: Ints) -> tuple[Bools, Ints]:
-    """Return trials problem by problem."""
     if (problem[1:] >= problem[:-1]).all():
         return outcome, problem
     order = np.argsort(problem, kind="stable")

@@ -266,7 +266,6 @@ class ProblemCounts:
 
     @classmethod
     def _of_rows(cls, rows: Ints) -> ProblemCounts:
-        """Return the counts of one row per problem."""
         first, times = _distinct(rows)
         return cls(rows[first].astype(np.int64), times)
 
@@ -382,7 +381,6 @@ def _episode_rows(episodes: Episodes) -> Ints:
 
 
 def _no_decisions(episodes: Episodes) -> bool:
-    """Return whether every episode has one attempt and no decision."""
     return bool(episodes.one_shot and episodes.capped.all())
 
 

@@ -92,7 +92,6 @@ class Problems:
         return len(self.x)
 
     def __getitem__(self, which: slice | Ints) -> Problems:
-        """Return some of the problems."""
         return Problems(self.x[which], self.y[which], self.size[which], self.x_digits[which], self.y_digits[which])
 
     @property

@@ -404,7 +404,6 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
 
 
 def _damaged(path: str | os.PathLike[str]) -> ArithmeticTaskError:
-    """Return the error about a file that is no complete checkpoint."""
     with opened(Path(path)) as file:
         content = file.read(1 << 20)
     ours = FORMAT.encode() in content or b"block_" in content  # one changed byte does not hide both

@@ -72,7 +72,6 @@ class _Names(click.ParamType[Any]):
     name = "NAMES"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split."""
         if isinstance(value, tuple):
             return value
         return tuple(part.strip() for part in str(value).split(",") if part.strip() and value != "none")
@@ -168,7 +167,6 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
 
 
 def _figure_files(beside: Path, name: str) -> list[Path]:
-    """Return the files of a figure in the formats asked for, in the directory of another file."""
     return [beside.parent / f"{name}.{kind}" for kind in formats_asked()]
 
 
@@ -187,7 +185,6 @@ def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str)
 
 
 def _say_figures(files: Sequence[Path]) -> None:
-    """Say where the figure is, in each of its formats."""
     for path in files:
         say(f"figure in {path}")
 

@@ -75,7 +75,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _attribute(problem: Problem, options: dict[str, Any]) -> None:
-    """Print the three levels of each objective, as a table or as JSON."""
     from dstheory.attribution import attribute
     from dstheory.chain.exact import solve
 
@@ -134,7 +133,6 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
 
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
-    """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
     from dstheory.comparison import compare_objectives
     from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 

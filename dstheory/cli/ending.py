@@ -64,11 +64,7 @@ def run_to_exit(command: Callable[[], Any]) -> NoReturn:
 
 
 def _code_of(command: Callable[[], Any]) -> int:
-    """Run a command; return its exit code, whatever happens.
-
-    Raises:
-        KeyboardInterrupt: it was told to end.
-    """
+    """Run a command; return its exit code, whatever happens but an interrupt."""
     try:
         _prepare_streams()
         try:
@@ -135,11 +131,7 @@ class _StandardOutput(io.FileIO):
 
 
 def _prepare_streams() -> None:
-    """Let standard output take any text; let no file that is opened later take the place of a closed stream.
-
-    Raises:
-        DSTheoryError: standard output is closed: nobody could read what is computed.
-    """
+    """Let standard output take any text; let no file that is opened later take the place of a closed stream."""
     closed = sys.stdout is None
     for descriptor in range(3):
         try:

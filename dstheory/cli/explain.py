@@ -174,7 +174,6 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
 
 
 def _record(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the explanation for JSON."""
     chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
     more = None if against is None else {"file": against.other.name, "trainer": against.other.trainer.id,
                                          **against.difference.to_dict()}  # fmt: skip

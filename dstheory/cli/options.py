@@ -207,11 +207,7 @@ training_options = applied(
 
 
 def said_once(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return what an option says of names, as pairs or as texts ``NAME=VALUE``; of one name it must not say two things.
-
-    Raises:
-        click.BadParameter: it does.
-    """
+    """Return what an option says of names, as pairs or as texts ``NAME=VALUE``; of one name it must not say two things."""
     said: dict[str, str] = {}
     for entry in value:
         name, text = (entry.lstrip("-+").partition("=")[::2]) if isinstance(entry, str) else entry
@@ -259,12 +255,7 @@ model_option = click.option("--model", default=None, metavar="NAME", help="Use t
 
 
 def of_one_model(episodes: Episodes, model: str | None) -> Episodes:
-    """Return the episodes of one model of a log.
-
-    Raises:
-        click.UsageError: there are several, and none is named.
-        RecordError: there is no such model.
-    """
+    """Return the episodes of one model of a log, which must be named where there are several."""
     if model is not None:
         column = episodes.column("model")
         return episodes.select(column.codes == column.code(model, "model"))
@@ -309,11 +300,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
 
 
 def _config_value(ctx: click.Context, param: click.Parameter, entry: Any, place: str) -> Any:
-    """Return an entry of a configuration as the command line would give it.
-
-    Raises:
-        DSTheoryError: it is of another type than the option's values, or not one of them.
-    """
+    """Return an entry of a configuration as the command line would give it."""
     flag = isinstance(param, click.Option) and param.is_flag
     several = param.multiple if isinstance(param, click.Option) else param.nargs != 1
     texts = isinstance(param.type, (click.Path, click.types.StringParamType))

@@ -36,12 +36,7 @@ class Problem:
 
 
 def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
-    """Return the chain in the file of ``--mdp``, or M0.
-
-    Raises:
-        click.UsageError: options of the minimal chain together with ``--mdp``.
-        DSTheoryError: the file is wrong.
-    """
+    """Return the chain in the file of ``--mdp``, or M0."""
     from dstheory.dynamics.problem import Chain
 
     if options["mdp_file"] is None:
@@ -58,12 +53,7 @@ def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
 
 
 def problem_from(ctx: click.Context, options: Mapping[str, Any]) -> Problem:
-    """Return the problem that the options describe; a chain from a file is changed by options that were given only.
-
-    Raises:
-        click.UsageError: options of the minimal chain together with ``--mdp``.
-        DSTheoryError: a value or a file is wrong.
-    """
+    """Return the problem that the options describe; a chain from a file is changed by options that were given only."""
     from dstheory.dynamics.problem import problem_at
 
     chain, given = chain_from(ctx, options), given_options(ctx)
@@ -77,9 +67,6 @@ def objective_from(
     """Build an objective from an expression and the objective options; with ``only``, from those and its own defaults.
 
     Rewards that were given are read by every objective that can: group objectives then compare the chain's returns.
-
-    Raises:
-        DSTheoryError: unknown names, values out of range, or rewards given to an objective that cannot read them.
     """
     from dstheory.dynamics.problem import objective_at
 

@@ -115,7 +115,6 @@ def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
 
 
 def _print_result(result: ExperimentResult) -> None:
-    """Print what became of one experiment: where it is, its caption, its tables."""
     from dstheory.experiments import cells, columns
 
     if result.status == "skipped":

@@ -43,13 +43,7 @@ def is_plain() -> bool:
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print a text on standard output, or with ``err`` on standard error.
-
-    Args:
-        text: perhaps of several lines.
-        err: whether it goes to standard error.
-        nl: whether a line end follows.
-    """
+    """Print a text on standard output, or with ``err`` on standard error."""
     click.echo(printable(text, lines=True), err=err, nl=nl)  # noqa: TID251
 
 

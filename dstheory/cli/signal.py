@@ -144,12 +144,7 @@ _OF_CONFIGURATIONS = {"p", "a", "b", "max_turns", "answer_length", "decision_len
 
 
 def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _Asked:
-    """Return the objective of a trainer's configuration, at the place that the options say.
-
-    Raises:
-        click.UsageError: options that say what the configuration says.
-        DSTheoryError: a file that `dstheory explain` refuses, or an objective whose expectation alone is known.
-    """
+    """Return the objective of a trainer's configuration, at the place that the options say."""
     from dstheory.trainers.configuration import configuration_of, with_rewards
     from dstheory.trainers.translation import few_prompts, objective_of
 

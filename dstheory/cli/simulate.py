@@ -85,7 +85,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return what the table shows, per condition; medians over runs."""
     import numpy as np
 
     def middle(value: Any) -> float:

@@ -150,11 +150,7 @@ def _draw(plan: SweepPlan, data: LabelledArrays, out: Path) -> None:
 
 
 def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:
-    """Return the sweep that the options describe; what was not given has its default.
-
-    Raises:
-        click.UsageError: an option that has no effect on optima.
-    """
+    """Return the sweep that the options describe; what was not given has its default."""
     from dstheory.dynamics.sweeps.run import plan_sweep
 
     of, given = options["of"], given_options(ctx)
@@ -287,7 +283,6 @@ def _duration(seconds: float) -> str:
 
 
 def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) -> None:
-    """Print what a sweep found, what has no result, and where everything is."""
     dims = " x ".join(f"{len(values):,} {name}" for name, values in found["dimensions"].items())
     title = f"{found['chain']}: {plan.of} over {dims}"
     if plan.grid.size <= _LISTED:
@@ -310,7 +305,6 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
 
 
 def _print_settings(title: str, data: LabelledArrays) -> None:
-    """Print a small sweep setting by setting."""
     import numpy as np
 
     def cell(value: Any) -> str:
@@ -332,7 +326,6 @@ def _print_settings(title: str, data: LabelledArrays) -> None:
 
 
 def _print_summary(title: str, plan: SweepPlan, summary: dict[str, Any]) -> None:
-    """Print what the variables of a large sweep range over."""
     rows = []
     for name, variable in plan.variables.items():
         if name in summary:

@@ -164,7 +164,6 @@ def command(
 
 
 def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
-    """Load claims by the places that a list of them gives."""
     from dstheory.claims.sources import load_claims
 
     files = {info["path"]: load_claims(Path(info["path"])) for info in infos}

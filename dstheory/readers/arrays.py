@@ -43,7 +43,6 @@ class LabelledArrays:
     attrs: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return one array."""
         return (self.variables if name in self.variables else self.coords)[name][1]
 
     @classmethod

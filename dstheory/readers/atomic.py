@@ -319,11 +319,7 @@ def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
 
 @contextmanager
 def _hidden_directory(target: Path, shown: str | os.PathLike[str]) -> Iterator[Path]:
-    """Make a directory beside ``target`` for what becomes it, first removing those of dead processes; removed at the end.
-
-    Raises:
-        DSTheoryError: it cannot be made.
-    """
+    """Make a directory beside ``target`` for what becomes it, first removing those of dead processes; removed at the end."""
     key = object()
     try:
         try:

@@ -314,11 +314,7 @@ class _AttemptRows:
 
 
 def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
-    """Return a column whose cells are plain values; with ``lists``, those of a game's numbers become text.
-
-    Raises:
-        RecordError: its cells are of a kind that no record has.
-    """
+    """Return a column whose cells are plain values; with ``lists``, those of a game's numbers become text."""
     kind = column.type
     if lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         texts = [None if value is None else compact(value) for value in column.to_pylist()]

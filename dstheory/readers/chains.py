@@ -209,9 +209,6 @@ def _table_of(
         mdp: one chain (no run axes).
         policies: ``"initial"`` and ``"reference"`` -> policy or None.
         answers: one sequence of names per prompt; default "0", "1", ...
-
-    Raises:
-        ChainError: the chain or a policy has run axes, does not fit, or names do not fit.
     """
     if mdp.runs:
         raise ChainError(f"a file holds one chain, but this one has runs {mdp.runs}: pick one run")

@@ -263,12 +263,7 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
 
 
 def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
-    """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows.
-
-    Raises:
-        FileFormatError: it is too large.
-        ValueError: it says two things of its number of rows.
-    """
+    """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows."""
     cells = metadata.num_rows * len(asked)
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     if sum(group.num_rows for group in groups) != metadata.num_rows:  # Arrow would read so many rows without a word
@@ -308,7 +303,6 @@ def column_of(cells: list[Any] | pd.Series[Any]) -> Any:
 
 
 def _text(cell: Any) -> str | None:
-    """Return a cell as text, None for an empty one."""
     if cell is None or (isinstance(cell, str) and not cell):
         return None
     plain = cell if isinstance(cell, (str, int, float, list, dict)) else str(cell)

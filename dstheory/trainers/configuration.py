@@ -263,7 +263,6 @@ def _other_programs(words: str, trainers: Sequence[Trainer]) -> list[str]:
 
 
 def _knows(trainer: Trainer, key: str) -> bool:
-    """Return whether a trainer has a key, be it of its objective or not."""
     return key in trainer.keys or trainer.is_beside(key)
 
 
@@ -567,7 +566,6 @@ def _switched(entry: KeyValue, trainer: Trainer) -> KeyValue:
 
 
 def _applies(rule: KeyRule, held: Mapping[str, Any], given: Collection[str]) -> bool:
-    """Return whether all that a rule asks for holds."""
     return all(holds(condition, held[name], name in given) for name, condition in rule.when.items())
 
 

@@ -90,7 +90,6 @@ def _within(key: str, others: Collection[str]) -> bool:
 
 
 def _read(path: Path, programs: Collection[str]) -> Source:
-    """Return what a file sets by itself."""
     try:
         data = read_whole(path, "a configuration is a few pages of text")
     except OSError as error:

@@ -320,7 +320,6 @@ class _Reader:
         return ""
 
     def _call(self, name: str, arguments: list[_Part], line: int) -> str:
-        """Follow a function."""
         if name in self.calls or len(self.calls) >= DEEPEST_SCRIPT:
             raise ShellError(f"the function {name} calls itself, which is not followed", line)
         self.called.add(name)

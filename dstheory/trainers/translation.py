@@ -221,11 +221,7 @@ def _left_of_groups(reward: Objective, solution: Solution) -> float:
 
 
 def _several(training: Training, reward: Objective) -> Objective:
-    """Return the reward term of several reward functions.
-
-    Raises:
-        ChainError: a credit of which that is not modelled.
-    """
+    """Return the reward term of several reward functions."""
     if type(reward) not in (CISPO, DAPO, DAPOBatch, DrGRPO, GRPO, GSPO, RLOO) or training.std == "batch":
         std = f" over the standard deviation of the {training.std}" if training.std in ("batch", "others") else ""
         raise ChainError(f"several reward functions with the credit {training.credit}{std} is not modelled")
@@ -246,11 +242,7 @@ _KL: dict[str, Callable[..., Objective]] = {
 
 
 def _off_policy(training: Training, reward: Objective, sampler: Policy) -> Objective:
-    """Return the reward term on another policy's responses, with its ratios clipped or truncated.
-
-    Raises:
-        ChainError: a rule off the policy that this package does not have.
-    """
+    """Return the reward term on another policy's responses, with its ratios clipped or truncated."""
     t = training
     if t.reward_beta or t.entropy:
         raise ChainError(f"{'a KL in the reward' if t.reward_beta else 'an entropy bonus'} off the policy is not modelled")
@@ -270,11 +262,7 @@ def _off_policy(training: Training, reward: Objective, sampler: Policy) -> Objec
 
 
 def _masked_penalty(training: Training, reward: Objective, reference: Policy, *, stale: bool) -> Objective:
-    """Return the KL in the loss that truncated responses, or another policy's, pay: the row with its penalty, less that without.
-
-    Raises:
-        ChainError: an estimator, or a normaliser, that the row's own penalty does not have.
-    """
+    """Return the KL in the loss of truncated responses, or another policy's: the row with its penalty less that without it."""
     known = ("k3", "k3-ratio") if stale else ("k2", "k3", "k3-ratio", "k3-self")
     if training.estimator not in known or training.kl_normaliser != "as the reward":
         name = {"k3-self": "k3 times a ratio that is 1"}.get(training.estimator, training.estimator)

@@ -109,7 +109,6 @@ def _parts(layout: Layout) -> list[str]:
 
 
 def _record(batch: RecordBatch, i: int) -> str:
-    """Return a record as it was understood."""
     start = int(batch.lengths[:i].sum())
     right = batch.correct[start : start + int(batch.lengths[i])].tolist()
     words = ["right" if one else "wrong" for one in right]

@@ -373,7 +373,6 @@ def _may_hide(found: Survey) -> str:
 
 
 def _assumed(tests: Iterable[str]) -> str:
-    """Say what tests ask."""
     return " and that ".join(ASSUMPTIONS[name] for name in tests)
 
 

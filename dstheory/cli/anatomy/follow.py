@@ -35,12 +35,7 @@ _NOT_NOW = {
 
 
 def follow(options: dict[str, Any], *, as_json: bool) -> None:
-    """Show what a log says as it grows, until the command is interrupted.
-
-    Args:
-        options: of the command.
-        as_json: whether each renewal is one line of JSON.
-    """
+    """Show what a log says as it grows, until the command is interrupted."""
     given = [flag for name, flag in _NOT_NOW.items() if options[name]] + ["--workers"] * (options["workers"] > 1)
     if given:
         raise click.UsageError(f"--follow shows p, a, b and pass@k as the log grows: leave out {' and '.join(given)}")
@@ -51,13 +46,7 @@ def follow(options: dict[str, Any], *, as_json: bool) -> None:
 
 
 def renewals(log: Follower, show: Callable[[Log], None], wait: Callable[[], bool]) -> int:
-    """Show a log whenever it has changed; return how often that was.
-
-    Args:
-        log: what is followed.
-        show: called with what is there.
-        wait: called between two looks; false ends it.
-    """
+    """Show a log whenever it has changed, until ``wait``, called between two looks, is false; return how often that was."""
     shown, waiting = 0, False
     while True:
         found = log.renew()

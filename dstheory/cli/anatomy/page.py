@@ -57,12 +57,6 @@ _COUNT = re.compile(r"\d{1,3}(,\d{3})+")
 def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", command: Sequence[str] = ()) -> str:
     """Return the report.
 
-    Args:
-        found: the survey.
-        panels: figures; drawn as SVG inside the file.
-        title: of the page; usually the names of the logs.
-        command: arguments of the command line, to be shown.
-
     >>> from dstheory.anatomy.surveys import survey
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]))

@@ -212,7 +212,6 @@ def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
 
 @contextmanager
 def _status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Say on a terminal what is being done."""
     from rich.text import Text
 
     console = live_console(quiet=quiet)

@@ -144,7 +144,6 @@ class Trainer:
 
 
 def _parsed(text: str, source: str) -> list[Trainer]:
-    """Return the trainers of a library's file."""
     try:
         table = decode_toml(text)
     except NotTOML as error:
