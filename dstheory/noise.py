@@ -510,15 +510,13 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
             continue
         assert isinstance(term, ResponseObjective)
         _, _, own, divided, sizes = _parts(term, solution)
-        if (
-            under is not solution
-            or divided != normaliser
-            or (isinstance(divided, GroupTokens | BatchTokens) and sizes != grouping)
-        ):
+        alike = divided == normaliser and sizes.mixed == grouping.mixed
+        if under is not solution or not alike or (isinstance(divided, GroupTokens | BatchTokens) and sizes != grouping):
             raise ChainError(
                 f"{objective.name}: {term.name} is measured or divided otherwise than {first.name}: no exact second moments"
             )
-        kinds += [replace(kind, factor=kind.factor * scale[i]) for kind in own]
+        own_scale = scale[i] * sizes.scale / grouping.scale  # all is multiplied by the first term's
+        kinds += [replace(kind, factor=kind.factor * own_scale) for kind in own]
     if grouping.group_size == inf:
         raise ChainError(f"{first.name} has group_size=inf: a batch without end has no noise; give a finite group size")
     parts = getattr(first, "micro_batches", 1)
@@ -606,7 +604,7 @@ def _beyond(objective: GroupObjective) -> str:
 def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:
     """Return the normaliser of a penalty or of imitation, and sizes: responses are single unless tokens of others divide them."""
     found, sizes = getattr(objective, "divided_by", (getattr(objective, "normaliser", None), None))
-    sizes = sizes or Grouping(1, getattr(objective, "batch", inf))
+    sizes = sizes or Grouping(1, getattr(objective, "batch", inf), scale=getattr(objective, "scale", 1.0))
     single = not isinstance(found, GroupTokens | BatchTokens) and getattr(objective, "inherited", None) is None
     return (found if isinstance(found, Normaliser) else None), (replace(sizes, group_size=1) if single else sizes)
 

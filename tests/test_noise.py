@@ -45,18 +45,21 @@ from dstheory.objectives import (
     SFT,
     ActorCritic,
     DAPOBatch,
+    Distillation,
     DrGRPO,
     EntropyBonus,
     ExpertChain,
     GroupObjective,
     GRPONoStd,
     K1Loss,
+    K2Loss,
     K3Loss,
     PPOClip,
     Recorded,
     Reinforce,
     ReinforceBaseline,
     ReinforcePlusPlus,
+    ReverseKLDirect,
     RewardToGo,
     SFTSequenceMean,
     SFTTokenMean,
@@ -299,6 +302,27 @@ def test_dead_groups_are_all_right_or_all_wrong() -> None:
 
 
 @pytest.mark.parametrize(
+    "objective",
+    [
+        SFTTokenMean(ExpertChain(OLD), responses=4, micro_batches=2, accumulate="sum"),
+        K2Loss(OLD, beta=0.3, normaliser="batch-tokens", group_size=2, prompts=3),
+        Distillation(OLD, interpolation=0.4, group_size=3, prompts=2),
+        RLOO(group_size=2, micro_batches=2, accumulate="sum") + ReverseKLDirect(OLD, beta=0.3),
+        0.5 * RLOO(group_size=2, micro_batches=2, accumulate="sum") + 0.3 * K2Loss(OLD, normaliser="responses"),
+    ],
+    ids=lambda objective: objective.name,
+)
+def test_the_mean_of_a_batch_is_the_gradient(objective) -> None:
+    """Parts that are added, and the batch whose tokens divide a penalty, are those of the expectation."""
+    s = solve(MDP, HERE)
+    batch = {"sft-token-mean": 4, "k2-loss": 3}.get(objective.name, 2)
+    found, exact = signal(objective, s, prompts=batch), objective.gradient(s)
+    np.testing.assert_allclose(found.expected.sample, exact.sample, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.expected.decide, exact.decide, rtol=0, atol=1e-14)
+    assert math.isnan(found.dead) == ("rloo" not in objective.name)
+
+
+@pytest.mark.parametrize(
     ("objective", "message"),
     [
         (GRPO(group_size=math.inf), "grpo has group_size=inf: a batch without end has no noise"),
@@ -309,6 +333,7 @@ def test_dead_groups_are_all_right_or_all_wrong() -> None:
         (DPO(OLD), "dpo: no exact second moments"),
         (GRPO() + RLOO(), "one reward beside penalties has exact second moments"),
         (GRPO() + K3Loss(OLD, normaliser="responses"), "k3-loss is measured or divided otherwise than grpo"),
+        (GRPO(normalise_by="responses", dynamic_sampling=True) + ReverseKLDirect(OLD), "kl-direct is measured or divided"),
         (GRPO() * np.array([1.0, 2.0]), "the factors have runs"),
     ],
 )
