@@ -15,7 +15,7 @@ import click
 from dstheory.cli import completion
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
 from dstheory.errors import DSTheoryError
-from dstheory.texts import counted, printable
+from dstheory.texts import counted, printable, shown
 
 if TYPE_CHECKING:
     from dstheory.anatomy.episodes import Episodes
@@ -212,8 +212,6 @@ def said_once(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]
     for entry in value:
         name, text = (entry.lstrip("-+").partition("=")[::2]) if isinstance(entry, str) else entry
         if said.setdefault(name, text) != text:
-            from dstheory.readers.messages import shown
-
             both = f"as {shown(said[name])} and as {shown(text)}"
             raise click.BadParameter(f"{printable(name)} is given twice, {both}: leave one of them out", ctx, param)
     return value

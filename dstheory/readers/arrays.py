@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.readers.messages import is_unicode
 from dstheory.readers.streams import LARGEST_TABLE, limit, opened
-from dstheory.texts import printable
+from dstheory.texts import is_unicode, printable
 
 if TYPE_CHECKING:
     import xarray

@@ -27,8 +27,8 @@ from typing import Any
 
 from dstheory.errors import DSTheoryError, remedy_for
 from dstheory.interrupts import Interrupted, deferred_interrupts, owe, settle
-from dstheory.readers.messages import is_unicode
 from dstheory.readers.streams import read_whole
+from dstheory.texts import is_unicode
 
 RUN_FILE = "run.json"
 RUN_FORMAT = "dstheory-run/1"  # written into run.json; only directories with it are ever replaced

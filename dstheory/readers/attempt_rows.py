@@ -18,7 +18,6 @@ import pyarrow as pa
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch, texts_of
-from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import (
     NOBODY,
@@ -47,7 +46,7 @@ from dstheory.readers.tables import (
     read_parquet,
 )
 from dstheory.readers.turns import FIXED_NOTE, decided
-from dstheory.texts import printable
+from dstheory.texts import brief, nearest, printable, shown
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dstheory.checks import Bools, Ints
-from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text, which_decision
+from dstheory.texts import brief, is_unicode, shown
 
 if TYPE_CHECKING:
     from dstheory.readers.tables import ArrowTable

@@ -21,7 +21,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import _ROW_TOLERANCE, Policy, _rounding
 from dstheory.checks import Bools, Floats, Ints, is_whole
 from dstheory.errors import ChainError, FileFormatError
-from dstheory.readers.messages import NAMED, first_of, shown
+from dstheory.texts import NAMED, first_of, shown
 
 FORMAT = "dstheory-chain/1"  # the marker of a nested file; the number changes when an old reader would misunderstand a file
 TRUE_WORDS = ["1", "true", "True", "TRUE", "1.0"]  # of a flag in a CSV cell

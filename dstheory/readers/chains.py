@@ -29,8 +29,8 @@ from dstheory.checks import Bools, Floats
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
 from dstheory.readers.atomic import atomic_path, refuse_overwrite
 from dstheory.readers.chain_table import POLICIES, ChainTable, build
-from dstheory.readers.messages import shown
 from dstheory.readers.nested import read_nested, write_nested
+from dstheory.texts import shown
 
 _NESTED = {".json": "json", ".toml": "toml"}
 _TABLES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".csv.gz": "csv", ".jsonl.gz": "jsonl"}

@@ -25,10 +25,9 @@ from dstheory.checks import Bools, Ints, sealed
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
 from dstheory.readers.json_values import LineDecoder, NotJSON, records, sentence
-from dstheory.readers.messages import NAMED, brief, first_of, is_unicode, nearest, shown
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, in_words, read_csv, read_parquet
-from dstheory.texts import csv_text, text_of_csv
+from dstheory.texts import NAMED, brief, csv_text, first_of, is_unicode, nearest, shown, text_of_csv
 
 _CHUNK = 100_000  # rows turned into JSON text at a time
 _SETTINGS = [column for column in COLUMNS if column.per == "chain"]

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from dstheory.errors import RecordError
 from dstheory.readers.documents import Documents
-from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, keys_of
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, Records, compact, text_or_none
+from dstheory.texts import shown
 
 GOLD = "gold"  # where the answer stands in a record that was joined
 _ANSWERS = (

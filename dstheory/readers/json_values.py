@@ -20,9 +20,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from dstheory.readers.messages import shown
 from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, shape_of
 from dstheory.readers.streams import Block, not_utf8
+from dstheory.texts import shown
 
 _DECODER = msgspec.json.Decoder()
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)

@@ -13,7 +13,6 @@ from dstheory.readers.answers import Checker
 from dstheory.readers.formats import READERS, Format, named, recognise
 from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
-from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, getter, keys_of
 from dstheory.readers.reading import IN_LISTS
 from dstheory.readers.records import (
@@ -31,7 +30,7 @@ from dstheory.readers.records import (
     text_or_none,
 )
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
-from dstheory.texts import printable
+from dstheory.texts import cut, printable, shown
 
 MATHEMATICS = "final-answer"  # the checker that compares an answer with the right one
 _NAMED = 6  # other values named where no record holds the one asked for

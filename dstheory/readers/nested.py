@@ -26,8 +26,8 @@ from dstheory.checks import Floats
 from dstheory.errors import FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, ChainTable, check_columns
 from dstheory.readers.json_values import NotJSON, NotTOML, decode, decode_toml, sentence
-from dstheory.readers.messages import brief, is_unicode, nearest, shown
 from dstheory.readers.streams import check_utf8, read_whole
+from dstheory.texts import brief, is_unicode, nearest, shown
 
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
 _PROMPT_KEYS = tuple(column.name for column in COLUMNS if column.per != "chain")

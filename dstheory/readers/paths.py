@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from dstheory.errors import RecordError
-from dstheory.readers.messages import shown
+from dstheory.texts import shown
 
 Step = str | int | None  # a key, a place in a list, or None for every entry of a list
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d*)\]")

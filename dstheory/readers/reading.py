@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dstheory.errors import RecordError
-from dstheory.readers.messages import shown
 from dstheory.readers.records import OUTCOMES, REASONS, Fault
-from dstheory.texts import counted, printable
+from dstheory.texts import counted, printable, shown
 
 Progress = Callable[[int, int], None]  # records so far, bytes read so far
 

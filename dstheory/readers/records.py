@@ -21,8 +21,8 @@ from hashlib import blake2b
 from typing import Any
 
 from dstheory.errors import RecordError, UnknownReadingError
-from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.paths import Place
+from dstheory.texts import is_unicode, nearest, shown
 
 DECIDED_BY = "decided_by"  # the label that says who decides whether to go on
 NOBODY = "nobody"  # where nobody does: the number of attempts was fixed

@@ -19,10 +19,10 @@ from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker, answer_text, checked
 from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
-from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import LONGEST_NAME, VERDICTS, Fault, Records, compact, problem_name, text_or_none
+from dstheory.texts import brief, is_unicode, shown
 
 _PROMPTS = 64  # shortened names that are remembered
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.messages import shown
+from dstheory.texts import shown
 
 VARIABLE = "DSTHEORY_LIMITS"
 _MB = 2**20

@@ -20,7 +20,6 @@ from pyarrow import parquet
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.documents import HEAD, Documents, numbered
-from dstheory.readers.messages import shown
 from dstheory.readers.records import Records, compact, text_or_none
 from dstheory.readers.streams import (
     LARGEST_TABLE,
@@ -34,6 +33,7 @@ from dstheory.readers.streams import (
     opened,
     size_text,
 )
+from dstheory.texts import shown
 
 if TYPE_CHECKING:
     import pandas as pd

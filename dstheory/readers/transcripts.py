@@ -22,10 +22,10 @@ from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, checked, find_expressions, load_checker
 from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
 from dstheory.readers.final_answers import compare_final
-from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.quantities import final_answers
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames, Records
+from dstheory.texts import is_unicode, shown
 
 CHECKERS = ("countdown", "24", "final-answer")
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",

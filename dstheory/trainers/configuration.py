@@ -12,8 +12,7 @@ from typing import Any
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.expectation.rewards import reward_terms
-from dstheory.readers.messages import nearest, shown
-from dstheory.texts import printable
+from dstheory.texts import nearest, printable, shown
 from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, assignment, at_line
 from dstheory.trainers.files import read_source
 from dstheory.trainers.libraries import Key, KeyRule, Trainer, all_trainers, close, holds, text_of

@@ -17,9 +17,8 @@ from typing import Any
 import yaml
 
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.messages import shown
 from dstheory.readers.streams import read_whole
-from dstheory.texts import printable
+from dstheory.texts import printable, shown
 from dstheory.trainers.entries import MOST_SETTINGS, KeyValue, Source, scalar
 from dstheory.trainers.python_files import read_python
 from dstheory.trainers.scripts import read_script

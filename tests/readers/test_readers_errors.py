@@ -15,7 +15,7 @@ from dstheory.anatomy import read_log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers import read_chain
 from dstheory.readers.chain_table import COLUMNS, check_columns
-from dstheory.readers.messages import shown
+from dstheory.texts import shown
 
 POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
 BARE = "prompt,answer,correct"

@@ -18,10 +18,10 @@ from typing import Any
 
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.json_values import NotTOML, decode_toml
-from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
 from dstheory.readers.records import DECIDERS, DECISIONS, NOBODY, Verdicts, word_of
 from dstheory.readers.streams import read_whole
+from dstheory.texts import nearest
 
 ENTRY_POINT = "dstheory.log_formats"
 READERS = ("rollouts", "records", "table", "conversation", "transcript")

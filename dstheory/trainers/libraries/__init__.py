@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotTOML, decode_toml
-from dstheory.readers.messages import nearest
+from dstheory.texts import nearest
 from dstheory.trainers.training import FIELDS
 
 __all__ = ["Key", "KeyRule", "Trainer", "all_trainers", "close", "holds", "text_of"]
