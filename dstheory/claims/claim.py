@@ -153,7 +153,8 @@ class Claim(Tabulated):
         with early.watched(self._file if self._file and callable(self.proof) else ""):
             steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
-        early.refuse(self.id, self._file, self._meanings(steps))
+        domains = [self.domain_by_name, *(expand_domain(step.where) for step in steps)]
+        early.refuse(self.id, self._file, self._meanings(steps), domains)
         return steps
 
     def _meanings(self, steps: Sequence[Step]) -> dict[str, set[str]]:

@@ -8,7 +8,11 @@ So a file of claims is watched while it runs. Each call of SymPy or of this pack
 with the symbols in its arguments, unless its result with an expression in a symbol's place is always that of the expression
 itself. Those calls are listed here; what nobody thought of is noted. A claim that defines a symbol of a note is not well posed,
 unless the call is known to be about other symbols, none of which the definition contains. Where a file goes on in a process or
-a thread of which nothing is heard, or ends the watch, that is noted as what may be about any symbol.
+a thread of which nothing is heard, or ends the watch, that is noted as what may be about any symbol; so is an object of a class
+that is neither Python's, SymPy's nor this package's, since looking at it may run the user's code.
+
+SymPy also simplifies by what it was told of a symbol, and leaves no trace of the symbol: ``sin(pi*n)`` is 0 for an integer n. A
+symbol that the file makes with the name of a variable may be told no more than the variable's domain promises.
 
 What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
 with a name in Python says the same.
@@ -21,16 +25,17 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import sympy
 
+from dstheory.claims.domains import Domain, check_assumptions
 from dstheory.claims.formulas import derivative
 from dstheory.claims.intact import is_python_s
-from dstheory.errors import ClaimError
+from dstheory.errors import ClaimError, DomainError
 
 _CLASSES = {
     *(sympy.Symbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log, sympy.asin, sympy.Abs, sympy.Max, sympy.Min),
@@ -45,7 +50,7 @@ _OPERATORS = (
     *("hash", "bool", "getitem", "iter", "len", "str", "repr", "format"),
 )
 _FUNCTIONS = {
-    *("symbols", "sympify", "sqrt", "cbrt", "root", "expand", "factor", "together", "simplify", "latex", "T"),
+    *("symbols", "sympify", "sqrt", "cbrt", "root", "prod", "expand", "factor", "together", "simplify", "latex", "T"),
     *(f"__{side}{name}__" for side in ("", "r") for name in _ARITHMETIC),
     *(f"__{name}__" for name in _OPERATORS),
 }
@@ -61,6 +66,8 @@ _UNSEEN = _WATCHED | ({os.fork: "os.fork"} if hasattr(os, "fork") else {})
 _DRAWING = "dstheory.claims.claim"
 """Takes the steps from a proof, which may be lazy: what ``map(V.diff, [p])`` calls then, with no code between, is the user's."""
 
+_PACKAGES = ("sympy", "mpmath", "dstheory")
+_MAKES_SYMBOLS = sympy.Symbol.__new__.__code__
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
 
@@ -77,6 +84,8 @@ class Note(NamedTuple):
 
 _notes: dict[str, dict[Note, None]] = {}
 """By the module of the file of claims that ran."""
+_told: dict[str, dict[sympy.Symbol, tuple[str, int]]] = {}
+"""By the module: the symbols with assumptions that it made, and where it made the first of each."""
 _running: list[str | None] = [None]
 _inside: dict[int, tuple[CodeType, bool | None]] = {}
 """By where code lies, which is held so that it stays there: Python forms the hash of code anew each time."""
@@ -102,6 +111,7 @@ def watched(module: str) -> Iterator[None]:
     _running.append(module)
     if module:
         _notes.setdefault(module, {})
+        _told.setdefault(module, {})
         sys.setprofile(_called)
         threading.setprofile(_called)  # in threads that begin now
     try:
@@ -118,17 +128,28 @@ def watched(module: str) -> Iterator[None]:
             threading.setprofile(in_threads)
 
 
-def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str]]) -> None:
+def refuse(
+    claim: str, module: str | None, meanings: Mapping[str, Collection[str]], domains: Sequence[Mapping[str, Domain]] = ()
+) -> None:
     """Refuse a claim that defines a symbol if its file was noted to do something with it, or if it is in no file.
+
+    Also one with a variable whose name the file gave to a symbol that SymPy was told more about than its domain promises.
 
     Args:
         claim: Its id.
         module: That of its file; None if there is none.
         meanings: The names that it defines -> the names in their expressions, those behind other definitions included.
+        domains: Those of the claim and of its steps.
 
     Raises:
         ClaimError: With file and line, what is done with which symbol, and what to write.
     """
+    for symbol, (file, line) in _told.get(module or "", {}).items():
+        for domain in [domain[symbol.name] for domain in domains if symbol.name in domain]:
+            try:
+                check_assumptions(symbol, domain)
+            except DomainError as error:
+                raise ClaimError(f"claim {claim}: {file}, line {line}, makes a symbol {symbol.name}, and {error}") from error
     if module is None and meanings:
         name = min(meanings)
         raise ClaimError(
@@ -155,6 +176,8 @@ def refuse(claim: str, module: str | None, meanings: Mapping[str, Collection[str
 def _called(frame: FrameType, event: str, function: Any) -> None:
     """Hear of every call, and note those by code of the user into SymPy or this package that are not harmless."""
     module = _running[-1]
+    if event == "return" and module and frame.f_code is _MAKES_SYMBOLS and frame.f_locals["assumptions"] and function is not None:
+        _note_symbol(module, function, frame)
     if event == "c_call" and module and function in _UNSEEN:
         own = frame.f_globals.get("__name__") in (__name__, "threading") and threading.getprofile() is _called
         if not own or function not in _WATCHED:
@@ -179,10 +202,22 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
 
 
 def _note(module: str, operation: str, names: frozenset[str], about: frozenset[str], caller: FrameType) -> None:
+    _notes[module][Note(operation, names, about, *_place(caller))] = None
+
+
+def _note_symbol(module: str, symbol: sympy.Symbol, frame: FrameType) -> None:
+    """Note a symbol that the user's code makes, itself or by ``symbols``; not one that SymPy or this package makes for itself."""
+    caller = frame.f_back
+    while caller is not None and (_is_inside(caller) is None or caller.f_globals.get("__name__") == "sympy.core.symbol"):
+        caller = caller.f_back
+    if caller is not None and not _is_inside(caller):
+        _told[module].setdefault(symbol, _place(caller))
+
+
+def _place(caller: FrameType) -> tuple[str, int]:
     while caller.f_back is not None and (caller.f_code.co_filename.startswith("<") or _is_inside(caller) is not False):
         caller = caller.f_back  # it is a text that SymPy reads for the user
-    file = caller.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
-    _notes[module][Note(operation, names, about, file, caller.f_lineno)] = None
+    return caller.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1], caller.f_lineno
 
 
 def _arguments(frame: FrameType, operation: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -218,7 +253,7 @@ def _is_inside(frame: FrameType) -> bool | None:
     known = _inside.get(id(frame.f_code))
     if known is None:
         top = _top(frame)
-        if top in ("sympy", "mpmath", "dstheory"):
+        if top in _PACKAGES:
             inside: bool | None = frame.f_globals["__name__"] != _DRAWING
         else:
             inside = None if is_python_s(top, frame.f_globals.get("__file__")) else False
@@ -245,15 +280,20 @@ def _operation(frame: FrameType) -> tuple[str, bool]:
 
 def _names(value: Any, *, texts: bool) -> frozenset[str]:
     """The names of the symbols in an argument, and `_ANY` if it does not say."""
+    kind = str(type(value).__module__)
+    if kind.partition(".")[0] not in _PACKAGES and not is_python_s(kind, getattr(sys.modules.get(kind), "__file__", None)):
+        return frozenset({_ANY})
     if isinstance(value, sympy.Basic | sympy.MatrixBase):
         return frozenset(symbol.name for symbol in value.atoms(sympy.Symbol))
     if isinstance(value, str):
         return frozenset(re.findall(r"\w+", value)) if texts else frozenset()
     if _is_function(value):
         return frozenset({_ANY})
+    if isinstance(value, Iterator):  # looking would use it up
+        return frozenset({_ANY})
     if isinstance(value, Mapping):
         value = [*value.keys(), *value.values()]
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, Iterable) and not isinstance(value, type | range | bytes):
         return frozenset(name for item in value for name in _names(item, texts=texts))
     if hasattr(value, "free_symbols") and not isinstance(value, type):
         return frozenset(symbol.name for symbol in value.free_symbols)

@@ -86,6 +86,14 @@ EARLY = {
         'claim(decide("", (lambda r, x, y: x.diff(y).as_expr())(*sp.ring("V p", sp.QQ)) < p), also)',
     ),
     "a polynomial over a field": ("diff", 'claim(decide("", (lambda v, x: v.diff(x).as_expr())(*sp.QQ[V, p].gens) < p), also)'),
+    "a derivative of what a generator yields": (
+        "wronskian",
+        'claim(identity("", sp.wronskian((f for f in (V, p)), p) * a, V * a), also)',
+    ),
+    "a derivative of the values of a table": (
+        "wronskian",
+        'claim(identity("", sp.wronskian({1: V, 2: p}.values(), p) * a, V * a), also)',
+    ),
     "a coefficient": ("coeff", 'claim(identity("", (V * p).coeff(p) * a, V * a), also)'),
     "a sum over the symbol": ("summation", 'claim(identity("", sp.summation(V, (p, 0, 1)) * a, 2 * V * a), also)'),
     "a held sum, not held": ("doit", 'claim(identity("", sp.Sum(V, (p, 0, 1)).doit() * a, 2 * V * a), also)'),
@@ -117,6 +125,7 @@ HELD = {
     "the same in another form": 'claim(identity("", sp.expand((V + p) ** 2), sp.factor(V**2 + 2 * V * p + p**2)), also)',
     "formulas": 'claim(decide("", sp.And(sp.Implies(V < p / 2, W < V), sp.Or(V < p, W > 1))), also)',
     "an inverse on other symbols": 'claim(identity("", sp.Matrix([[p, a], [0, p]]).inv()[0, 0] * V, p), also)',
+    "a product of what a generator yields": 'claim(identity("", sp.prod(x for x in (V, p)), W), also)',
     "an arcsine": 'claim(identity("", sp.diff(sp.asin(a * V), a) ** 2 * (1 - (a * V) ** 2), V**2), also)',
     "a matrix of a function": 'claim(identity("", sp.Matrix(2, 1, lambda i, j: (i + 1) * V)[1], 2 * V), also)',
     "numbers": 'claim(decide("", V * sp.S.Half + sp.S(1) / 3 < 3 + sp.E + sp.Rational(1, 3) + sp.S.One), also)',
@@ -152,6 +161,52 @@ def test_a_copy_of_the_package_s_own_file_is_not_refused(tmp_path, path):
     all_claims()  # SymPy remembers what it did for them; asked again by a copy, it is heard, and has nothing more to do
     for claim in load_claims(Path(shutil.copy(path, tmp_path))).values():
         assert claim.steps()
+
+
+OBJECTS = {
+    "SymPy reads it as another": ("", "def _sympy_(self): return V", "seen.append(sp.diff(Odd(), p))"),
+    "its symbols are asked for": (
+        "",
+        "free_symbols = property(lambda self: seen.append(V.diff(p)) or {a})\n    def _sympy_(self): return a",
+        "sp.limit(Odd(), a, 0)",
+    ),
+    "its parts are asked for": (
+        "(sp.Symbol)",
+        "def atoms(self, *kinds):\n        seen.append(V.diff(p))\n        return {a}",
+        "sp.degree(Odd('o'), a)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OBJECTS)
+def test_an_object_of_a_class_of_the_user_may_hold_any_symbol_and_is_not_looked_at(tmp_path, what):
+    """Looking would run the user's code, in which nothing is heard."""
+    bases, body, use = OBJECTS[what]
+    lines = f"seen = []\nclass Odd{bases}:\n    {body}\n{use}\n"
+    verdict = checked(tmp_path, 'claim(decide("", (seen or [p / 2])[0] < p), also)', module=lines)
+    assert re.search(r"claim c defines V, but mine.py, line \d+, applies (diff|limit|degree|atoms) to it", verdict.message)
+
+
+TOLD = {
+    "an integer": 'n = sp.Symbol("p", integer=True)\nf = p * a + sp.sin(sp.pi * n) < p',
+    "one of several": 'n, m = sp.symbols("p m", integer=True)\nf = p * a + sp.sin(sp.pi * n) < p',
+    "a size": 'f = sp.sqrt(sp.Symbol("a", negative=True) ** 2) / sp.Symbol("a", negative=True) < p',
+    "in a text": 'f = p * a + sp.sympify("sin(pi*Symbol(\'p\', integer=True))") < p',
+    "by a helper of Python's": 'n = functools.partial(sp.Symbol, integer=True)("p")\nf = p * a + sp.sin(sp.pi * n) < p',
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_another_symbol_with_the_name_of_a_variable_is_told_no_more_than_its_domain_promises(tmp_path, what):
+    """SymPy simplifies at once by what it was told, and the symbol is gone before the formula is seen."""
+    verdict = checked(tmp_path, 'claim(decide("", f), decide("", p + a < 2), definitions={})', module=TOLD[what] + "\n")
+    assert re.search(r"claim c: mine.py, line \d+, makes a symbol [pa], and SymPy was told that [pa] is ", verdict.message)
+
+
+def test_a_symbol_that_is_told_what_its_domain_promises_or_is_of_no_variable_is_let_through(tmp_path):
+    lines = "p, n = sp.Symbol('p', positive=True), sp.Symbol('n', integer=True)\ny = sp.Symbol('p', real=True)\n"
+    text = 'claim(decide("", sp.sqrt(p**2) * a < 1 + sp.sin(sp.pi * n)), definitions={})'
+    assert checked(tmp_path, text, module=lines).outcome == "holds"
 
 
 @pytest.mark.parametrize("limit", ["(k, [1, 2, 5])", "(k, (1, 2, 5))", "(k, 1, 3, 2)", "k", "[k, 1, 3]"])
@@ -304,6 +359,7 @@ HARMLESS = {
     "sqrt": lambda v: sp.sqrt(v * p),
     "cbrt": lambda v: sp.cbrt(v * p),
     "root": lambda v: sp.root(v, 3),
+    "prod": lambda v: sp.prod(x for x in (v, p, v + 1)),
     "expand": lambda v: sp.expand((v + p) ** 3 - 1 / (v + 1)),
     "factor": lambda v: sp.factor(v**2 - p**2),
     "together": lambda v: sp.together(1 / v + p / (v - 2)),
