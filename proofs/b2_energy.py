@@ -262,8 +262,8 @@ B4_BOUND = Claim(
     id="B4-bound",
     group="B",
     title="The energy of a `0/1` reward never exceeds `1/4`, however long the answers are",
-    statement="""For a terminal `0/1` reward `e_s + e_d <= 1/4` for every policy class that is linear in its parameters,
-        whatever the number of answers, turns and tokens. Without discount the minimal chain has `e_s + e_d = Acc(1 -
+    statement="""For a terminal `0/1` reward `e_s + e_d <= 1/4` for every policy class whose logits are differentiable in its
+        parameters, whatever the number of answers, turns and tokens. Without discount the minimal chain has `e_s + e_d = Acc(1 -
         Acc)`, and sampling has the share `a(1-b)/(1-q)` of it.""",
     latex=r"e_s+e_d\le\tfrac14,\qquad \gamma=1:\ e_s+e_d=\mathrm{Acc}(1-\mathrm{Acc}),\ \frac{e_s}{e_s+e_d}=\frac{a(1-b)}{1-q}",
     level="fisher",
@@ -323,8 +323,8 @@ B5 = Claim(
     group="B",
     title="Length-free: more tokens per answer change no stage energy of a reward",
     statement="""Splitting an answer into tokens with prefix-conditional tabular policies, or padding it with tokens
-        that do not affect correctness, changes no stage energy of the reward; the gradient on padding tokens is
-        exactly zero.""",
+        that change no value (neither correctness nor later tokens nor the decision depend on them), changes no stage energy of
+        the reward; the gradient on padding tokens is exactly zero.""",
     latex=r"\pi\sum_j\rho_j(Q_j-V)^2=\pi(\bar Q-V)^2+\pi\sum_j\rho_j(Q_j-\bar Q)^2",
     level="fisher",
     scope="any number of tokens, any alphabet",

@@ -147,7 +147,8 @@ DISCOUNT_LAW = Claim(
     title="With a discount one law of the reward flow survives in a changed form, the other does not",
     statement="""Along the gradient flow of the value, `(2 - gamma) theta_W - exp(-theta_W) + (1 - gamma) exp(theta_W) - gamma
         theta_s` does not change, since `d theta_W/d theta_s = gamma b(1-b)/(1 - gamma b)`. `theta_C + exp(theta_C) - theta_s`
-        strictly increases if `gamma < 1`, and then no function of `theta_C` and `theta_s` alone is conserved.""",
+        strictly increases if `gamma < 1`, and then no differentiable function of `theta_C` and `theta_s` alone is conserved but a
+        constant.""",
     latex=r"\frac{d\theta_W}{d\theta_s}=\frac{\gamma b(1-b)}{1-\gamma b}",
     level="gradient",
     scope=f"{FLOW}; all real parameters of the minimal chain, terminal accuracy reward, gamma in (0, 1]",
@@ -235,7 +236,10 @@ SHARE = Claim(
     proof=tends_to_one_half,
     related=["B6-conserved-discount", "B6-rate", "E3"],
     notes="""A share of the gain of reward alone is therefore a statement about how long one trains. From a start whose decisions
-        learn more slowly than its sampling it begins below `1/2`. The passages to the limit are in the words.""",
+        learn more slowly than its sampling it begins below `1/2`. With a discount below 1 the limit is far away, as `1 - b` falls
+        like `(1 - gamma)/(gamma log t)` in the time `t` of the flow: from `p`, `a`, `b` = 0.55, 0.8, 0.3 the share at `gamma =
+        1/2` is 0.22 at `t = 10^4`, 0.39 at `10^9` and 0.47 at `10^20`; at `gamma = 1` it is 0.463 at `10^4` and 0.4999 at `10^9`.
+        The passages to the limit are in the words.""",
 )
 
 

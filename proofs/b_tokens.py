@@ -90,7 +90,8 @@ B4_TOKENS = Claim(
     group="B",
     title="Energy law token by token: a row's energy is its share of the variance of the return",
     statement="""Let answers be sequences of tokens with a row of their own for every prefix, and let tokens as well as
-        decisions be rewarded. Without discount the energies of all token rows and decision rows add up to `Var(G)`: each row
+        decisions be rewarded, a token by what it and its prefix determine, a decision by what it and its answer do. Without
+        discount the energies of all token rows and decision rows add up to `Var(G)`: each row
         has the occupancy-weighted variance of its advantages.""",
     latex=r"e_s+e_d=n\sum_{h}P(h)\,\mathrm{Var}_h\bigl(r+V\bigr)=\mathrm{Var}(G)",
     level="fisher",

@@ -84,13 +84,13 @@ def coverage() -> Iterator[Step]:
         "On-policy reward visits wrong answers with probability `1 - p` at every turn (`N` discounted turns),",
         Symbol("dV/dtheta_W"),
         Symbol("N") * (1 - p) * b * (1 - b) * gamma * Symbol("V"),
-        where={"gamma": UNIT},
+        where={"gamma": between(0, 1, "(]")},
         using={"N": s.chain.visits(gamma), "V": value, "dV/dtheta_W": reward_slope},
     )
     yield decide(
         "so that its signal on `theta_W` is positive on the whole open cube.",
         Symbol("dV/dtheta_W") > 0,
-        where={"gamma": UNIT},
+        where={"gamma": between(0, 1, "(]")},
         using={"dV/dtheta_W": reward_slope},
     )
 
@@ -101,7 +101,8 @@ C3 = Claim(
     title="Coverage: demonstrations that are right first time tell a tabular policy nothing about wrong answers",
     statement="""In a tabular policy, SFT's gradient on `theta_W` is `w_d n_E (1-p_E)(b_E - b)`, proportional to how often
         demonstrations visit wrong answers. Demonstrations that are right first time (`p_E = 1`) give exactly zero, at any length
-        weight. On-policy reward visits wrong answers with probability `1 - p > 0` and has a positive gradient there.""",
+        weight. A reward for accuracy on the policy, with a discount above 0, visits wrong answers with probability `1 - p > 0`
+        and has a positive gradient there.""",
     latex=r"\partial_{\theta_W}J_{\mathrm{SFT}}=w_d\,n_E(1-p_E)(b_E-b)",
     level="gradient",
     scope="tabular policies: all real parameters of the minimal chain, all experts that stop; the factor also for three answers",
@@ -227,9 +228,9 @@ C5 = Claim(
     id="C5",
     group="C",
     title="With coverage, the length weight does not move the optimum of tabular SFT",
-    statement="""If demonstrations visit both answers and all answers of a prompt weigh the same, the expert (`p_E`,
-        `a_E`, `b_E`) is the only stationary point of tabular SFT, and its maximum, for every pair of stage weights,
-        whatever the length weight and the reduction.""",
+    statement="""If demonstrations visit both answers, both stop and resample at each, and all answers of a prompt weigh the same,
+        the expert (`p_E`, `a_E`, `b_E`) is the only stationary point of tabular SFT, and its maximum, for every pair of stage
+        weights, whatever the length weight and the reduction.""",
     latex=r"\arg\max J_{\mathrm{SFT}}=(p_E,a_E,b_E)\quad\text{for all }w_s,w_d>0",
     level="optimum",
     scope="all real parameters of the minimal chain; each state is a softmax or logistic state of its own",
@@ -255,6 +256,14 @@ def tilted_optimum() -> Iterator[Step]:
         "wrong answers are the longer ones.",
         best / (1 - best),
         p_E / (1 - p_E) * w_C / w_W,
+    )
+    moves = expected_update(setting(per_answer_lengths=True), lookup("sft"))
+    yield identity(
+        "Decisions have the gradients of C5, whatever the answers weigh, which vanish at the expert's probabilities.",
+        [g_C, g_W],
+        [CLOSED_FORM[g_C], CLOSED_FORM[g_W]],
+        where={"a b": UNIT, "w_d": POSITIVE},
+        using={n_E: VISITS, g_C: moves[symbol("theta_C")], g_W: moves[symbol("theta_W")]},
     )
     yield three_answers()
     pi, mean, grad = sp.symbols("pi_y w_bar g_y")

@@ -84,8 +84,8 @@ C4 = Claim(
     group="C",
     title="SFT on independent tokens: the sampling energy adds up over tokens, hence grows linearly with their number",
     statement="""If the answer's tokens are independent, with a row each, the sampling stage's energy of SFT is `(n_E^2/n)
-        sum_i w_i^2 chi2(E_i || pi_i)`: it is the sum over tokens, and proportional to `L` if they are alike. The decision stage's
-        energy does not contain the tokens.""",
+        sum_i w_i^2 chi2(E_i || pi_i)`: it is the sum over tokens, and proportional to `L` if they are alike. The
+        decision stage's energy has no such sum: tokens enter it only through how often its answers are visited.""",
     latex=r"e_s=\frac{n_E^2}{n}\sum_{i=1}^{L}w_i^2\,\chi^2(E_i\,\|\,\pi_i)",
     level="fisher",
     scope="any number of tokens, any alphabet and weights, any number of turns of a stationary chain",
@@ -136,7 +136,8 @@ C4_TREE = Claim(
     title="SFT with a row for every prefix: the energy of the answers, however many tokens they are written in",
     statement="""With prefix-conditional tabular tokens and `w_i = 1` the sampling stage's energy of SFT is `(n_E^2/n) chi2(E ||
         pi)` of whole answers, which does not depend on how they are split into tokens. For independent tokens it is `(n_E^2/n)
-        (prod_i (1 + chi2_i) - 1)`, exponential in `L` and never less than the sum of C4.""",
+        (prod_i (1 + chi2_i) - 1)`, exponential in `L` if they are alike and not the policy's, and never less than the sum of
+        C4.""",
     latex=r"e_s=\frac{n_E^2}{n}\Bigl(\prod_{i}(1+\chi^2_i)-1\Bigr)\ge\frac{n_E^2}{n}\sum_i\chi^2_i",
     level="fisher",
     scope="any number of tokens, any alphabet",

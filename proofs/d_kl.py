@@ -88,9 +88,8 @@ D1 = Claim(
     id="D1",
     group="D",
     title="Direct KL term: the same log-ratio is charged `(l_s/l_d)^lambda` times more at the sampling stage",
-    statement="""The direct term's coefficients are `-beta l_s^lambda log(pi_s/ref_s)` and `-beta l_d^lambda
-        log(pi_d/ref_d)`. At equal log-ratios their ratio is `(l_s/l_d)^lambda`: the two are equal iff `lambda = 0` or
-        `l_s = l_d`.""",
+    statement="""The direct term's coefficients are `-beta l_s^lambda log(pi_s/ref_s)` and `-beta l_d^lambda log(pi_d/ref_d)`. At
+        equal log-ratios other than 0 their ratio is `(l_s/l_d)^lambda`: the two are equal iff `lambda = 0` or `l_s = l_d`.""",
     latex=r"c_s=-\beta\,l_s^{\lambda}\log(\pi_s/\mathrm{ref}_s),\;c_d=-\beta\,l_d^{\lambda}\log(\pi_d/\mathrm{ref}_d)",
     level="coefficient",
     scope="all turns of all chains: the rule looks at one answer and one decision; any real lengths >= 1",

@@ -155,9 +155,9 @@ D3_RESAMPLE = Claim(
     title="With resampling, the full KL gradient has energy quadratic in length, and decisions keep their share of it",
     statement="""Let every answer of the minimal chain carry independent penalised tokens with mean `K` and variance `S` of their
         weighted log-ratio. The full gradient of the penalty has `e_s + e_d = beta^2 (n S + q n^2 K^2)`, `n = 1/(1-q)`. For `L`
-        tokens alike the second term grows like `L^2`, and the decision's share of the energy tends to `(p a(1-a) + (1-p)
-        b(1-b))/(q(1-q))`, which is not zero. The direct term has sampling energy `beta^2 n S`, linear in `L`, and no decision
-        energy here.""",
+        tokens alike that differ from the reference (`K` not 0) the second term grows like `L^2`, and the decision's share of the
+        energy tends to `(p a(1-a) + (1-p) b(1-b))/(q(1-q))`, which is not zero. The direct term has sampling energy `beta^2 n S`,
+        linear in `L`, and no decision energy here.""",
     latex=r"e_s+e_d=\beta^2\bigl(nS+q\,n^2K^2\bigr),\qquad \frac{e_d}{e_s+e_d}\to\frac{pa(1-a)+(1-p)b(1-b)}{q(1-q)}",
     level="fisher",
     scope="all real parameters of the minimal chain with any number of penalised tokens; p, a, b themselves at the reference",

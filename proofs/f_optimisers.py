@@ -74,7 +74,8 @@ F1 = Claim(
     title="Global-norm clipping slows the decision as the sampling weight grows, to zero",
     statement="""Above the threshold `c` the decision's clipped step has the norm `c w_d h_d/sqrt(w_s^2 h_s^2 + w_d^2
         h_d^2)`: strictly decreasing in `w_s` with limit 0, asymptotically as `1/w_s`. When the sampling block grows `t`-fold
-        it shrinks by a factor between 1 and `t`, both excluded. Below the threshold nothing changes.""",
+        it shrinks by a factor between 1 and `t`, both excluded, as long as neither stage rests (`h_s` and `h_d` are not 0). Below
+        the threshold nothing changes.""",
     latex=r"\|\Delta_d\|=\frac{c\,w_d h_d}{\sqrt{w_s^2h_s^2+w_d^2h_d^2}}",
     level="gradient",
     scope="any objective whose stage gradients are proportional to the stage weights, disjoint parameters",
@@ -150,12 +151,13 @@ F2 = Claim(
     id="F2",
     group="F",
     title="Adam removes the stage weights when parameters are disjoint, as `epsilon` tends to 0",
-    statement="""With `epsilon = 0` Adam's step on a coordinate does not change if all its gradients are multiplied by a
-        constant: with disjoint parameters neither stage's step depends on `w_s` or `w_d`, from the first step on. With
+    statement="""With `epsilon = 0` Adam's step on a coordinate, from its first gradient other than 0 on, does not change if all
+        its gradients are multiplied by a constant: with disjoint parameters neither stage's step depends on `w_s` or `w_d`. With
         `epsilon > 0` the fraction `epsilon/(t sqrt(v) + epsilon)` of the step is lost at weight `t`.""",
     latex=r"\frac{t\,m}{\sqrt{t^2 v}}=\frac{m}{\sqrt v}",
     level="gradient",
-    scope="all steps, any gradient sequence, parameters that only one stage uses, weights constant in time",
+    scope="stage gradients proportional to the stage weights, all steps, any gradient sequence, parameters that only one stage "
+    "uses, weights constant in time",
     domain={},
     proof=adam,
     related=["F2-loose", "F1", "F3"],

@@ -47,8 +47,9 @@ H5 = Claim(
     group="neighbours",
     title="A search for the most likely trajectory ends at a wrong stop where supervision left `1 - b` above `a`",
     statement="""With `n` equally likely right answers and one wrong answer, the most likely trajectory stops at the wrong one
-        exactly if `P(stop | wrong) = 1 - b` exceeds `P(stop | right) = a`. SFT on demonstrations that are right first time never
-        changes `b` (C3), so it cannot rule that out; the policy is right more often than not as long as `1 - b < n a`.""",
+        exactly if `P(stop | wrong) = 1 - b` exceeds `P(stop | right) = a`. SFT of a table on demonstrations that are right first
+        time never changes `b` (C3), so it cannot rule that out; the policy is right more often than not as long as `1 - b < n
+        a`.""",
     latex=r"a<1-b<n\,a:\quad \mathrm{Acc}>\tfrac12,\ \text{the most likely trajectory is wrong}",
     level="chain",
     scope="n >= 1 right answers and one wrong answer of equal probability, stationary, no cap",

@@ -68,7 +68,7 @@ H6 = Claim(
         are already always resampled (`b = 1`) and there is no cap: then answers are equally good.""",
     latex=r"\Pr(1\succ2)=\tfrac12+k\,(P_1-P_2),\qquad k=\mathrm{link}(1)-\tfrac12",
     level="chain",
-    scope="any symmetric link, any chain; the stages in the minimal chain with terminal accuracy reward",
+    scope="any symmetric link with link(1) > 1/2, any chain; the stages in the minimal chain with terminal accuracy reward",
     source=f"{SOURCE}; the stage form is derived here",
     domain={},
     proof=the_better_wins,

@@ -117,7 +117,7 @@ O9_SEQUENCE = Claim(
     group="O",
     title="GSPO bounds the response, CISPO bounds the weight and drops no token",
     statement="""GSPO's clipped ratio is that of the whole response to the power `1/L`, one bound `(1 + epsilon)^L` for
-        all its tokens together; CISPO's truncated ratio never makes a token's coefficient vanish.""",
+        all its tokens together; CISPO's truncated ratio never makes a token's coefficient vanish, unless its advantage is 0.""",
     latex=r"s\le 1+\epsilon\iff\rho_y\le(1+\epsilon)^{L}",
     level="coefficient",
     scope="all ratios, any number of tokens",

@@ -240,11 +240,11 @@ O5 = Claim(
     id="O5",
     group="O",
     title="Dividing by the group's std weighs a prompt by `w_G`, `1/sqrt(x(1-x))` in the limit",
-    statement="""With `0/1` rewards, success probability `x`, groups of `G` and the sample standard deviation (ddof 1),
-        groups that all agree skipped, the expected update is `w_G grad x` with `w_G = sqrt((G-1)/G) E[sqrt(K(G-K))]/(G
-        x(1-x))`, `K` ~ Bin(`G`, `x`); it lies strictly below `(1 - 1/G)/sqrt(x(1-x))` and above `(1 -
-        epsilon)/sqrt(x(1-x))` as soon as `G >= (1 + 1/(2x(1-x)))/epsilon`, so that it tends to `1/sqrt(x(1-x))`. `G = 8`
-        gives 1.74 at `x = 1/2` and 2.31 at `x = 1/20`.""",
+    statement="""With `0/1` rewards, success probability `x`, groups of `G` and the sample standard deviation (ddof 1), groups
+        that all agree contributing nothing and no length dividing, the expected update is `w_G grad x` with `w_G = sqrt((G-1)/G)
+        E[sqrt(K(G-K))]/(G x(1-x))`, `K` ~ Bin(`G`, `x`); it lies strictly below `(1 - 1/G)/sqrt(x(1-x))` and above `(1 -
+        epsilon)/sqrt(x(1-x))` as soon as `G >= (1 + 1/(2x(1-x)))/epsilon`, so that it tends to `1/sqrt(x(1-x))`. `G = 8` gives
+        1.74 at `x = 1/2` and 2.31 at `x = 1/20`.""",
     latex=r"w_G=\sqrt{\tfrac{G-1}{G}}\,\frac{\mathrm{E}\sqrt{K(G-K)}}{G\,x(1-x)}\longrightarrow\frac{1}{\sqrt{x(1-x)}}",
     level="gradient",
     scope="any chain, any policy class, any G >= 2",
@@ -285,8 +285,15 @@ def small_groups() -> Iterator[Step]:
         where={"x": UNIT},
         using={"w_2": weight(2, x), "w_3": weight(3, x)},
     )
+    yield decide(
+        "`x^K (1-x)^(G-K)` of all `K` are linearly independent, and `x(1-x)` is their sum with coefficients proportional to "
+        "`binom(G, K) K(G-K)`: so the weight is the same for all `x` only if `sqrt(K(G-K))` is `K(G-K)` times one number, that "
+        "is, if all `K(G-K)` but 0 are equal. From `G = 4` on those of `K = 1` and `K = 2` are not.",
+        G - 1 < 2 * (G - 2),
+        where={"G": at_least(4)},
+    )
     yield counterexample(
-        "From `G = 4` on it depends on the prompt: `x = 1/2` and `x = 1/4` differ.",
+        "For instance `x = 1/2` and `x = 1/4` differ at `G = 4`.",
         Eq(w, Symbol("w_quarter")),
         at={},
         using={w: weight(4, HALF), Symbol("w_quarter"): weight(4, sp.Rational(1, 4))},

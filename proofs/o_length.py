@@ -191,8 +191,9 @@ O6_CONSTANT = Claim(
     id="O6-constant",
     group="O",
     title="With `1/L` a constant baseline is not neutral: it pays for length",
-    statement="""In `(R - b_0)/L` a constant baseline `b_0` adds `-b_0 grad E[1/L]` to the expected update, which vanishes
-        nowhere: in the uncapped chain with equal turn lengths a positive `b_0` raises the probability of resampling.""",
+    statement="""In `(R - b_0)/L` a constant baseline `b_0` adds `-b_0 grad E[1/L]` to the expected update. In the uncapped chain
+        with equal turn lengths that vanishes nowhere unless `b_0 = 0`, and a positive `b_0` raises the probability of
+        resampling.""",
     latex=r"\mathrm{E}\Bigl[\tfrac{R-b_0}{L}S\Bigr]=\nabla\mathrm{E}[R/L]-b_0\nabla\mathrm{E}[1/L]",
     level="gradient",
     scope="the formula: any chain; the sign: all parameters of the minimal chain without a cap, equal turn lengths",

@@ -181,7 +181,7 @@ O5_OTHERS = Claim(
         solved, or nearly never, weigh most.""",
     latex=r"\mathrm{E}[U]=\Bigl(\tfrac{(1-x)^{G-1}+x^{G-1}}{\epsilon}+O(1)\Bigr)\nabla x",
     level="gradient",
-    scope="any chain with 0/1 rewards, one prompt, sample standard deviation; enumerated for groups of three and four",
+    scope="any chain with 0/1 rewards, one prompt, G >= 3, sample standard deviation; enumerated for groups of three and four",
     source="derived here; the rule is that of NVIDIA-NeMo/RL issue 4161",
     domain={},
     proof=deviation_of_others,
@@ -405,8 +405,8 @@ def masked() -> Iterator[Step]:
     )
     yield identity(
         "In large batches (O7) it is divided by `E[L]` where the tokens of truncated responses are counted, by `E[M L]` where "
-        "they are not: the second is `1 + L_cut/L_whole` times as long, one number for all logits, `L_cut` the mean tokens in "
-        "truncated responses.",
+        "they are not: the second is `1 + L_cut/L_whole` times as long, one number for all logits, `L_cut = E[(1 - M) L]`, "
+        "`L_whole = E[M L]`.",
         kept / whole,
         (1 + cut / whole) * kept / (whole + cut),
         where={"E_MRS": REAL, "L_whole": POSITIVE, "L_cut": NONNEGATIVE},
@@ -437,7 +437,8 @@ O7_MASKED = Claim(
     title="Truncated responses masked in the numerator alone shorten the step and do not turn it",
     statement="""In large batches the update with truncated responses masked in the loss, but counted among the tokens
         that divide, and that with their tokens left out as well, have one direction; the second is `1 + L_cut/L_whole`
-        times as long, `L_cut` and `L_whole` the mean tokens in truncated and in whole responses. Neither has the
+        times as long, `L_cut = E[(1 - M) L]` and `L_whole = E[M L]` the tokens in truncated and in whole responses per
+        response of the batch (`M` is 0 for truncated ones, else 1). Neither has the
         direction of `grad J` in general: what only truncated responses do gets nothing.""",
     latex=r"\frac{\mathrm{E}[M(R-J)S]}{\mathrm{E}[L]}\ \text{and}\ \frac{\mathrm{E}[M(R-J)S]}{\mathrm{E}[ML]}",
     level="gradient",
@@ -481,9 +482,9 @@ O7_PARTS = Claim(
     id="O7-parts",
     group="O",
     title="Micro-batches that are added make the step `M` times as long; a mean of token means is another mean",
-    statement="""`M` micro-batches, each normalised by itself, give `M` times the update where their gradients are added
-        instead of averaged, in the same direction. A mean of token means is the mean over all tokens only if all parts
-        hold as many tokens: otherwise a token of a part with fewer of them counts more.""",
+    statement="""`M` micro-batches, each normalised by itself, give `M` times the update where their gradients are added instead
+        of averaged, in the same direction. A mean of token means is the mean over all tokens, whatever the tokens' gradients,
+        only if all parts hold as many tokens: otherwise a token of a part with fewer of them counts more.""",
     latex=r"\tfrac12\Bigl(\tfrac{g_1}{L_1}+\tfrac{g_2}{L_2}\Bigr)-\tfrac{g_1+g_2}{L_1+L_2}"
     r"=\tfrac{(L_2-L_1)(g_1/L_1-g_2/L_2)}{2(L_1+L_2)}",
     level="gradient",

@@ -112,8 +112,8 @@ O13 = Claim(
     id="O13",
     group="O",
     title="SCoRe with summed credit gives the first attempt `(1-alpha) r1 + (1+alpha) r2`: being wrong first can pay",
-    statement="""Differentiating the summed shaped return gives first-attempt tokens the coefficient `(1 - alpha) r1 + (1 +
-        alpha) r2`. On the two-turn chain the first attempt is pushed up unless `(1 + alpha) gain < alpha - 1`, where `gain =
+    statement="""Differentiating the summed shaped return gives first-attempt tokens the coefficient `(1 - alpha) r1 + (1 + alpha)
+        r2`. On the two-turn chain the first attempt is pushed down exactly if `(1 + alpha) gain < alpha - 1`, where `gain =
         P(right submission | right first) - P(right submission | wrong first) = a + (1 - a - b) p'`; at `alpha = 10` a gain below
         `9/11` is enough to push it down, at `alpha <= 1` only a negative one. It is a case of B6-region.""",
     latex=r"c=(1-\alpha)r_1+(1+\alpha)r_2,\qquad \partial_{\theta_s}<0\iff(1+\alpha)\,\mathrm{gain}<\alpha-1",
