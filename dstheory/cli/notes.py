@@ -99,8 +99,9 @@ def notes(
     flags |= {name: f"--grid {', '.join(swept[name])}" for name in swept.keys() & _SETTINGS.keys()}
     lines = _unused(built, flags, by_all=not named)
     if named:
+        again = "updates_per_batch" in swept or (options.get("updates_per_batch") or 1) > 1
         lines = [*_names(built), *lines, *_rewards(built, problem, swept), *_normalisers(built), *_sft(built, swept),
-                 *(_vanishing(built, problem) if at_start else [])]  # fmt: skip
+                 *_own_responses(built, again), *(_vanishing(built, problem) if at_start else [])]  # fmt: skip
     return list(dict.fromkeys(lines))
 
 
@@ -254,6 +255,21 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
         other = [t.name for t in terms if t.family == "penalty" and t.name not in same and t.normalised_by == "responses"]
         if other:
             lines.append(f"{expression}: {', '.join(other)} divided by responses, {shared.name} by {found[0].words}")
+    return lines
+
+
+def _own_responses(built: Sequence[tuple[str, Objective]], again: bool) -> list[str]:
+    """Say that a penalty in a sum is taken on the policy's own responses, where the reward's are others, or some do not count."""
+    lines = []
+    for expression, objective in built:
+        terms = _terms(objective)
+        own = [term.name for term in terms if term.family == "penalty" and term.measure == "policy"]
+        stale = [t.name for t in terms if t.measure == "sampler" or (again and hasattr(t, "clip_low"))]
+        masked = [t.name for t in terms if getattr(t, "mask_truncated", "none") != "none"]
+        for names, theirs in ((stale, "those of another policy"), (masked, "those that are not cut off")):
+            if own and names:
+                kl = "" if own == ["entropy"] else f"; {names[0]} alone with --beta has its KL on these"
+                lines.append(f"{expression}: {', '.join(own)} on all of the policy's own responses, {names[0]} on {theirs}{kl}")
     return lines
 
 

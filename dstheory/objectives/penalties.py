@@ -18,6 +18,9 @@ reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``
 tokens of an answer are independent that is exact. ``kl`` and ``k1-reward`` stand in
 :mod:`dstheory.objectives.trajectory_penalties`, all others here.
 
+All are taken on the policy's own responses, but for ``states="reference"``; also in a sum with a reward whose responses another
+policy generates, or which counts some of them only. The ``reference`` and ``beta`` of a group objective are a penalty on its own.
+
 All are written for ascent. Source: arXiv 2601.01580, section 4.3 (KL penalties); estimators after Schulman (2020),
 http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code of TRL and verl; entropy since Williams and Peng
 (1991); the expectations under each normaliser are derived here.

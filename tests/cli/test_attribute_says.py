@@ -83,6 +83,19 @@ def test_a_penalty_in_a_sum_weighs_once_and_is_divided_as_the_reward(dstheory) -
     assert "grpo + kl-direct: kl-direct divided by responses, grpo by 1/L_i, then responses" in other
 
 
+def test_whose_responses_a_penalty_in_a_sum_is_taken_on_is_said_where_the_rewards_are_others(dstheory) -> None:
+    args = ("--objective", "grpo + k3-loss", "--objective", "rloo + entropy", "--reference", "0.5,0.5,0.5")
+    of_sampler = shown(dstheory, *args, "--sampler", "0.5,0.7,0.4")["notes"]
+    said = "grpo + k3-loss: k3-loss on all of the policy's own responses, grpo on those of another policy; grpo alone with --beta"
+    assert any(note.startswith(said) for note in of_sampler)
+    assert "rloo + entropy: entropy on all of the policy's own responses, rloo on those of another policy" in of_sampler
+    masked = shown(dstheory, *args, "--mask-truncated", "numerator", "--max-turns", 3)["notes"]
+    assert any("grpo on those that are not cut off" in note for note in masked)
+    assert not any("own responses" in note for note in shown(dstheory, *args)["notes"])
+    stale = dstheory("simulate", *args[:2], "--updates-per-batch", 2, "--steps", 2, "--out", "stale").err
+    assert "grpo on those of another policy" in " ".join(stale.split())
+
+
 def test_rewards_are_read_or_refused_by_name(dstheory) -> None:
     args = ("--reward", "2,0,0,0", "--gamma", 1)
     for name in ("reinforce", "rloo", "reinforce-baseline", "grpo-no-std", "dr-grpo", "ppo-clip"):
