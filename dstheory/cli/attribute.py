@@ -14,14 +14,16 @@ from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, reference_words, referred, say_left_out, tried
 from dstheory.cli.options import (
     NumberRange,
+    Problem,
     config_option,
     model_options,
     module_option,
+    objective_from,
     objective_options,
     objectives_option,
+    problem_from,
     seed_option,
 )
-from dstheory.cli.problem import Problem, objective_from, problem_from
 from dstheory.cli.show import LEVELS, echo, json_option, level_cells, number, print_json, print_table, progress_bar, say
 from dstheory.errors import ChainError, RewardNotReadError
 from dstheory.texts import markdown_table

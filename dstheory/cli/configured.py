@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.options import given_options, of_one_model, settings_from
+from dstheory.cli.options import Problem, chain_from, given_options, of_one_model, settings_from
 from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class Where:
 def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     """Return the chain, its policy, the reference and the expert that the options describe."""
     from dstheory.cli.notes import reference_words
-    from dstheory.cli.problem import Problem, chain_from
     from dstheory.dynamics.conditions import expert_policy
     from dstheory.dynamics.problem import problem_at
     from dstheory.trainers.explanation import StartingPoint

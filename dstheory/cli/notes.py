@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dstheory.cli.options import Problem
 from dstheory.cli.show import say
 from dstheory.dynamics.parameters import FIELDS, PAIRS, POLICIES
 
 if TYPE_CHECKING:
-    from dstheory.cli.problem import Problem
     from dstheory.objectives import Objective
 
 _SETTINGS = {**FIELDS, **PAIRS, **{name: name for name in POLICIES}, "reference": "reference", "expert": "demonstrations"}

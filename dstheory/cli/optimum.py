@@ -9,8 +9,7 @@ import click
 
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words
-from dstheory.cli.options import config_option, model_options, parameter_options
-from dstheory.cli.problem import problem_from
+from dstheory.cli.options import config_option, model_options, parameter_options, problem_from
 from dstheory.cli.show import json_option, number, print_json, print_table, say
 from dstheory.dynamics.parameters import PARAMETERS
 

@@ -16,15 +16,17 @@ from dstheory.cli.configured import heading, lacking, place_from, said_of, train
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
 from dstheory.cli.options import (
+    Problem,
     config_option,
     given_options,
     model_options,
     module_option,
+    objective_from,
     objective_options,
     objectives_option,
+    problem_from,
     said_once,
 )
-from dstheory.cli.problem import Problem, objective_from, problem_from
 from dstheory.cli.show import json_option, number, print_json, print_table, progress_bar, say
 from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError

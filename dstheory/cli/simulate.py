@@ -10,8 +10,16 @@ import click
 
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory, manifest_of
 from dstheory.cli.notes import chain_words, notes
-from dstheory.cli.options import config_option, model_options, module_option, objective_options, refuse_settings, training_options
-from dstheory.cli.problem import objective_from, problem_from
+from dstheory.cli.options import (
+    config_option,
+    model_options,
+    module_option,
+    objective_from,
+    objective_options,
+    problem_from,
+    refuse_settings,
+    training_options,
+)
 from dstheory.cli.show import announce_compilation, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.dynamics.parameters import PARAMETERS
 from dstheory.texts import counted

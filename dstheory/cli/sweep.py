@@ -16,7 +16,9 @@ from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory
 from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.options import (
+    Problem,
     Whole,
+    chain_from,
     config_option,
     given_options,
     model_options,
@@ -27,7 +29,6 @@ from dstheory.cli.options import (
     training_options,
     workers_options,
 )
-from dstheory.cli.problem import Problem, chain_from
 from dstheory.cli.show import announce_compilation, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.dynamics.parameters import PARAMETERS, TOGETHER
 from dstheory.texts import counted
