@@ -50,7 +50,7 @@ _ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summ
 
 
 class InfiniteEnergyWarning(UserWarning):
-    """A gradient pushes an action that the policy never takes: its Fisher energy is infinite."""
+    """A gradient pushes an action that the policy never takes, or all but never: its Fisher energy has no finite number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -489,7 +489,8 @@ def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
         energies = _form_energy(by_sample, *of_sample), _form_energy(by_decide, *of_decide)
     if not (np.isfinite(energies[0]).all() and np.isfinite(energies[1]).all()):
         warnings.warn(
-            "the gradient pushes an action that the policy takes with probability 0: its Fisher energy is infinite there",
+            "the gradient pushes an action that the policy takes with probability 0, or all but 0: its Fisher energy is infinite "
+            "there, or beyond the largest number",
             InfiniteEnergyWarning,
             stacklevel=2,
         )

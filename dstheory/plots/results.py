@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from dstheory.anatomy.surveys import Survey
 from dstheory.attribution import Attribution
@@ -19,7 +18,7 @@ from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
 from dstheory.errors import DSTheoryError
 from dstheory.plots.anatomy import anatomy_figure
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, curve, framed, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, by_decades, curve, framed, tidy
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.texts import figure_text
 
@@ -96,7 +95,7 @@ def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str
     for j, (stage, marker) in enumerate((("sample", "o"), ("decide", "D"))):
         look = STAGES[stage]
         there = np.isfinite(values[:, j]) & (values[:, j] > 0)
-        axes.plot(values[there, j], rows[there], marker, color=look["color"], markeredgecolor="0.2", markersize=6.5,
+        axes.plot(np.log10(values[there, j]), rows[there], marker, color=look["color"], markeredgecolor="0.2", markersize=6.5,
                   markerfacecolor=look["color"] if stage == "sample" else "white", label=look["label"])  # fmt: skip
     for row, pair in enumerate(values):
         words = [f"{STAGES[stage]['label']}: {x:g}" for stage, x in zip(STAGES, pair, strict=True) if not 0 < x < np.inf]
@@ -104,9 +103,9 @@ def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str
         axes.annotate(text, (0.0, row), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
                       fontsize=7, va="center")  # fmt: skip
     if known.size:
-        axes.set_xscale("log")
-        axes.set_xlim(10 ** np.floor(np.log10(known.min()) - 0.2), 10 ** np.ceil(np.log10(known.max()) + 0.2))
-        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        low, high = float(np.floor(np.log10(known.min()) - 0.2)), float(np.ceil(np.log10(known.max()) + 0.2))
+        axes.set_xlim(low, high)
+        axes.set_xticks(by_decades(axes.xaxis, low, high), minor=True)
     axes.set_yticks(rows, [figure_text(name, longest=40) for name in names])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     tidy(axes)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, curve, figure_size, in_column, mark, tidy
+from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, by_decades, curve, figure_size, in_column, mark, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -82,32 +82,25 @@ def _one_scale(panels: Iterable[Axes]) -> None:
         axes.set_ylim(*(max(0.0, np.nanmin(shown) - 0.03), min(1.01, np.nanmax(shown) + 0.03)) if some else (0.0, 1.01))
 
 
-def _power_of_ten(value: float, _: float) -> str:
-    if not 0.0 < value < np.inf:  # the ends of an axis that reaches beyond the numbers
-        return ""
-    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))  # without the cost of TeX
-
-
 def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     """Stage energies at the start on a logarithmic scale: their distance is the imbalance."""
     logs = (result.log["energy"][0, ..., -1, :] for result in comparison.results.values())  # of the total, which comes last
     energy = np.array([np.median(log, axis=tuple(range(log.ndim - 1))) for log in logs])
     finite = energy[np.isfinite(energy) & (energy > 0)]
     # Energies of rounding size beside others share the bottom line: no axis has room for hundreds of decades.
-    floor = max(float(finite.min()), 1e-15 * float(finite.max())) / 3 if finite.size else 1e-3
-    for i, (sample, decide) in enumerate(energy.tolist()):
+    known = np.log10(finite) if finite.size else np.array([-2.5])
+    highest = float(known.max())
+    floor = max(float(known.min()), highest - 15) - 0.5
+    with np.errstate(divide="ignore"):
+        heights = np.maximum(np.log10(energy), floor)
+    for i, (sample, decide) in enumerate(heights.tolist()):
         colour = PALETTE[i % len(PALETTE)]
-        axes.plot([i, i], [max(sample, floor), max(decide, floor)], color=colour, linewidth=1.2, alpha=0.6)
-        axes.plot(i, max(sample, floor), marker="o", color=colour, markersize=6)
-        axes.plot(i, max(decide, floor), marker="D", color=colour, markerfacecolor="white", markersize=6)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(_power_of_ten)
-    highest = max(float(finite.max(initial=0.0)), 3 * floor)
-    low, high = floor / 1.6, highest * (highest / floor) ** (0.7 if in_column() else 0.3)  # room for the legend above
+        axes.plot([i, i], [sample, decide], color=colour, linewidth=1.2, alpha=0.6)
+        axes.plot(i, sample, marker="o", color=colour, markersize=6)
+        axes.plot(i, decide, marker="D", color=colour, markerfacecolor="white", markersize=6)
+    low, high = floor - 0.2, highest + (0.7 if in_column() else 0.3) * (highest - floor)  # room for the legend above
     axes.set_ylim(low, high)
-    between = axes.yaxis.get_minorticklocs()
-    axes.minorticks_off()
-    mark(axes, between[(low <= between) & (between <= high)], size=2, width=0.6)
+    mark(axes, by_decades(axes.yaxis, low, high), size=2, width=0.6)
     _by_objective(axes, names)
     axes.set_title("energy at start" if in_column() else "Fisher energy at the start", y=1.0)
     axes.plot([], [], "o", color="0.3", label="sampling")

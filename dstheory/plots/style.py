@@ -20,10 +20,13 @@ import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKLEFT
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from dstheory.checks import Floats
 from dstheory.texts import figure_text
 
 # Okabe and Ito (2008): distinguishable with every common form of colour blindness.
@@ -208,6 +211,28 @@ def mark(axes: Axes, heights: ArrayLike, *, size: float = 3.5, width: float = 0.
     heights = np.asarray(heights)
     axes.plot(np.zeros_like(heights), heights, linestyle="none", marker=TICKLEFT, markersize=size, markeredgewidth=width,
               color="black", clip_on=False, transform=axes.get_yaxis_transform())  # fmt: skip
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # without the cost of TeX
+
+
+def by_decades(axis: Axis, low: float, high: float) -> Floats:
+    """Label an axis of decimal logarithms by powers of ten; matplotlib's own logarithmic axis fails where numbers end.
+
+    Args:
+        axis: of a panel.
+        low: its lower limit, a logarithm.
+        high: its upper limit.
+
+    Returns:
+        Where twice, three times, ... a power of ten are, for smaller ticks; none where the axis is long.
+    """
+    axis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+    axis.set_major_formatter(lambda exponent, _: "10" + str(round(exponent)).translate(_RAISED))
+    if high - low > 10:
+        return np.zeros(0)
+    between: Floats = np.add.outer(np.arange(np.floor(low), high), np.log10(np.arange(2, 10))).ravel()
+    return np.asarray(between[(low <= between) & (between <= high)])
 
 
 # -------- panels

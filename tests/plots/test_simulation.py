@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
+import pytest
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.dynamics import compare, four_conditions, scattered
@@ -28,6 +30,21 @@ def test_curves_are_the_history() -> None:
 def test_probabilities_have_one_scale() -> None:
     figure, _ = figure_of(1)
     assert len({axes.get_ylim() for axes in figure.axes[:4]}) == 1
+
+
+@pytest.mark.parametrize("p", [0.3, 1e-300, 1e-306, 1e-308])
+@pytest.mark.filterwarnings("error", "ignore:the gradient pushes")
+def test_energies_up_to_the_largest_number_have_their_place(p: float, tmp_path) -> None:
+    mdp, start = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=p, a=0.8, b=0.3)
+    out = compare(mdp, start, four_conditions(mdp, start), steps=1)
+    figure = simulation_figure(out)
+    save_figure(figure, tmp_path / "drawn")
+    axes = figure.axes[4]
+    heights = [line.get_ydata()[0] for line in axes.get_lines() if line.get_marker() in ("o", "D") and len(line.get_xdata())]
+    energies = np.array([result.log["energy"][0, -1, :] for result in out.results.values()]).ravel()
+    exact = [math.log10(energy) if energy > 0 else -math.inf for energy in energies.tolist()]
+    floor = max(min(e for e in exact if math.isfinite(e)), max(e for e in exact if math.isfinite(e)) - 15) - 0.5
+    assert heights == pytest.approx([max(e, floor) for e in exact], abs=1e-12)
 
 
 def test_nothing_is_cut_in_a_column() -> None:

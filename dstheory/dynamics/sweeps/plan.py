@@ -264,7 +264,7 @@ class Variable:
     missing: str = ""
 
 
-_PUSHED = "the gradient pushes an action of probability 0 (the energy is infinite)"
+_PUSHED = "the gradient pushes an action of probability 0, or all but 0 (the energy is infinite, or no number)"
 _COMMON = {
     "p_after": Variable("share of correct answers", missing="no answer is drawn"),
     "a_after": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
