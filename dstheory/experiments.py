@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from dstheory import plots, readers
 from dstheory.errors import DSTheoryError, SkippedExperiment, UnknownNameError, system_sentence
 from dstheory.interrupts import deferred_interrupts, end_with_parent, handled, sheltered_start, unshelter
 from dstheory.texts import markdown_cell
@@ -303,23 +304,19 @@ def run_experiment(
     Returns:
         What became of it.
     """
-    from dstheory.plots import save_figure
-    from dstheory.plots.style import drawn_for
-    from dstheory.readers import results_directory, write_run
-
     began = time.monotonic()
     status: Literal["skipped", "failed"] = "failed"
     try:
         if experiment.fault:
             raise DSTheoryError(experiment.fault)
-        with results_directory(out, overwrite=overwrite) as directory:
+        with readers.results_directory(out, overwrite=overwrite) as directory:
             run = load(experiment.path).run
             extra = {"data": data} if "data" in inspect.signature(run).parameters else {}
             report = None if progress is None else lambda done, total: progress(done / total)
-            with drawn_for(width, tuple(formats)):
+            with plots.drawn_for(width, tuple(formats)):
                 found = Findings(*run(quick=quick, progress=report, **extra))
                 for stem, figure in found.figures.items():
-                    save_figure(figure, directory / stem)
+                    plots.save_figure(figure, directory / stem)
             for stem, table in found.tables.items():
                 write_table(table, directory / stem)
             caption = (found.caption or experiment.text).strip()
@@ -329,7 +326,7 @@ def run_experiment(
             if extra:
                 parameters["data"] = None if data is None else str(data)
             manifest = {"command": list(command), "parameters": parameters, "seed": found.data.attrs.get("seed", 0)}
-            write_run(directory, found.data, {**manifest, "wall_seconds": seconds, "caption": caption})
+            readers.write_run(directory, found.data, {**manifest, "wall_seconds": seconds, "caption": caption})
         return ExperimentResult(experiment.name, "done", seconds, "", str(out), caption, dict(found.tables))
     except SkippedExperiment as skip:
         status, reason = "skipped", str(skip)

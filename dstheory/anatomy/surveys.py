@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dstheory import readers
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
 from dstheory.anatomy.difference import (
@@ -161,12 +162,10 @@ class Survey(Drawn):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
-        from dstheory.readers import to_jsonable
-
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "reading"}
         return {
             "reading": None if self.reading is None else self.reading.to_dict(),
-            **{name: to_jsonable(value) for name, value in fields.items()},
+            **{name: readers.to_jsonable(value) for name, value in fields.items()},
         }
 
     def table(self) -> Table:

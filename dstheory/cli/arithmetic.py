@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory import anatomy, plots, readers
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
 from dstheory.cli.options import Number, Whole, config_option, seed_option
@@ -129,7 +130,7 @@ def command() -> None:
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
     from dstheory.arithmetic.training import Settings
-    from dstheory.readers.atomic import refuse_overwrite, shared_directory
+    from dstheory.readers.atomic import shared_directory
 
     began = time.monotonic()
     with as_usage():
@@ -137,9 +138,9 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
     figures = _figure_files(path, path.stem)
     with shared_directory(path.parent) if checkpoint is None else nullcontext():
-        refuse_overwrite(path, overwrite=True)  # before the training, not after it
+        readers.refuse_overwrite(path, overwrite=True)  # before the training, not after it
         for each in figures:  # one beside a checkpoint is of the same run, which goes on
-            refuse_overwrite(each, overwrite or path.exists(), inputs=[path])
+            readers.refuse_overwrite(each, overwrite or path.exists(), inputs=[path])
         run, resumed = _trained(path, settings, overwrite, as_json)
     seconds = time.monotonic() - began
     summary = _figures(run.policy, settings)
@@ -172,15 +173,10 @@ def _figure_files(beside: Path, name: str) -> list[Path]:
 
 def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str) -> None:
     """Draw numbers side by side, in the formats asked for; each file is complete or absent."""
-    from dstheory.readers import atomic_path
-
     with figures_as_asked(), tempfile.TemporaryDirectory() as folder:
-        from dstheory.plots import save_figure
-        from dstheory.plots.results import rates_figure
-
-        drawn = save_figure(rates_figure(found, title=title), Path(folder, "figure"))
+        drawn = plots.save_figure(plots.rates_figure(found, title=title), Path(folder, "figure"))
         for source, target in zip(drawn, files, strict=True):
-            with atomic_path(target, overwrite=True) as temporary:
+            with readers.atomic_path(target, overwrite=True) as temporary:
                 shutil.copyfile(source, temporary)
 
 
@@ -258,19 +254,16 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @json_option  # fmt: skip
 def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
-    from dstheory.anatomy.episodes import Episodes
-    from dstheory.anatomy.export import write_log
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
     from dstheory.arithmetic.evaluation import as_episodes, report_row
     from dstheory.arithmetic.evaluation import evaluate as run_evaluation
     from dstheory.arithmetic.training import read_checkpoint
-    from dstheory.readers import refuse_overwrite
 
     figures = _figure_files(out or checkpoints[0], "evaluation")
     for each in [*([] if out is None else [out]), *figures]:
-        refuse_overwrite(each, overwrite, inputs=checkpoints)
+        readers.refuse_overwrite(each, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
-    logs: list[Episodes] = []
+    logs: list[anatomy.Episodes] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
         for done, path in enumerate(checkpoints):
             run = read_checkpoint(path)
@@ -281,7 +274,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
             logs.append(as_episodes(rollouts, model=model))
             update(done + 1)
     if out is not None:
-        write_log(out, Episodes.concatenate(logs), overwrite=overwrite)
+        anatomy.write_log(out, anatomy.Episodes.concatenate(logs), overwrite=overwrite)
     if figures:
         accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
         _draw(figures, accuracies, "final accuracy by size of the problem")

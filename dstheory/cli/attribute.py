@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import dstheory
+from dstheory import plots
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import BALANCED, chain_words, left_out_rows, notes, reference_words, referred, say_left_out, tried
 from dstheory.cli.options import (
@@ -77,29 +79,21 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _attribute(problem: Problem, options: dict[str, Any]) -> None:
-    from dstheory.attribution import attribute
-    from dstheory.chain.exact import solve
-
-    solution = solve(problem.mdp, problem.start)
+    solution = dstheory.solve(problem.mdp, problem.start)
     built: list[tuple[str, Objective]] = []
 
     def split_of(expression: str) -> Any:
         objective = objective_from(expression, problem, options)
         built.append((expression, objective))
-        return attribute(objective, solution, rng=options["seed"])
+        return dstheory.attribute(objective, solution, rng=options["seed"])
 
     # What cannot be computed here is no reason to show nothing.
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
     out = None
     if options["out"] is not None and found:
-
-        def figure() -> Figure:
-            from dstheory.plots.results import attribution_figure
-
-            return attribution_figure(dict(found), title=problem.name)
-
-        out = write_figure(options, "attribution", figure, [_as_dict(expression, split) for expression, split in found])
+        splits = [_as_dict(expression, split) for expression, split in found]
+        out = write_figure(options, "attribution", lambda: plots.attribution_figure(dict(found), title=problem.name), splits)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said, out)
         return
@@ -227,8 +221,6 @@ def _shares(split: StageSplit) -> dict[str, Any]:
 
 def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
     def figure() -> Figure:
-        from dstheory.plots.comparison import comparison_figure
-
-        return comparison_figure(rows, longer=options["longer"], title=problem.name)
+        return plots.comparison_figure(rows, longer=options["longer"], title=problem.name)
 
     return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

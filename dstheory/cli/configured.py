@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import dstheory
+from dstheory import anatomy
 from dstheory.cli.options import Problem, chain_from, given_options, of_one_model, settings_from
 from dstheory.texts import counted, printable
 
@@ -59,10 +61,8 @@ class Where:
         """p, a and b of the policy: those measured, else those that it has on its chain."""
         if self.measured is not None:
             return self.measured
-        from dstheory.chain.exact import solve
-
         place = self.place
-        found, first = solve(place.mdp, place.policy), (place.policy.sample_prob[0] * place.mdp.correct).sum(axis=-1)
+        found, first = dstheory.solve(place.mdp, place.policy), (place.policy.sample_prob[0] * place.mdp.correct).sum(axis=-1)
         p = float(first @ place.mdp.prompt_weight) if place.first else float(found.p)
         return p, float(found.a), float(found.b)
 
@@ -130,14 +130,12 @@ class _Measured:
 
 def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measured:
     """Return the chain that a log shows, with the lengths that the options say: logs hold none."""
-    from dstheory.anatomy.export import measured_chain
-    from dstheory.anatomy.logs import read_log
     from dstheory.anatomy.rates import ProblemCounts
     from dstheory.dynamics.problem import Chain
 
     by = options["by"]
-    episodes = of_one_model(read_log(file, labels=() if by == "problem" else (by,)).episodes, model)
-    made = measured_chain(episodes, by=by, cap=options["max_turns"])
+    episodes = of_one_model(anatomy.read_log(file, labels=() if by == "problem" else (by,)).episodes, model)
+    made = anatomy.measured_chain(episodes, by=by, cap=options["max_turns"])
     mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
     tables = {} if by == "problem" else {label: ProblemCounts.of(part) for label, part in episodes.by(by).items()}
     policy = _of_first_answers(made.policy, list(tables.values())) if tables else made.policy

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dstheory import readers
 from dstheory.cli.show import echo, json_option, print_json, say
 from dstheory.errors import UnknownNameError
 from dstheory.texts import counted
@@ -36,8 +37,6 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
 
     With NAME, print that file, or copy it with --out. Copied into `examples`, they are where --help names them.
     """
-    from dstheory.readers.atomic import atomic_path, refuse_overwrite
-
     folder = shipped("examples")
     names = example_names()
     if name is not None and name not in names:
@@ -50,11 +49,11 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
         target = Path(out)
         places = {item: target / item if name is None else target for item in chosen}
         for place in filter(os.path.lexists, places.values()):
-            refuse_overwrite(place, overwrite=False)  # before one of them is written
+            readers.refuse_overwrite(place, overwrite=False)  # before one of them is written
         for item, place in places.items():
             if name is None:
                 place.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(place) as path:
+            with readers.atomic_path(place) as path:
                 path.write_bytes((folder / item).read_bytes())
             written.append(str(place))
     if as_json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory import plots, readers
 from dstheory.cli.options import applied
 from dstheory.cli.show import progress_bar
 
@@ -53,9 +54,7 @@ def figures_as_asked() -> Iterator[None]:
     ctx = click.get_current_context()
     with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))):
         _import_what_draws()
-        from dstheory.plots.style import drawn_for
-
-        with drawn_for(width_asked(), formats_asked()):
+        with plots.drawn_for(width_asked(), formats_asked()):
             yield
 
 
@@ -69,7 +68,7 @@ def _import_what_draws() -> None:
     lists = artist.kwdoc
     artist.kwdoc = lambda artist: ""
     try:
-        import dstheory.plots  # noqa: F401
+        import dstheory.plots.style  # noqa: F401
     finally:
         artist.kwdoc = lists
 
@@ -89,15 +88,11 @@ def write_figure(
 
     Without ``--out`` it is a new directory under results/, named after the running command.
     """
-    from dstheory.readers import results_directory, write_manifest
-
     out: Path = options["out"] or fresh_directory(Path("results") / str(click.get_current_context().command.name))
-    with results_directory(out, overwrite=options["overwrite"]) as directory:
+    with readers.results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():
-            from dstheory.plots import save_figure
-
-            save_figure(figure(), Path(directory) / name)
-        write_manifest(directory, manifest_of(options, results, began))
+            plots.save_figure(figure(), Path(directory) / name)
+        readers.write_manifest(directory, manifest_of(options, results, began))
     return out
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import dstheory
+from dstheory import plots
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words
 from dstheory.cli.options import config_option, model_options, parameter_options, problem_from
@@ -14,7 +16,6 @@ from dstheory.cli.show import json_option, number, print_json, print_table, say
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
     from dstheory.chain.exact import Solution
     from dstheory.chain.policy import Policy
@@ -48,19 +49,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     The reference is --p, --a, --b on the minimal chain M0, or the one in the file of --mdp. The penalty is discounted as the
     reward is. Every stage has its own temperature beta w: the longer the answers, the closer sampling stays to the reference.
     """
-    from dstheory.chain.exact import solve, split_gain
-    from dstheory.dynamics.soft_optimum import optimum
-
     problem = problem_from(ctx, options)
-    best = optimum(
+    best = dstheory.optimum(
         problem.mdp,
         problem.reference,
         beta=options["beta"],
         length_weight=options["length_weight"],
         reduction=options["reduction"],
     )
-    before, after = solve(problem.mdp, problem.reference), solve(problem.mdp, best.policy)
-    gain = split_gain(problem.mdp, problem.reference, best.policy)
+    before, after = dstheory.solve(problem.mdp, problem.reference), dstheory.solve(problem.mdp, best.policy)
+    gain = dstheory.split_gain(problem.mdp, problem.reference, best.policy)
     found = {
         "chain": problem.name,
         "reference": _summary(before),
@@ -98,13 +96,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def _draw(found: dict[str, Any], options: dict[str, Any]) -> Path:
     rates = {who: {rate: found[who][rate] for rate in ("p", "a", "b", "accuracy")} for who in ("reference", "optimum")}
-
-    def figure() -> Figure:
-        from dstheory.plots.results import rates_figure
-
-        return rates_figure(rates, title=found["chain"])
-
-    return write_figure(options, "optimum", figure, rates)
+    return write_figure(options, "optimum", lambda: plots.rates_figure(rates, title=found["chain"]), rates)
 
 
 def _summary(solution: Solution) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory import readers
 from dstheory.cli import completion
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
 from dstheory.errors import DSTheoryError
@@ -361,9 +362,7 @@ def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
             raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
     if was_given(ctx, "answer_length") and len(set(options["answer_length"])) > 1:
         raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
-    from dstheory.readers import read_chain
-
-    chain = read_chain(options["mdp_file"])
+    chain = readers.read_chain(options["mdp_file"])
     return Chain.of(chain.mdp, chain.policy, chain.reference, Path(options["mdp_file"]).name)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import dstheory
+from dstheory import plots
 from dstheory.cli.configured import heading, lacking, place_from, said_of, trainer_option
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
@@ -32,7 +34,6 @@ from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
     from dstheory.chain.exact import Solution
     from dstheory.noise import Signal, StageSignal
@@ -120,9 +121,7 @@ class _Asked:
 
     @cached_property
     def solution(self) -> Solution:
-        from dstheory.chain.exact import solve
-
-        return solve(self.problem.mdp, self.problem.start)
+        return dstheory.solve(self.problem.mdp, self.problem.start)
 
 
 def _named(ctx: click.Context, options: dict[str, Any]) -> _Asked:
@@ -291,13 +290,7 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
             curves[expression] = several or [one]
             update(len(curves))
     results = {name: list(map(_numbers, several)) for name, several in curves.items()}
-
-    def figure() -> Figure:
-        from dstheory.plots.comparison import signal_figure
-
-        return signal_figure(curves, title=asked.problem.name)
-
-    return write_figure(options, "signal", figure, results, began)
+    return write_figure(options, "signal", lambda: plots.signal_figure(curves, title=asked.problem.name), results, began)
 
 
 def _numbers(one: Signal) -> dict[str, Any]:

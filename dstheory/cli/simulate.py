@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory import plots, readers
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory, manifest_of
 from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.options import (
@@ -58,7 +59,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.dynamics import compare, scattered
     from dstheory.dynamics.conditions import CONDITIONS
     from dstheory.dynamics.problem import training_at
-    from dstheory.readers import results_directory
 
     began = time.monotonic()
     refuse_settings(ctx, options)
@@ -74,7 +74,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
     announce_compilation(steps * runs, problem.mdp.correct.size)
     out = options["out"] or fresh_directory(Path("results/simulate"))
-    with results_directory(out, overwrite=options["overwrite"]) as directory:
+    with readers.results_directory(out, overwrite=options["overwrite"]) as directory:
         with progress_bar("training", steps * len(conditions), quiet=options["as_json"]) as update:
             comparison = compare(
                 problem.mdp,
@@ -119,15 +119,11 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _write(directory: Path, comparison: Comparison, options: dict[str, Any], chain: str, manifest: dict[str, Any]) -> None:
-    from dstheory.readers import write_run
-
     beta = "" if options["beta"] is None else f", β = {options['beta']:g}"
     title = f"{chain}: length weight λ = {options['length_weight']:g}{beta}"
     with figures_as_asked():
-        from dstheory.plots import save_figure, simulation_figure
-
-        save_figure(simulation_figure(comparison, title=title), directory / "simulate")
-    write_run(directory, comparison.log, manifest)
+        plots.save_figure(plots.simulation_figure(comparison, title=title), directory / "simulate")
+    readers.write_run(directory, comparison.log, manifest)
 
 
 def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory import plots
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory
 from dstheory.cli.notes import chain_words, notes
@@ -144,10 +145,7 @@ def _draw(plan: SweepPlan, data: LabelledArrays, out: Path) -> None:
     from dstheory.readers.atomic import added_files
 
     with figures_as_asked(), added_files(out) as directory:
-        from dstheory.plots import save_figure
-        from dstheory.plots.results import sweep_figure
-
-        save_figure(sweep_figure(data, title=f"{plan.chain.name}: {plan.of}"), directory / "sweep")
+        plots.save_figure(plots.sweep_figure(data, title=f"{plan.chain.name}: {plan.of}"), directory / "sweep")
 
 
 def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:

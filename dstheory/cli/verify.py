@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory import readers
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
 from dstheory.cli import completion
 from dstheory.cli.options import NumberRange, Whole, processes
@@ -173,18 +174,16 @@ def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
 def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_json: bool) -> int:
     """Write the theorems; say how much of the claims they are."""
     from dstheory.coq.export import export
-    from dstheory.readers.atomic import results_directory
-    from dstheory.readers.results import write_manifest
 
     if not infos:
         raise click.UsageError("no claim is left to export: the names and the groups have none in common")
     start = time.monotonic()
-    with results_directory(out, overwrite=overwrite) as directory:
+    with readers.results_directory(out, overwrite=overwrite) as directory:
         parts = export(_claims(infos), directory)
         parameters = {"claims": [info["id"] for info in infos]}
         seconds = time.monotonic() - start
         command = {"command": "verify --export coq", "parameters": parameters, "seed": 0, "wall_seconds": seconds}
-        write_manifest(directory, command)
+        readers.write_manifest(directory, command)
     whole = sum(part.whole for part in parts)
     steps = sum(len(part.missing) for part in parts)
     if as_json:

@@ -1,6 +1,8 @@
-"""Figures: one per function, each returning a matplotlib Figure; nothing here touches pyplot's global state."""
+"""Figures: one per function, each returning a matplotlib Figure; nothing here touches pyplot's global state.
 
-from dstheory.plots.simulation import simulation_figure
-from dstheory.plots.style import save_figure
+Each name of ``__init__.pyi`` is imported on first use: matplotlib takes a while.
+"""
 
-__all__ = ["save_figure", "simulation_figure"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

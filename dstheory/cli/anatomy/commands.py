@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import dstheory
+from dstheory import anatomy, readers
 from dstheory.anatomy.generate import FORMS, write_made_log
 from dstheory.cli.anatomy.options import (
     log_options,
@@ -182,7 +184,6 @@ def generate(
     as_json: bool,
 ) -> None:
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
-    from dstheory.anatomy.export import write_log
     from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
 
     made: dict[str, Any] = {"out": str(out), "form": form, "problems": problems, "seed": seed}
@@ -212,7 +213,7 @@ def generate(
         seed=seed,
     )
     with progress_bar("writing records", len(log), quiet=as_json) as update:
-        write_log(out, log, overwrite=overwrite, progress=update)
+        anatomy.write_log(out, log, overwrite=overwrite, progress=update)
     if as_json:
         print_json({**made, "records": len(log), "cells": chosen})
         return
@@ -233,13 +234,10 @@ def generate(
 @json_option
 def schema(as_json: bool) -> None:
     """Print the JSON Schema of a rollout record, one of which stands on each line of a log."""
-    from dstheory.anatomy.logs import record_schema
-    from dstheory.readers import json_text
-
     if as_json:
-        print_json(record_schema())
+        print_json(anatomy.record_schema())
     else:
-        echo(json_text(record_schema()))
+        echo(readers.json_text(anatomy.record_schema()))
 
 
 @click.command(name="export-chain", epilog=_EXPORT)
@@ -260,20 +258,16 @@ def export_chain(
 ) -> None:
     """Turn the p, a, b that a log shows into the initial policy of a chain."""
     from dstheory.anatomy.answers import decided_by
-    from dstheory.anatomy.export import measured_chain
-    from dstheory.anatomy.rates import measure
-    from dstheory.chain.exact import solve
-    from dstheory.readers import refuse_overwrite, write_chain
 
-    refuse_overwrite(out, overwrite, inputs=options["logs"])
+    readers.refuse_overwrite(out, overwrite, inputs=options["logs"])
     log = read_with(options, labels=[by], quiet=as_json)
     episodes = of_one_model(log.episodes, model)
-    made = measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
-    solution = solve(made.mdp, made.policy)
-    who = decided_by(episodes, measure(episodes)[0])
+    made = anatomy.measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
+    solution = dstheory.solve(made.mdp, made.policy)
+    who = decided_by(episodes, anatomy.measure(episodes)[0])
     unusable = too_many_unusable(log, options["max_unusable"])
     if not unusable:
-        write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
+        readers.write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
     if as_json:
         chain = {"prompts": made.mdp.correct.shape[0], "max_turns": made.mdp.max_turns}

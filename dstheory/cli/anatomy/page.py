@@ -7,21 +7,18 @@ import io
 import re
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import matplotlib
 import pyarrow as pa
+from matplotlib.figure import Figure
 
 from dstheory._version import __version__
 from dstheory.anatomy.surveys import Survey
 from dstheory.cli.anatomy.conclusions import REJECTED, Conclusion, conclusions
 from dstheory.cli.anatomy.document import Section, document
+from dstheory.plots.style import RC, Panel, one_warning_of_glyphs, panel_figure
 from dstheory.texts import csv_text, html_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from dstheory.plots.style import Panel
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 1.5rem auto }
@@ -168,8 +165,6 @@ def _plain(cell: str) -> str:
 
 
 def _figure(panel: Panel, prefix: str) -> str:
-    from dstheory.plots.style import panel_figure
-
     drawn = _svg(panel_figure(panel), prefix)
     drawn = drawn.replace("<svg ", f'<svg role="img" aria-label="{html_text(panel.says)}" ', 1)
     return f"<figure><figcaption>{html_text(panel.title)}</figcaption>{drawn}</figure>\n"
@@ -177,10 +172,6 @@ def _figure(panel: Panel, prefix: str) -> str:
 
 def _svg(figure: Figure, prefix: str) -> str:
     """Return a figure as SVG; what it refers to gets a prefix, since two figures of one page must not share any id."""
-    import matplotlib
-
-    from dstheory.plots.style import RC, one_warning_of_glyphs
-
     with matplotlib.rc_context(RC), one_warning_of_glyphs():
         held = io.StringIO()
         figure.savefig(held, format="svg", metadata={"Date": None})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory import anatomy, plots, readers
 from dstheory.cli.anatomy.options import biased, log_options, read_with, reading_options, too_many_unusable
 from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
 from dstheory.cli.options import NumberRange, Whole, seed_option
@@ -112,9 +113,7 @@ def command(
     problems that were not used in the fit; what perfect decisions and none would give; a recommended cap.
     """
     from dstheory.anatomy.score_rule import FIELD
-    from dstheory.anatomy.surveys import survey
     from dstheory.cli.anatomy.document import document, print_sections, what_was_read
-    from dstheory.readers import refuse_overwrite, results_directory
 
     if follow:
         from dstheory.cli.anatomy.follow import follow as keep_showing
@@ -125,7 +124,7 @@ def command(
         raise click.UsageError("--brief leaves out all tables and --details asks for more of them: give one of them")
     began = time.monotonic()
     if report is not None:
-        refuse_overwrite(report, overwrite, inputs=options["logs"])
+        readers.refuse_overwrite(report, overwrite, inputs=options["logs"])
     by, across = options["by"], options["across"]
     score = options["decision_score"]
     fields = options["fields"] if score is None else (*options["fields"], (FIELD, score))
@@ -139,12 +138,12 @@ def command(
     with _status(quiet=as_json) as progress:
         own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "seed")
         chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
-        found = survey(log.episodes, **chosen, reading=log.reading, progress=progress)
+        found = anatomy.survey(log.episodes, **chosen, reading=log.reading, progress=progress)
         target = None if unusable else out or fresh_directory(Path("results/anatomy"))
         report = None if unusable else report
         if target is not None:
             progress("drawing")
-            with results_directory(target, overwrite=overwrite) as directory:
+            with readers.results_directory(target, overwrite=overwrite) as directory:
                 _write(directory, found, options, time.monotonic() - began)
         if report is not None:
             _write_report(report, found, overwrite)
@@ -179,34 +178,26 @@ def _title(found: Survey) -> str:
 
 
 def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
-    from dstheory.readers import json_text, write_manifest
-
     with figures_as_asked():
-        from dstheory.plots import save_figure
-        from dstheory.plots.anatomy import anatomy_figure, roc_panel, rounds_figure
-        from dstheory.plots.style import grid_figure
-
-        save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
+        plots.save_figure(plots.anatomy_figure(found, title=_title(found)), directory / "anatomy")
         if any(group.held_out is not None for group in found.groups):
-            save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
+            plots.save_figure(plots.rounds_figure(found, title=_title(found)), directory / "rounds")
         if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
-            save_figure(grid_figure([[roc_panel(found)]], title=_title(found)), directory / "roc")
-    (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
+            plots.save_figure(plots.grid_figure([[plots.roc_panel(found)]], title=_title(found)), directory / "roc")
+    (directory / "anatomy.json").write_text(readers.json_text(found.to_dict()), encoding="utf-8")
     plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
     command = ["dstheory", *sys.argv[1:]]
     manifest = {"command": command, "parameters": plain, "seed": options["seed"], "wall_seconds": round(seconds, 3)}
-    write_manifest(directory, manifest)
+    readers.write_manifest(directory, manifest)
 
 
 def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
     from dstheory.cli.anatomy.page import html_report
-    from dstheory.plots.anatomy import anatomy_panels, roc_panel
-    from dstheory.readers import atomic_path
 
-    panels = anatomy_panels(found)
+    panels = plots.anatomy_panels(found)
     if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
-        panels.append(roc_panel(found))
-    with atomic_path(path, overwrite=overwrite) as temporary:
+        panels.append(plots.roc_panel(found))
+    with readers.atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(html_report(found, panels, title=_title(found), command=sys.argv[1:]), encoding="utf-8")
 
 

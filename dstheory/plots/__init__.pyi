@@ -1,0 +1,13 @@
+from .anatomy import anatomy_figure as anatomy_figure
+from .anatomy import anatomy_panels as anatomy_panels
+from .anatomy import roc_panel as roc_panel
+from .anatomy import rounds_figure as rounds_figure
+from .comparison import comparison_figure as comparison_figure
+from .comparison import signal_figure as signal_figure
+from .results import attribution_figure as attribution_figure
+from .results import rates_figure as rates_figure
+from .results import sweep_figure as sweep_figure
+from .simulation import simulation_figure as simulation_figure
+from .style import drawn_for as drawn_for
+from .style import grid_figure as grid_figure
+from .style import save_figure as save_figure
