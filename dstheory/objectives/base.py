@@ -21,7 +21,6 @@ Source: derived here; the coefficient view is that of arXiv 2601.01580, section 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -324,9 +323,13 @@ def _ours(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("dstheory", "abc", "builtins")
 
 
-@functools.cache
 def _alone(kind: type[Objective], one: frozenset[str], other: frozenset[str]) -> str:
-    """Return which class outside this package overrides what of one, and nothing of the other: "" if none does."""
+    """Return which class outside this package overrides what of one, and nothing of the other: "" if none does.
+
+    It is looked for each time: something may have been put into a class since.
+    """
+    if _ours(kind):
+        return ""
     return next((f"{name} overrides {min(own & one)}" for name, own in overridden(kind, other) if own & one), "")
 
 
@@ -348,12 +351,13 @@ def _run_by_run(self: Objective, solution: Solution, trajectories: Trajectories)
 _run_by_run.follows = "coefficients"  # type: ignore[attr-defined]
 
 
-@functools.cache
 def _as_compiled(kind: type[Objective]) -> bool:
     """Return whether no class outside this package overrides what one before it defines, but words, fields and what is honoured.
 
-    A class that states its own terms, or its own pass, answers for all that it inherits.
+    A class that states its own terms, or its own pass, answers for all that it inherits. It is looked for each time.
     """
+    if _ours(kind):
+        return True
     fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set[str]()
     harmless = fields | Objective.__annotations__.keys() | kind.honoured
     for i, each in enumerate(kind.__mro__):

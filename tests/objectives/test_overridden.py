@@ -346,13 +346,24 @@ def test_what_is_computed_from_the_mass_is_not_overridden(hook: str) -> None:
 
 
 @pytest.mark.parametrize("base", [Reinforce, GRPO])
-def test_what_is_put_into_a_class_later_counts_as_what_it_was_made_with(base: type) -> None:
-    """As a notebook, or a patch, puts it there: the gradient, the level of several runs, and both in a sum."""
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_put_into_a_class_later_counts_as_what_it_was_made_with(
+    base: type, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a notebook, or a patch, puts it there: the gradient, the level of several runs, and both in a sum.
+
+    A class that had been asked before was taken for what it was then.
+    """
+    if large:
+        monkeypatch.setattr(fused, "SMALLEST", 1)
     case = make_case(3, cap=2, kind="tabular", per="turn", gamma=1.0)
     solution, own = solve(case.mdp, case.policy), type("Own", (base,), {"__module__": "somebody"})
     other = ReverseKLDirect(case.reference)
-    own.mass = lambda self, s: other.mass(s)
+    own().gradient(solution)
     own.coefficients = lambda self, s, t: other.coefficients(s, t)
+    with pytest.raises(ChainError, match=r"^Own overrides coefficients"):
+        own().magnitude(solution)
+    own.mass = lambda self, s: other.mass(s)
     for there, here in ((own(), other), (own() + Reinforce(), other + Reinforce())):
         np.testing.assert_allclose(there.gradient(solution).decide, here.gradient(solution).decide, rtol=1e-9, atol=1e-12)
         levels, said = (coefficient_levels(o, case.mdp, [case.policy, case.reference]) for o in (there, here))
