@@ -41,6 +41,7 @@ Source: REINFORCE, Williams (1992); RLOO arXiv 2402.14740; GRPO 2402.03300; with
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -75,8 +76,9 @@ class Credit(ABC):
             cls.linear = False
         if nearest(cls, "limit", "of_groups") != "limit" and not getattr(cls.limit, "__isabstractmethod__", False):
             cls.limit = _no_limit  # type: ignore[assignment, method-assign]
-        if nearest(cls, "of_shares", "of_groups") != "of_shares":
-            cls.of_shares = Credit.of_shares  # type: ignore[method-assign]
+        said = nearest(cls, "of_shares", "of_groups", "limit")
+        if said == "of_groups" or (said == "limit" and hasattr(cls.of_shares, "follows")):
+            cls.of_shares = _of_whole_groups(cls)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         numbers_only(self)
@@ -103,25 +105,7 @@ class Credit(ABC):
         Raises:
             ChainError: groups that are too large, or too many, to be written out.
         """
-        low, high = values
-        if size == np.inf:
-            mean, deviation = low + (high - low) * right, (high - low) * np.sqrt(right) * np.sqrt(wrong)
-            failure, success = (self.limit(np.asarray(value), mean, deviation) for value in values)
-            return failure, success
-        members = int(size)
-        successes, where = np.unique(np.rint(right * size).astype(np.int64), return_inverse=True)
-        if len(successes) * members > _MOST_WRITTEN_OUT:
-            raise ChainError(
-                f"group_size is {members:,}: {self.words} is a function of all rewards of a group, and {len(successes):,} groups "
-                "are needed: use group_size <= 3,000 or inf, or give the credit a method of_shares"
-            )
-        failure, success = np.empty(len(successes)), np.empty(len(successes))
-        each = max(1, _WRITTEN_AT_ONCE // members)
-        for begin in range(0, len(successes), each):
-            rows = slice(begin, begin + each)
-            credit = self.of_groups(np.where(np.arange(members) < successes[rows, None], high, low))
-            success[rows], failure[rows] = credit[:, 0], credit[:, -1]
-        return failure[where].reshape(right.shape), success[where].reshape(right.shape)
+        return _written_out(self, type(self), values, right, wrong, size)
 
     def check_group(self, size: float) -> None:
         """Raise ChainError for a group that is too small for it."""
@@ -130,6 +114,45 @@ class Credit(ABC):
                 f"group_size is {size:g}: {self.words} needs groups of at least {self.least_group}, "
                 "a single response has no others to be compared with"
             )
+
+
+def _of_whole_groups(kind: type[Credit]) -> Callable[..., tuple[Floats, Floats]]:
+    """Return the method ``of_shares`` of a class that states ``of_groups``: by its own, not by what a child makes of that.
+
+    A child may then change both through ``super()``, each once.
+    """
+
+    def of_shares(self: Credit, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return what whole groups get."""
+        return _written_out(self, kind, values, right, wrong, size)
+
+    of_shares.follows = "of_groups"  # type: ignore[attr-defined]
+    return of_shares
+
+
+def _written_out(
+    credit: Credit, kind: type[Credit], values: tuple[float, float], right: Floats, wrong: Floats, size: float
+) -> tuple[Floats, Floats]:
+    """Return the credit of a failure and of a success by a class's own ``of_groups``, or in groups without end its ``limit``."""
+    low, high = values
+    if size == np.inf:
+        mean, deviation = low + (high - low) * right, (high - low) * np.sqrt(right) * np.sqrt(wrong)
+        failure, success = (kind.limit(credit, np.asarray(value), mean, deviation) for value in values)
+        return failure, success
+    members = int(size)
+    successes, where = np.unique(np.rint(right * size).astype(np.int64), return_inverse=True)
+    if len(successes) * members > _MOST_WRITTEN_OUT:
+        raise ChainError(
+            f"group_size is {members:,}: {credit.words} is a function of all rewards of a group, and {len(successes):,} groups "
+            "are needed: use group_size <= 3,000 or inf, or give the credit a method of_shares"
+        )
+    failure, success = np.empty(len(successes)), np.empty(len(successes))
+    each = max(1, _WRITTEN_AT_ONCE // members)
+    for begin in range(0, len(successes), each):
+        rows = slice(begin, begin + each)
+        found = kind.of_groups(credit, np.where(np.arange(members) < successes[rows, None], high, low))
+        success[rows], failure[rows] = found[:, 0], found[:, -1]
+    return failure[where].reshape(right.shape), success[where].reshape(right.shape)
 
 
 def _no_limit(credit: Credit, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:

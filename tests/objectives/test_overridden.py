@@ -327,6 +327,40 @@ def test_mixins_count_as_the_class_that_joins_them_in_any_order() -> None:
             coefficient_level(joined(mixin(mass=mass), both)(), s)
 
 
+@pytest.mark.parametrize("size", [4, 5, np.inf])
+@pytest.mark.parametrize("hooks", [("of_groups",), ("of_groups", "of_shares"), ("of_groups", "of_shares", "limit"), ("limit",)])
+def test_a_factor_of_a_credit_counts_once_however_many_methods_have_it(hooks: tuple[str, ...], size: float) -> None:
+    """What shares of a group come to was asked of the child's own groups: a child that changed both had its factor twice."""
+
+    class Best(Credit):
+        words = "the reward less the best one"
+
+        def of_groups(self, rewards):
+            return rewards - rewards.max(axis=-1, keepdims=True)
+
+        def limit(self, rewards, mean, deviation):
+            return rewards - np.where(deviation > 0, 1.0, mean)
+
+    def twice(name: str):
+        def method(self, *args):
+            found = getattr(Best, name)(self, *args)
+            return tuple(2.0 * each for each in found) if name == "of_shares" else 2.0 * found
+
+        return method
+
+    said = {name: twice(name) for name in hooks}
+    mixin = type("Mixin", (), said)
+    for own in (type("Own", (Best,), said)(), type("Own", (mixin, Best), {})()):
+        shares = np.array([0.0, 0.2, 0.4, 1.0]) if size == 5 else np.array([0.0, 0.25, 0.5, 1.0])
+        if size == np.inf and "limit" not in hooks and "of_shares" not in hooks:
+            with pytest.raises(ChainError, match="overrides of_groups; give it a method limit as well"):
+                own.of_shares((0.0, 1.0), shares, 1.0 - shares, size)
+            continue
+        once = size != np.inf and hooks == ("limit",)
+        for found, plain in zip(*(c.of_shares((0.0, 1.0), shares, 1.0 - shares, size) for c in (own, Best())), strict=True):
+            np.testing.assert_allclose(found, plain if once else 2.0 * plain, rtol=0, atol=1e-15)
+
+
 @pytest.mark.parametrize("base", [GRPO, DPO])
 @pytest.mark.parametrize("hook", ["coefficients", "mass"])
 def test_batches_do_not_ask_for_the_expectation(base: type, hook: str) -> None:
