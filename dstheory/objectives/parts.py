@@ -72,11 +72,11 @@ class Credit(ABC):
     def __init_subclass__(cls, **rest: Any) -> None:
         """Take formulas away from a class that overrides what they stand for, unless it states its own."""
         super().__init_subclass__(**rest)
+        said = nearest(cls, "of_shares", "of_groups", "limit")
         if nearest(cls, "linear", "of_groups", "of_reward") != "linear":
             cls.linear = False
         if nearest(cls, "limit", "of_groups") != "limit" and not getattr(cls.limit, "__isabstractmethod__", False):
             cls.limit = _no_limit  # type: ignore[assignment, method-assign]
-        said = nearest(cls, "of_shares", "of_groups", "limit")
         if said == "of_groups" or (said == "limit" and hasattr(cls.of_shares, "follows")):
             cls.of_shares = _of_whole_groups(cls)  # type: ignore[method-assign]
 
