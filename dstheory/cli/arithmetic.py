@@ -10,22 +10,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dstheory import anatomy, plots, readers
+from dstheory import anatomy, arithmetic, plots, readers
 from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
 from dstheory.cli.options import Number, Whole, config_option, seed_option
 from dstheory.cli.show import echo, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.errors import DamagedCheckpointError
 from dstheory.texts import counted
-
-if TYPE_CHECKING:
-    from dstheory.arithmetic.policy import ArithmeticPolicy
-    from dstheory.arithmetic.task import Size
-    from dstheory.arithmetic.training import Settings, TrainingRun
 
 EPILOG = """\b
 Examples:
@@ -51,16 +46,14 @@ class _Sizes(click.ParamType[Any]):
 
     name = "SIZES"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Size, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[arithmetic.Size, ...]:
         """Parse; a size out of range is a usage error."""
-        from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, parse_size
-
         if isinstance(value, tuple):
             return value
-        named = {"all": ALL_SIZES, "larger": LARGER_SIZES, "trained": TRAINED_SIZES}
+        named = {"all": arithmetic.ALL_SIZES, "larger": arithmetic.LARGER_SIZES, "trained": arithmetic.TRAINED_SIZES}
         text = str(value).strip()
         with as_usage():
-            return named[text] if text in named else tuple(parse_size(part) for part in text.split(",") if part.strip())
+            return named[text] if text in named else tuple(map(arithmetic.parse_size, filter(str.strip, text.split(","))))
 
 
 _UPDATES = Whole(0, 10_000_000, "an update takes milliseconds or more; give fewer")
@@ -129,12 +122,11 @@ def command() -> None:
 @json_option  # fmt: skip
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
-    from dstheory.arithmetic.training import Settings
     from dstheory.readers.atomic import shared_directory
 
     began = time.monotonic()
     with as_usage():
-        settings = Settings(**options)
+        settings = arithmetic.Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
     figures = _figure_files(path, path.stem)
     with shared_directory(path.parent) if checkpoint is None else nullcontext():
@@ -185,12 +177,10 @@ def _say_figures(files: Sequence[Path]) -> None:
         say(f"figure in {path}")
 
 
-def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
+def _trained(path: Path, settings: arithmetic.Settings, overwrite: bool, as_json: bool) -> tuple[arithmetic.TrainingRun, int]:
     """Train, or go on with the run in a checkpoint; return the run, and after how many updates it went on."""
-    from dstheory.arithmetic.training import read_checkpoint, train, write_checkpoint
-
     try:
-        run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
+        run = arithmetic.read_checkpoint(path, settings) if path.exists() and not overwrite else None
     except DamagedCheckpointError as error:
         aside = path.with_name(path.name + ".damaged")
         os.replace(path, aside)
@@ -201,38 +191,34 @@ def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> 
         say(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
     kept = time.monotonic()
 
-    def keep(run: TrainingRun) -> None:
+    def keep(run: arithmetic.TrainingRun) -> None:
         nonlocal kept
         update(run.done)
         if run.done == settings.updates or time.monotonic() - kept > _CHECKPOINT_SECONDS:
-            write_checkpoint(path, run)
+            arithmetic.write_checkpoint(path, run)
             kept = time.monotonic()
 
     with progress_bar("training", settings.updates, quiet=as_json) as update:
         try:
-            run = train(settings, run=run, updated=keep)
+            run = arithmetic.train(settings, run=run, updated=keep)
         except KeyboardInterrupt:
             say(f"{path}: give the same command again to go on", err=True)
             raise
     if resumed == settings.updates or settings.updates == 0:
-        write_checkpoint(path, run)
+        arithmetic.write_checkpoint(path, run)
     return run, resumed
 
 
-def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str, float]]:
+def _figures(policy: arithmetic.ArithmeticPolicy, settings: arithmetic.Settings) -> dict[str, dict[str, float]]:
     """Return exact figures on a few held-out problems of the trained and the larger sizes; none if they are not known."""
     import numpy as np
 
-    from dstheory.arithmetic.checks import RESIDUE_CHECKS
-    from dstheory.arithmetic.evaluation import held_out_problems
-    from dstheory.arithmetic.exact import achieved, answer_law
-    from dstheory.arithmetic.task import ALL_SIZES
-
-    if not set(settings.checks) <= set(RESIDUE_CHECKS):
+    if not set(settings.checks) <= set(arithmetic.RESIDUE_CHECKS):
         return {}
-    sizes = {"sizes trained on": settings.sizes, "other sizes": tuple(s for s in ALL_SIZES if s not in settings.sizes)}
-    problems = held_out_problems(ALL_SIZES, 10)
-    found, of_size = achieved(answer_law(policy, problems), policy, cap=settings.cap), dict(problems.by_size())
+    sizes = {"sizes trained on": settings.sizes, "other sizes": tuple(s for s in arithmetic.ALL_SIZES if s not in settings.sizes)}
+    problems = arithmetic.held_out_problems(arithmetic.ALL_SIZES, 10)
+    found = arithmetic.achieved(arithmetic.answer_law(policy, problems), policy, cap=settings.cap)
+    of_size = dict(problems.by_size())
     return {name: asdict(found.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some}
 
 
@@ -254,11 +240,6 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @json_option  # fmt: skip
 def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
-    from dstheory.arithmetic.checks import RESIDUE_CHECKS
-    from dstheory.arithmetic.evaluation import as_episodes, report_row
-    from dstheory.arithmetic.evaluation import evaluate as run_evaluation
-    from dstheory.arithmetic.training import read_checkpoint
-
     figures = _figure_files(out or checkpoints[0], "evaluation")
     for each in [*([] if out is None else [out]), *figures]:
         readers.refuse_overwrite(each, overwrite, inputs=checkpoints)
@@ -266,12 +247,12 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     logs: list[anatomy.Episodes] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
         for done, path in enumerate(checkpoints):
-            run = read_checkpoint(path)
-            known = set(run.policy.checks) <= set(RESIDUE_CHECKS)
-            reports, rollouts = run_evaluation(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
+            run = arithmetic.read_checkpoint(path)
+            known = set(run.policy.checks) <= set(arithmetic.RESIDUE_CHECKS)
+            reports, rollouts = arithmetic.evaluate(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
             model = path.stem if path.stem not in models else str(path)
-            models[model] = [report_row(report) for report in reports]
-            logs.append(as_episodes(rollouts, model=model))
+            models[model] = [arithmetic.report_row(report) for report in reports]
+            logs.append(arithmetic.as_episodes(rollouts, model=model))
             update(done + 1)
     if out is not None:
         anatomy.write_log(out, anatomy.Episodes.concatenate(logs), overwrite=overwrite)
@@ -316,22 +297,19 @@ def _cell(value: Any) -> str:
 @json_option
 def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_json: bool) -> None:
     """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""
-    from dstheory.arithmetic.evaluation import read_episode
-    from dstheory.arithmetic.rollouts import roll_out
-    from dstheory.arithmetic.task import Problems, draw_problems, parse_size
-    from dstheory.arithmetic.training import Settings, TrainingRun, initial_policy, read_checkpoint
-
-    settings = Settings(seed=seed)
-    run = TrainingRun(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)
+    settings = arithmetic.Settings(seed=seed)
+    start = arithmetic.TrainingRun(settings, arithmetic.initial_policy(settings))
+    run = start if checkpoint is None else arithmetic.read_checkpoint(checkpoint)
     with as_usage():
         if problem is None:
-            problems = draw_problems([parse_size(size)], 1, part="evaluation", rng=seed)
+            problems = arithmetic.draw_problems([arithmetic.parse_size(size)], 1, part="evaluation", rng=seed)
         else:
             parts = problem.lower().split("x")
             if len(parts) != 2 or not all(part.isdecimal() for part in parts):
                 raise click.UsageError(f"--problem is {problem!r}: must be two factors such as 1234x5678")
-            problems = Problems.of([(int(parts[0]), int(parts[1]))])
-    lines = list(read_episode(run.policy, roll_out(run.policy, problems, cap=run.settings.cap, rng=seed), 0))
+            problems = arithmetic.Problems.of([(int(parts[0]), int(parts[1]))])
+    rollouts = arithmetic.roll_out(run.policy, problems, cap=run.settings.cap, rng=seed)
+    lines = list(arithmetic.read_episode(run.policy, rollouts, 0))
     if as_json:
         print_json({"problem": problems.names[0], "seed": seed, "lines": lines})
         return

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import dstheory
-from dstheory import anatomy
+from dstheory import anatomy, dynamics, trainers
+from dstheory.cli.notes import reference_words
 from dstheory.cli.options import Problem, chain_from, given_options, of_one_model, settings_from
+from dstheory.errors import RecordError
 from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dstheory.anatomy.rates import ProblemCounts
-    from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
-    from dstheory.trainers.configuration import Configuration
     from dstheory.trainers.entries import KeyValue
-    from dstheory.trainers.explanation import StartingPoint
 
 trainer_option = click.option(
     "--trainer", default=None, metavar="NAME", help="Whose configuration it is (trl:grpo, ...); default: recognised."
@@ -47,14 +46,14 @@ class Where:
         attempts: the same place with p over all attempts of the log, where it has several prompts of which each is a mean.
     """
 
-    place: StartingPoint
+    place: trainers.StartingPoint
     name: str
     reference: str
     whose: str = ""
     measured: tuple[float, float, float] | None = None
     typed: bool = False
     prompts: tuple[str, ...] = ()
-    attempts: StartingPoint | None = None
+    attempts: trainers.StartingPoint | None = None
 
     @property
     def rates(self) -> tuple[float, float, float]:
@@ -69,10 +68,7 @@ class Where:
 
 def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     """Return the chain, its policy, the reference and the expert that the options describe."""
-    from dstheory.cli.notes import reference_words
-    from dstheory.dynamics.conditions import expert_policy
     from dstheory.dynamics.problem import problem_at
-    from dstheory.trainers.explanation import StartingPoint
 
     given, log = given_options(ctx), options["log_file"]
     measured, theirs, pooled = None, None, None
@@ -89,7 +85,7 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     mdp, start, reference = problem_at(chain, {**settings, "gamma": 1.0})
     typed = log is not None and options["reference"] is not None
     if typed:
-        reference = expert_policy(mdp, start, **dict(zip("pab", options["reference"], strict=True)))
+        reference = dynamics.expert_policy(mdp, start, **dict(zip("pab", options["reference"], strict=True)))
     p, a, b = options["expert"]
     problem = Problem(mdp, start, reference, chain.name, given)
     words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or (None if typed else log)})
@@ -97,8 +93,9 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
         reference, pooled, words, theirs = _reference(measured, options)
     sampler = None
     if options["sampler"] is not None:
-        sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
-    place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler, first=measured is not None)
+        sampler = dynamics.expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
+    expert = dynamics.expert_policy(mdp, start, p=p, a=a, b=b)
+    place = trainers.StartingPoint(mdp, start, reference, expert, sampler, first=measured is not None)
     attempts = None
     if measured is not None and measured.each:
         theirs_pooled = measured.pooled if reference is start else pooled or reference
@@ -125,7 +122,7 @@ class _Measured:
     rates: tuple[float, float, float]
     by: str
     each: Mapping[str, tuple[float, float, float]]
-    pooled: Policy
+    pooled: dstheory.Policy
 
 
 def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measured:
@@ -144,14 +141,12 @@ def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measur
     return _Measured(chain, _rates(ProblemCounts.of(episodes)), by, each, made.policy)
 
 
-def _of_first_answers(policy: Policy, tables: Sequence[ProblemCounts]) -> Policy:
+def _of_first_answers(policy: dstheory.Policy, tables: Sequence[ProblemCounts]) -> dstheory.Policy:
     """Return a policy with p counted on first answers, and half an observation more on each side."""
     import numpy as np
 
-    from dstheory.chain.policy import Policy
-
     p = np.array([(table.total("first_correct") + 0.5) / (table.total("episodes") + 1.0) for table in tables])
-    return Policy.from_probabilities(np.stack([p, 1.0 - p], axis=-1), policy.stop_prob[0])
+    return dstheory.Policy.from_probabilities(np.stack([p, 1.0 - p], axis=-1), policy.stop_prob[0])
 
 
 def _rates(table: ProblemCounts) -> tuple[float, float, float]:
@@ -181,15 +176,12 @@ def _prompts(ours: _Measured, theirs: _Measured | None) -> tuple[str, ...]:
     return tuple(lines.values())
 
 
-def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, Policy, str, _Measured]:
+def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[dstheory.Policy, dstheory.Policy, str, _Measured]:
     """Return the reference that a log shows, prompt by prompt where both have it, also with p over all attempts, and in words.
 
     A prompt that the reference's log does not have gets the mean p, a, b of those that it has.
     """
     import numpy as np
-
-    from dstheory.chain.policy import Policy
-    from dstheory.errors import RecordError
 
     file = options["reference_log"] or options["log_file"]
     found = _measured(file, options["reference_model"], options)
@@ -212,8 +204,8 @@ def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, Po
     if len(shared) < len(ours):
         without, of = len(ours) - len(shared), f"of {len(ours):,}"
         words += f"; {counted(without, f'{of} is not in it and has', f'{of} are not in it and have')} its mean"
-    policies = found.chain.start, found.pooled
-    first, pooled = (Policy.from_probabilities(rates(policy.sample_prob), rates(policy.stop_prob)) for policy in policies)
+    parts = ((rates(policy.sample_prob), rates(policy.stop_prob)) for policy in (found.chain.start, found.pooled))
+    first, pooled = (dstheory.Policy.from_probabilities(*two) for two in parts)
     return first, pooled, words, found
 
 
@@ -231,13 +223,13 @@ def _whose(chain: Chain, measured: _Measured | None, given: Collection[str], opt
     return f"as given, where none is {yours}" if set("pab") & set(given) else yours
 
 
-def heading(configuration: Configuration) -> str:
+def heading(configuration: trainers.Configuration) -> str:
     """Return whose configuration it is, and how that was found."""
     trainer = configuration.trainer
     return f"{configuration.name}: {trainer.name} of {trainer.library} {trainer.version} ({configuration.recognised_by})"
 
 
-def lacking(configuration: Configuration) -> list[str]:
+def lacking(configuration: trainers.Configuration) -> list[str]:
     """Return one line for each setting that is not modelled."""
     return [f"{lack.key} = {shown_value(lack.value)}: {lack.what}" for lack in configuration.lacks]
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from dstheory import trainers
 from dstheory.cli.configured import Where, heading, place_from, trainer_option
 from dstheory.cli.explained import WAYS, Against, AnswerPart, folded, page, steps
 from dstheory.cli.options import NumberRange, Whole, mdp_option, model_option, parameter_options, said_once, seed_option
 from dstheory.cli.show import echo, json_option, print_json, print_table, say
 from dstheory.texts import latex_text, markdown_table
-
-if TYPE_CHECKING:
-    from dstheory.trainers.configuration import Configuration
-    from dstheory.trainers.explanation import Explanation
 
 EPILOG = """\b
 Examples:
@@ -111,9 +108,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     1 for a correct answer, or --reward-functions, without discount; the responses are the policy's own, as in the first update on
     a batch, those of --sampler, or with --update those of the start.
     """
-    from dstheory.trainers.configuration import configuration_of, with_rewards
-    from dstheory.trainers.explanation import difference, explain
-
     if options["model"] is not None and options["log_file"] is None:
         raise click.UsageError("--model chooses records of a log: give it with --log FILE", ctx)
     measured = [f"--{name.replace('_', '-')}" for name in ("reference_log", "reference_model") if options[name] is not None]
@@ -130,21 +124,21 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     if options["brief"] and (options["as_json"] or options["style"] != "text"):
         raise click.UsageError("--brief shortens what a terminal shows: leave it, or --json and --format, out", ctx)
     trainer, prompts = options["trainer"], options["prompts"]
-    found = configuration_of(options["file"], settings=options["settings"], trainer=trainer, prompts=prompts)
-    other: Configuration | None = None
+    found = trainers.configuration_of(options["file"], settings=options["settings"], trainer=trainer, prompts=prompts)
+    other: trainers.Configuration | None = None
     if options["against"] is not None or options["changes"]:
         same = options["against"] is None
         changed = {text.partition("=")[0] for text in options["changes"]}
         kept = [text for text in options["settings"] if text.partition("=")[0] not in changed]
         changes = (*kept, *options["changes"]) if same else options["changes"]
         what, of = (options["file"], trainer) if same else (options["against"], None)
-        other = configuration_of(what, settings=changes, trainer=of, prompts=prompts)
+        other = trainers.configuration_of(what, settings=changes, trainer=of, prompts=prompts)
     if options["reward_functions"] is not None:
-        found = with_rewards(found, options["reward_functions"])
-        other = None if other is None else with_rewards(other, options["reward_functions"])
+        found = trainers.with_rewards(found, options["reward_functions"])
+        other = None if other is None else trainers.with_rewards(other, options["reward_functions"])
     where = _later(ctx, found, place_from(ctx, options), options)
-    explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
-    against = None if other is None else Against(other, difference(found.training, other.training, where.place))
+    explained = trainers.explain(found, where.place, longer=options["longer"], rng=options["seed"])
+    against = None if other is None else Against(other, trainers.difference(found.training, other.training, where.place))
     if options["as_json"]:
         print_json(_record(explained, against, where, options))
         return
@@ -152,10 +146,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     echo_page(heading(found), page(explained, against, where, options), brief=options["brief"])
 
 
-def _later(ctx: click.Context, found: Configuration, where: Where, options: dict[str, Any]) -> Where:
+def _later(ctx: click.Context, found: trainers.Configuration, where: Where, options: dict[str, Any]) -> Where:
     """Return where the update of a number is made: the policy moved, its start as the sampler."""
-    from dstheory.trainers.explanation import later_update
-
     if options["update"] is None:
         if options["lr"] is not None:
             raise click.UsageError("--lr is the size of the steps before --update: give that, too", ctx)
@@ -164,7 +156,7 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
         raise click.UsageError("--update needs --lr, the size of the steps before it", ctx)
     if options["sampler"] is not None:
         raise click.UsageError("--update has the start as its sampler: leave --sampler out", ctx)
-    place = later_update(found.training, where.place, options["update"], options["lr"])
+    place = trainers.later_update(found.training, where.place, options["update"], options["lr"])
     if place.sampler is not None:
         options["sampler"] = where.rates
     return replace(where, place=place, measured=None, whose=f"after {steps(options)}, from {where.whose or where.name}")
@@ -173,7 +165,7 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
 # ---------------------------------------------------------------------- in four forms
 
 
-def _record(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> dict[str, Any]:
+def _record(found: trainers.Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> dict[str, Any]:
     chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
     more = None if against is None else {"file": against.other.name, "trainer": against.other.trainer.id,
                                          **against.difference.to_dict()}  # fmt: skip

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from dstheory import trainers
 from dstheory.cli.configured import Where, heading, lacking, said_of, shown_value
 from dstheory.cli.show import LEVELS, level_cells
 from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     from dstheory.comparison import Tilt
-    from dstheory.trainers.configuration import Configuration
-    from dstheory.trainers.explanation import Explanation, TrainingDifference
-    from dstheory.trainers.moves import Move
+    from dstheory.trainers import Configuration, Explanation, Move, TrainingDifference
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,6 @@ def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[s
 
 def _which_kl(found: Explanation) -> list[str]:
     """Say which estimator the KL in the loss is, by which settings, and what it multiplies a token's gradient by."""
-    from dstheory.trainers.words import penalty
-
     configuration = found.configuration
     t, library = configuration.training, configuration.trainer.library
     if t.method != "policy-gradient" or not t.beta:
@@ -155,7 +152,7 @@ def _which_kl(found: Explanation) -> list[str]:
     origins = {True: " on the command line", False: f", the default of {library} {configuration.trainer.version}"}
     by = [f"{s.key} = {shown_value(s.value)}{origins[s.given] if s.line is None else f' in {s.place}'}"
           for s in configuration.settings_of("beta", "estimator")]  # fmt: skip
-    name, coefficient = penalty(t)
+    name, coefficient = trainers.penalty(t)
     return [f"KL in the loss: {name}; a token's coefficient is {coefficient} ({'; '.join(by)})."]
 
 
@@ -276,11 +273,9 @@ def _both_ways(found: Explanation, where: Where) -> list[str]:
 
 def _over_attempts(found: Explanation, where: Where) -> list[str]:
     """Say of which terms p over all attempts of the log would have shown the other sign."""
-    from dstheory.trainers.explanation import moves_at
-
     if where.attempts is None:
         return []
-    others = moves_at(found.configuration.training, where.attempts)
+    others = trainers.moves_at(found.configuration.training, where.attempts)
     turned = [term(row.name) for row, other in zip(found.moves, others, strict=True) if row.p.change * other.p.change < 0]
     if not turned:
         return []
@@ -323,15 +318,14 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
 
 def _sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[AnswerPart]:
     """Return what is said beside the tables; parts without lines are left out."""
-    from dstheory.trainers.entries import ANY_KEY
-
     configuration = found.configuration
     told = [f"{term(row.name)}: {row.note}" for row in found.attribution if row.note]
     if any(row.note == "the expected gradient is zero" and "KL" in row.name for row in found.attribution):
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update ({', '.join(_loss_at(found, where))})."]
     unread = [
-        f"{entry.place}: {'' if entry.key == ANY_KEY else f'{entry.key} = '}{entry.value}" for entry in configuration.unread
+        f"{entry.place}: {'' if entry.key == trainers.ANY_KEY else f'{entry.key} = '}{entry.value}"
+        for entry in configuration.unread
     ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
     unknown = [said_of(entry) for entry in configuration.unknown[:40]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import dstheory
-from dstheory import plots
+from dstheory import plots, trainers
 from dstheory.cli.configured import heading, lacking, place_from, said_of, trainer_option
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from dstheory.chain.exact import Solution
     from dstheory.noise import Signal, StageSignal
     from dstheory.objectives import Objective
-    from dstheory.trainers.configuration import Configuration
-    from dstheory.trainers.training import Training
 
 EPILOG = """\b
 Examples:
@@ -116,7 +114,7 @@ class _Asked:
     problem: Problem
     makes: dict[str, Callable[[int | None], Objective]]
     by_name: bool
-    configuration: Configuration | None = None
+    configuration: trainers.Configuration | None = None
     said: tuple[str, ...] = ()
 
     @cached_property
@@ -146,9 +144,6 @@ _OF_CONFIGURATIONS = {"p", "a", "b", "max_turns", "answer_length", "decision_len
 
 def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _Asked:
     """Return the objective of a trainer's configuration, at the place that the options say."""
-    from dstheory.trainers.configuration import configuration_of, with_rewards
-    from dstheory.trainers.translation import few_prompts, objective_of
-
     own = next((row.name for row in TABLE if row.name in ctx.params and row.name not in _OF_CONFIGURATIONS
                 and row.name in given_options(ctx)), None)  # fmt: skip
     if options["objectives"]:
@@ -156,11 +151,11 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
     if own is not None:
         flag = f"--{own.replace('_', '-')}"
         raise click.UsageError(f"{flag} goes with --objective: a configuration has its own, changed by KEY=VALUE after it", ctx)
-    found = configuration_of(
+    found = trainers.configuration_of(
         options["file"], settings=options["settings"], trainer=options["trainer"], prompts=options["prompts"]
     )
     if options["reward_functions"] is not None:
-        found = with_rewards(found, options["reward_functions"])
+        found = trainers.with_rewards(found, options["reward_functions"])
     t = found.training
     if t.prompts == float("inf"):
         t = replace(t, prompts=prompts, std_prompts=prompts if t.std_prompts == float("inf") else t.std_prompts)
@@ -177,17 +172,19 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
 
     def make(size: int | None) -> Objective:
         training = t if size is None else replace(t, group_size=size)
-        return objective_of(training, asked.solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
+        return trainers.objective_of(
+            training, asked.solution, reference=place.reference, expert=place.expert, sampler=place.sampler
+        )
 
     said = [*found.warnings, *(f"not modelled: {line}" for line in lacking(found))]
     said += [f"unknown key, not interpreted: {said_of(entry)}" for entry in found.unknown]
-    if t.std == "batch" and t.std_prompts > 1 and not few_prompts(t):
+    if t.std == "batch" and t.std_prompts > 1 and not trainers.few_prompts(t):
         said.append("the standard deviation of the batch is taken to be that of many prompts, one number")
     asked = _Asked(problem, {found.name: make}, True, replace(found, training=t), tuple(said))  # `make` is called after this
     return asked
 
 
-def _expected_only(t: Training) -> str:
+def _expected_only(t: trainers.Training) -> str:
     """Return why a training's noise is not that of the objective that has its expected update, "" if it is."""
     if t.method == "distill":
         return (

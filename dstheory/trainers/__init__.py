@@ -8,13 +8,10 @@
 Data flows one way: :mod:`files` reads keys and values with their lines; :mod:`libraries` says what a key means, from one TOML
 file per library and version; :mod:`configuration` puts both together into a :class:`Training`; :mod:`translation` makes the
 objectives of this package of it; :mod:`statements` says which claims speak about it.
+
+Each name of ``__init__.pyi`` is imported on first use.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from dstheory.trainers.configuration import Configuration, configuration_of
-from dstheory.trainers.libraries import Trainer, all_trainers
-from dstheory.trainers.training import Training
-from dstheory.trainers.translation import Part, objective_of, parts
-
-__all__ = ["Configuration", "Part", "Trainer", "Training", "all_trainers", "configuration_of", "objective_of", "parts"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

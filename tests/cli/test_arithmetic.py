@@ -67,7 +67,7 @@ def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, drawn, tmp_pat
 
 
 def test_figures_of_others_are_not_replaced(dstheory, drawn, tmp_path, monkeypatch) -> None:
-    from dstheory.arithmetic import evaluation, training
+    from dstheory import arithmetic
 
     asked = ("--figure-format", "svg")
     train = ("arithmetic", "train", "--updates", 1, "--problems", 2, "--group", 2, *asked, "--checkpoint", "c.npz")
@@ -76,8 +76,8 @@ def test_figures_of_others_are_not_replaced(dstheory, drawn, tmp_path, monkeypat
     for name, command in figures.items():
         (tmp_path / name).write_text("mine")
         with monkeypatch.context() as patch:
-            patch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
-            patch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("evaluated"))
+            patch.setattr(arithmetic, "train", lambda *_, **__: pytest.fail("trained"))
+            patch.setattr(arithmetic, "evaluate", lambda *_, **__: pytest.fail("evaluated"))
             refused = dstheory(*command)
         assert (refused.code, (tmp_path / name).read_text()) == (1, "mine")
         assert f"error: {name} exists already: nothing was written; give another name" in refused.err
@@ -168,21 +168,21 @@ def test_a_damaged_checkpoint_is_trained_again(dstheory, tmp_path) -> None:
     [("gone/r.npz", "cannot write gone/r.npz: there is no directory"), (".", ". is a directory: give the name of a file")],
 )
 def test_where_no_checkpoint_can_be_kept_nothing_is_trained(dstheory, monkeypatch, path, says) -> None:
-    from dstheory.arithmetic import training
+    from dstheory import arithmetic
 
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(arithmetic, "train", lambda *_, **__: pytest.fail("trained"))
     ran = dstheory("arithmetic", "train", *SMALL, "--checkpoint", path)
     assert ran.code == 1
     assert says in ran.err
 
 
 def test_a_run_interrupted_before_its_first_checkpoint_leaves_nothing(dstheory, tmp_path, monkeypatch) -> None:
-    from dstheory.arithmetic import training
+    from dstheory import arithmetic
 
     def interrupted(*_, **__) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(arithmetic, "train", interrupted)
     assert dstheory("arithmetic", "train", *SMALL).code == 130
     assert list(tmp_path.iterdir()) == []
 
