@@ -198,7 +198,7 @@ def test_c5_long_training_ends_at_the_expert_at_every_length_weight(reduction: s
     sft = SFT(EXPERT, np.array(LAMBDAS), reduction)
     mass = sft.mass(solve(MDP, START))
     lr = 1.0 / (mass.sample + mass.stop + mass.resample).sum(axis=(-3, -2, -1))
-    end = train(MDP, START, sft, steps=2000, optimizer=Momentum(lr=lr, momentum=0.97), log_every=2000).policy
+    end = train(MDP, START, sft, steps=1400, optimizer=Momentum(lr=lr, momentum=0.97), log_every=1400).policy
     for i in range(len(LAMBDAS)):
         np.testing.assert_allclose(end.sample_prob[i, 0], PI_E, rtol=0, atol=1e-8)
         np.testing.assert_allclose(end.stop_prob[i, 0][INSIDE], STOP_E[INSIDE], rtol=0, atol=1e-8)
