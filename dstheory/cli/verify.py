@@ -289,7 +289,8 @@ def _print_table(table: Table) -> None:
     console = Console(width=width, highlight=False, force_terminal=sys.stdout.isatty() or None)
     with console.capture() as captured:
         console.print(table)
-    # Cells are printable already; what is left are the escapes of colours, and blanks before them.
-    click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
+    # Cells are printable already; what is left are the escapes of colours, and blanks between them.
+    ends = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
+    click.echo(ends.sub(lambda end: end[0].replace(" ", ""), captured.get()), nl=False)  # noqa: TID251
     if "source" in left:
         say("Left out for want of room: source; a wider terminal, --show ID and --json have it.")
