@@ -35,6 +35,7 @@ Examples:
   dstheory arithmetic train --method reward --credit group-std --normaliser own-tokens --beta 0.04
   dstheory arithmetic train --method sft --coverage 0 --length-weight 0 --checkpoint first.npz
   dstheory arithmetic train --sizes 4x4,4x5 --updates 400 --trunk 0.5
+
 \b
 A run that was interrupted or killed goes on where it was when the same command is given again.
 """

@@ -31,10 +31,12 @@ Symbols of the minimal chain (numbers for them go into --numeric):
   gamma, alpha, beta, kappa discount, strengths, price of a resample
   lambda, l_s, l_d          length weight, length of an answer, of a decision
   L_max, G                  the constant length of dr-grpo, the group size
+
 \b
 A sum is written with plus signs and factors. A factor multiplies the whole
 term: beta stays in 0.04*k3-loss until --beta gives it a number. In a sum
 the estimators of KL are divided as the reward beside them is.
+
 \b
 Examples:
   dstheory derive reinforce

@@ -26,6 +26,7 @@ Examples:
   dstheory explain trl:grpo --update 4 --lr 1 --answer-length 1
   dstheory explain trl:rloo --log rollouts.jsonl --model base --answer-length 300 --decision-length 5
   dstheory explain trl:grpo beta=0.04 --log rollouts.jsonl --model tuned --reference-model base
+
 \b
 Exit codes:
   0  fine

@@ -35,12 +35,14 @@ COMMANDS = {
 EPILOG = f"""\b
 Exit codes:
 {chr(10).join(f"  {code:<4} {text}" for code, text in EXIT_CODES.items())}
+
 \b
 Examples:
   dstheory simulate --length-weight 0.5
   dstheory attribute --objective reinforce --objective sft --length-weight 1
   dstheory derive kl-direct --format latex
   dstheory verify
+
 \b
 Completion of commands, options, objectives, claims and experiments with Tab (bash; zsh and fish likewise):
   eval "$(_DSTHEORY_COMPLETE=bash_source dstheory)"

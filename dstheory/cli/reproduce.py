@@ -28,6 +28,7 @@ Exit codes:
   0  all ran (with --all, some may have said that they need --data)
   1  one failed, or one that was named could not run; the others ran all the same
   2  usage
+
 \b
 Examples:
   dstheory reproduce --list

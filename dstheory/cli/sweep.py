@@ -44,6 +44,7 @@ Examples:
   dstheory sweep --of simulate --grid optimizer=sgd,adam --grid length_weight=0,0.5,1 --steps 5000
   dstheory sweep --of simulate --objective reinforce --grid a=0.1:0.9:9 --grid b=0.1:0.9:9 --workers 2
   dstheory sweep --mdp examples/three_prompts.json --grid beta=log:0.01:10:25 --out results/beta --figure-format png
+
 \b
 A grid is START:STOP:COUNT (equally spaced, ends included), log:START:STOP:COUNT, or values separated by commas.
 A sweep that was interrupted or killed goes on where it was when the same command is given again.

@@ -51,6 +51,7 @@ Exit codes:
   3  a claim got another verdict than recorded
   4  a claim could not be decided
   (the first of 1, 3, 4 that applies)
+
 \b
 Examples:
   dstheory verify

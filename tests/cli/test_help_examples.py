@@ -33,25 +33,31 @@ def test_examples_run(dstheory, tmp_path: Path, line: str) -> None:
         assert ran.result
 
 
-def _commands() -> list[tuple[str, ...]]:
-    """All commands that have --seed, by name."""
+def _commands() -> dict[tuple[str, ...], click.Command]:
+    """All commands, and those of groups, by name."""
     from dstheory.cli.main import COMMANDS
 
-    found = []
+    found: dict[tuple[str, ...], click.Command] = {}
     for name in COMMANDS:
-        command = import_module(f"dstheory.cli.{name}").command
-        inner = [(name,)]
+        command = found[name,] = import_module(f"dstheory.cli.{name}").command
         if isinstance(command, click.Group):
             with click.Context(command) as ctx:
-                inner = [(name, each) for each in command.list_commands(ctx)]
-                having = [command.get_command(ctx, path[-1]) for path in inner]
-        else:
-            having = [command]
-        found += [path for path, each in zip(inner, having, strict=True) if any("--seed" in p.opts for p in each.params)]
+                found |= {(name, each): command.get_command(ctx, each) for each in command.list_commands(ctx)}
     return found
 
 
-@pytest.mark.parametrize("path", _commands(), ids=" ".join)
+COMMANDS = _commands()
+SEEDED = [path for path, command in COMMANDS.items() if any("--seed" in p.opts for p in command.params)]
+
+
+def test_help_holds_no_marks_of_click(dstheory) -> None:
+    for path in [(), *COMMANDS]:
+        shown = dstheory(*path, "--help")
+        assert shown.code == 0, path
+        assert shown.out.replace("\n", "").isprintable(), path
+
+
+@pytest.mark.parametrize("path", SEEDED, ids=" ".join)
 def test_a_seed_is_refused_the_same_way_everywhere(dstheory, path: tuple[str, ...]) -> None:
     ran = dstheory(*path, "--seed", -1)
     assert ran.code == 2

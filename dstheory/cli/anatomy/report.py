@@ -36,6 +36,7 @@ Examples:
   dstheory anatomy rollouts.jsonl --follow
   dstheory anatomy game.jsonl --field cap=max_attempts --decision continue=resample,stop=stop
   dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
+
 \b
 Other anatomy commands (each with --help):
   dstheory anatomy formats        list the formats of logs that are recognised
@@ -43,6 +44,7 @@ Other anatomy commands (each with --help):
   dstheory anatomy generate       write a synthetic log with known p, a, b
   dstheory anatomy schema         print the JSON Schema of a record
   dstheory anatomy export-chain   turn a log into a chain for `dstheory simulate --mdp`
+
 \b
 Exit codes:
   0  fine
