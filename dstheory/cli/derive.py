@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory import readers
 from dstheory.cli import completion
 from dstheory.cli.ending import as_usage
 from dstheory.cli.show import answer, echo, is_plain, json_option, progress_bar
@@ -109,7 +108,9 @@ def command(
     if overwrite and output is None:
         raise click.UsageError("--overwrite is for --output FILE: name the file")
     if output is not None:
-        readers.refuse_overwrite(output, overwrite)  # before the work, not after it
+        from dstheory.readers import refuse_overwrite
+
+        refuse_overwrite(output, overwrite)  # before the work, not after it
     from dstheory.rational.symbols import InvalidNumberError, parse_assignments
 
     given = {symbol: setting.pop(option) for option, symbol in _NUMBERS.items()}
@@ -132,7 +133,9 @@ def command(
     if output is None:
         echo(shown, nl=False)
         return 0
-    with readers.atomic_path(output, overwrite=overwrite) as path:
+    from dstheory.readers import atomic_path
+
+    with atomic_path(output, overwrite=overwrite) as path:
         path.write_text(shown, encoding="utf-8")
     echo(f"wrote {output}", err=True)
     return 0

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dstheory import readers
 from dstheory.texts import columns_of_terminal, printable
 
 if TYPE_CHECKING:
@@ -123,9 +122,11 @@ def _can_print(char: str) -> bool:
 
 def answer(result: Any, *, indent: int | None = 2) -> str:
     """Return what the running command prints with ``--json``: format, command and result, as strict JSON in ASCII."""
+    from dstheory.readers import to_jsonable
+
     ctx = click.get_current_context()
     command = ctx.command_path.removeprefix(ctx.find_root().command_path).strip()
-    said = {"format": FORMAT, "command": command, "result": readers.to_jsonable(result)}
+    said = {"format": FORMAT, "command": command, "result": to_jsonable(result)}
     return json.dumps(said, indent=indent, allow_nan=False)
 
 
