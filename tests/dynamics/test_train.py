@@ -300,14 +300,14 @@ def probabilities(policy: Policy) -> list[float]:
     return [float(policy.sample_prob[0, 0, 0]), float(policy.stop_prob[0, 0, 0]), float(policy.resample_prob[0, 0, 1])]
 
 
-@pytest.mark.parametrize("lam", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_sft_ends_at_the_expert_whatever_the_length_weight(lam: float, reduction: str) -> None:
+def test_sft_ends_at_the_expert_whatever_the_length_weight(reduction: str) -> None:
     """C5: with coverage the optimum does not move; only the speed does."""
     expert = Policy.minimal(p=0.8, a=0.9, b=0.7)
-    sft = SFT(ExpertChain(expert), length_weight=lam, reduction=reduction)
+    sft = SFT(ExpertChain(expert), length_weight=np.array([0.0, 0.5, 1.0]), reduction=reduction)
     end = train(MDP, START, sft, steps=300, optimizer=Adam(lr=0.1), schedule=schedule("cosine"), log_every=300)
-    np.testing.assert_allclose(probabilities(end.policy), [0.8, 0.9, 0.7], atol=1e-6)
+    found = [probabilities(policy) for policy in end.policy.each_run()]
+    np.testing.assert_allclose(found, [[0.8, 0.9, 0.7]] * 3, atol=1e-6)
 
 
 def test_sft_of_a_general_chain_ends_at_its_expert() -> None:
