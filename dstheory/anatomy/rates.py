@@ -293,7 +293,7 @@ class ProblemCounts:
         :math:`e_x = s_x - \hat r n_x`, N all trials, and G the number of problems, which are independent, with trials of either.
         """
         parts, used = [], np.zeros(len(self.times), dtype=bool)
-        for successes, trials in (first, second):
+        for successes, trials in dict.fromkeys((first, second)):  # of one rate, its variance, once
             s, n = self.column(successes), self.column(trials)
             whole = float(self.times @ n)
             if whole == 0:
@@ -301,7 +301,7 @@ class ProblemCounts:
             parts.append(left_out(s - (self.times @ s) / whole * n, n, whole))
             used |= n > 0
         units = int(self.times[used].sum())
-        return float(self.times @ (parts[0] * parts[1])) * (units - 1) / units
+        return float(self.times @ (parts[0] * parts[-1])) * (units - 1) / units
 
     def correlation(self, first: tuple[str, str], second: tuple[str, str]) -> float:
         """Return the correlation of two rates; 0 where one does not vary over problems, or these are too few to show it."""
@@ -424,6 +424,8 @@ def _distinct(rows: Ints) -> tuple[Ints, Ints]:
     code, size = np.zeros(len(rows), dtype=np.int64), 1
     for column in rows.T:
         radix = int(column.max(initial=0)) + 1
+        if radix == 1:
+            continue
         if size * radix >= 2**62:
             ranks, code = np.unique(code, return_inverse=True)
             size = len(ranks)
