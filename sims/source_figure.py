@@ -70,7 +70,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     import xarray as xr
 
     steps, changed = (200, CHANGES[:3]) if quick else (10_000, CHANGES)
-    total = len(REWARDS) * (1 + len(changed))
+    total = len(REWARDS) * len(changed)
     done = 0
 
     def trained(reward: str, changes: dict[str, float], logged: int) -> xr.Dataset:
@@ -83,8 +83,9 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
 
     kinds = xr.DataArray(list(REWARDS), dims="reward", name="reward")
     data = xr.concat([trained(r, {}, 50 if quick else 200) for r in REWARDS], dim=kinds, coords="minimal", compat="override")
-    others = [xr.concat([trained(r, changes, 5 if quick else 40) for r in REWARDS], dim=kinds) for changes in changed]
-    rows = [_row(changes, other) for changes, other in zip(changed, others, strict=True)]
+    others = [xr.concat([trained(r, changes, 5 if quick else 40) for r in REWARDS], dim=kinds) for changes in changed[1:]]
+    unchanged = data.sel(step=others[0].step)  # at the steps at which the others are logged
+    rows = [_row(changes, other) for changes, other in zip(changed, [unchanged, *others], strict=True)]
     data.attrs |= {f"fitted {name}": value for name, value in FITTED.items()}
     return Findings(data, {NAME: source_figure(data)}, {"settings": rows}, _caption(data, rows, steps))
 
