@@ -188,8 +188,10 @@ class _Imitation(ResponseObjective):
 
     def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:
         """Return the credit of one batch, all that was recorded: nothing is left to average over."""
-        if self.batch != inf:
-            raise ChainError(f"responses is {self.batch:g}, but recorded demonstrations are one batch: leave it out")
+        parts = getattr(self, "micro_batches", 1)
+        if self.batch != inf or parts != 1:
+            what = f"responses is {self.batch * parts:g}" if self.batch != inf else f"micro_batches is {parts}"
+            raise ChainError(f"{what}, but recorded demonstrations are one batch: leave it out")
         one = np.ones((1, solution.mdp.shape[0]))
         if isinstance(self.normaliser, BatchTokens):
             total = float((source.weight * response_lengths(solution, source)).sum())

@@ -12,7 +12,7 @@ from objectives.instances import INSTANCES
 from strategies import make_case
 
 import dstheory.objectives as room
-from dstheory import Policy, TwoStageMDP, solve
+from dstheory import Policy, Trajectories, TwoStageMDP, solve
 from dstheory.errors import ChainError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives import ALIASES, REGISTRY, build, lookup
 from dstheory.objectives.parts import GroupMean
@@ -21,6 +21,7 @@ HERE = Policy.minimal(p=0.4, a=0.7, b=0.5)
 NEVER_WRONG = Policy.from_probabilities([[1.0, 0.0]], [[0.9, 0.5]])
 NEVER_AGAIN = Policy.from_probabilities([[0.5, 0.5]], [[1.0, 0.5]])
 MDP = TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]])
+RECORDED = room.Recorded(Trajectories.record([(0, [(0, "stop")]), (0, [(1, "resample"), (0, "stop")])]))
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,9 @@ MDP = TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]])
         (lambda: room.DrGRPO(max_tokens=0), "tokens is 0: must be finite and > 0"),
         (lambda: room.GRPO(outcome="reward").gradient(solve(MDP, HERE)), "outcome is 'reward': must be 'correct'"),
         (lambda: room.NFT(outcome="return"), "nft: outcome is 'return': must be 'correct', hits and misses"),
+        (lambda: room.SFTTokenMean(RECORDED, responses=2).gradient(solve(MDP, HERE)), "responses is 2, but recorded"),
+        (lambda: room.SFTTokenMean(RECORDED, micro_batches=2, accumulate="sum").gradient(solve(MDP, HERE)),
+         "micro_batches is 2, but recorded demonstrations are one batch: leave it out"),
         (lambda: room.NFT(floor=0.0), r"floor is 0\.0: must lie in \(0, 1\]"),
         (lambda: room.NFT(floor=2.0), r"floor is 2\.0: must lie in \(0, 1\], the least likelihood ratio of a miss, which is 1"),
         (lambda: room.NFT(sampler=HERE, normalise_by="group-tokens"), "a miss and the tokens of its group go together"),
