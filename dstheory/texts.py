@@ -14,7 +14,6 @@ import re
 import reprlib
 import shutil
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 # Control characters, invisible ones and those that change the direction; halves of surrogate pairs; what Unicode keeps for no
@@ -262,6 +261,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("notes", ["prompt", "answer"])
         'known are prompt, answer; rename or remove it'
     """
+    from difflib import get_close_matches  # commands show texts, and few of them this one
+
     known = list(map(cut, known))
     wanted = name.strip().lower()
     close = get_close_matches(wanted, known, n=2, cutoff=0.6)

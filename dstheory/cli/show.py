@@ -5,7 +5,6 @@ What others wrote is printed in one way: what would act on a terminal is shown i
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import textwrap
@@ -122,6 +121,8 @@ def _can_print(char: str) -> bool:
 
 def answer(result: Any, *, indent: int | None = 2) -> str:
     """Return what the running command prints with ``--json``: format, command and result, as strict JSON in ASCII."""
+    import json
+
     from dstheory.readers import to_jsonable
 
     ctx = click.get_current_context()
