@@ -179,10 +179,10 @@ class EffectiveCredit:
         return total[kind]
 
 
-def _kinds(*of_each: np.ndarray) -> tuple[Ints, Ints]:
-    """Return the first of each kind of responses, which are alike in all that is given, and the kind of each."""
-    kind: Ints = np.zeros(len(of_each[0]), dtype=np.int64)
-    for values in of_each:
+def _kinds(prompt: Ints, reward: Floats, length: Floats) -> tuple[Ints, Ints]:
+    """Return the first of each kind of responses, which are alike in all three, and the kind of each."""
+    kind = np.asarray(prompt, dtype=np.int64)
+    for values in (reward, length):
         distinct, place = np.unique(values, return_inverse=True)
         _, first, kind = np.unique(kind * len(distinct) + place, return_index=True, return_inverse=True)
     return first, kind
