@@ -270,7 +270,11 @@ class Objective(ABC):
         """Return the objective times a number (or one number per run)."""
         return WeightedSum((self,), (factor,))
 
+    __array_ufunc__ = None  # an array times an objective is the objective times the array, not an array of objectives
+
     def __add__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
 
         return WeightedSum.of(self, other)
 

@@ -156,6 +156,17 @@ def test_a_given_normaliser_stays_and_an_open_one_is_settled_anew_in_each_sum() 
     assert (GRPO() + K1Reward(OLD)).terms[1].divided_by[0] == PerToken()
 
 
+def test_a_sum_says_its_factors() -> None:
+    found = Reinforce() + 0.25 * EntropyBonus()
+    assert found.title == "REINFORCE, return form + 0.25 x entropy bonus"
+    assert found.formula == f"[{Reinforce.formula}] + 0.25 x [{EntropyBonus.formula}]"
+    per_run = np.array([1.0, 2.0]) * EntropyBonus() + np.float64(3.0) * Reinforce()
+    assert per_run.title == "(per run) x entropy bonus + 3 x REINFORCE, return form"
+    for other in (3, np.ones(2), "kl"):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            Reinforce() + other
+
+
 def test_two_rewards_that_are_divided_differently_leave_no_normaliser_to_inherit() -> None:
     with pytest.raises(ChainError, match="reinforce and grpo divide their tokens differently: k3-loss cannot inherit both"):
         Reinforce() + GRPO() + K3Loss(OLD)
