@@ -169,7 +169,7 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
     whole_number(prompts, "prompts", low=1)
     batch = _batch_of(objective, solution, prompts)
     mean, variance, matrix = batch.moments(covariance or solution.policy.features is not None)
-    rewarded = batch.groups.group_size > 1 and len(set(batch.values)) > 1
+    rewarded = batch.groups.group_size > 1 and any(kind.paid for kind in batch.kinds)
     dead = batch.dead() if rewarded else float("nan")
     information = fisher_information(solution)
     sizes = _sizes(solution.policy, information, mean, variance, matrix)
@@ -274,6 +274,11 @@ class _Kind:
     whole: bool = False
     divided: bool = False
     """Whether it is divided by the standard deviation of the batch."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether it depends on the reward."""
+        return self.credit is not None or self.table is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -524,8 +529,8 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
         if prompts % parts:
             raise ChainError(f"prompts is {prompts}: must be a multiple of micro_batches, {parts}, whole groups in each")
         grouping = replace(grouping, prompts=float(prompts // parts))
-    values, ends = _values(outcome, under, rewards=any(kind.credit is not None or kind.table is not None for kind in kinds)
-                           or grouping.mixed or grouping.group_size > 1)  # fmt: skip
+    rewards = grouping.mixed or grouping.group_size > 1 or any(kind.paid for kind in kinds)
+    values, ends = _values(outcome, under, rewards)
     if any(kind.whole for kind in kinds):
         whole = counted_turns(under)
         values, ends = values * 2, np.concatenate([ends * whole, ends * (1.0 - whole)])

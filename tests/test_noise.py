@@ -301,6 +301,12 @@ def test_dead_groups_are_all_right_or_all_wrong() -> None:
     assert math.isnan(signal(Reinforce(), s).dead)
 
 
+def test_every_group_is_dead_where_all_rewards_are_one_number() -> None:
+    s = solve(MDP.replace(reward_stop=np.full(MDP.shape, 0.7), reward_resample=0.0), HERE)
+    for objective in (RLOO(group_size=3, outcome="return"), RLOO(group_size=3, outcome="return") + K3Loss(OLD)):
+        assert signal(objective, s, prompts=2).dead == pytest.approx(1.0, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "objective",
     [
