@@ -9,7 +9,7 @@ with the symbols in its arguments, unless its result with an expression in a sym
 itself. Those calls are listed here; what nobody thought of is noted. A claim that defines a symbol of a note is not well posed,
 unless the call is known to be about other symbols, none of which the definition contains. Where a file goes on in a process or
 a thread of which nothing is heard, or ends the watch, that is noted as what may be about any symbol; so is an object of a class
-that is neither Python's, SymPy's nor this package's, since looking at it may run the user's code.
+that is neither Python's, SymPy's nor this package's, since looking at it may run the user's code. NumPy's numbers hold no symbol.
 
 SymPy also simplifies by what it was told of a symbol, and leaves no trace of the symbol: ``sin(pi*n)`` is 0 for an integer n. A
 symbol that the file makes with the name of a variable may be told no more than the variable's domain promises.
@@ -21,6 +21,7 @@ with a name in Python says the same.
 from __future__ import annotations
 
 import _thread
+import numbers
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import sympy
+from sympy.core.function import UndefinedFunction
 
 from dstheory.claims.domains import Domain, check_assumptions
 from dstheory.claims.formulas import derivative
@@ -67,6 +69,7 @@ _DRAWING = "dstheory.claims.claim"
 """Takes the steps from a proof, which may be lazy: what ``map(V.diff, [p])`` calls then, with no code between, is the user's."""
 
 _PACKAGES = ("sympy", "mpmath", "dstheory")
+_OF_A_FUNCTION = vars(sympy.Function("f")).keys()
 _MAKES_SYMBOLS = sympy.Symbol.__new__.__code__
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
@@ -149,7 +152,10 @@ def refuse(
             try:
                 check_assumptions(symbol, domain)
             except DomainError as error:
-                raise ClaimError(f"claim {claim}: {file}, line {line}, makes a symbol {symbol.name}, and {error}") from error
+                raise ClaimError(
+                    f"claim {claim}: {file}, line {line}, makes a symbol {symbol.name}, and {error}, or another name where it is "
+                    "another claim's"
+                ) from error
     if module is None and meanings:
         name = min(meanings)
         raise ClaimError(
@@ -166,6 +172,12 @@ def refuse(
                     "of the definition"
                 )
             if name in note.about or (note.names & {name, _ANY} and note.about & {*meanings[name], _ANY}):
+                if name not in note.names | note.about:
+                    raise ClaimError(
+                        f"claim {claim} defines {name}, but {note.file}, line {note.line}, applies {note.operation} to what may "
+                        f"hold it and is not looked into: a function, what yields its items once (write a list), or an object "
+                        "of a class of your own or of another package (write an expression, or a number)"
+                    )
                 raise ClaimError(
                     f"claim {claim} defines {name}, but {note.file}, line {note.line}, applies {note.operation} to it, as if "
                     f"{name} depended on nothing; write derivative({name}, x) for a derivative, and otherwise apply "
@@ -280,8 +292,10 @@ def _operation(frame: FrameType) -> tuple[str, bool]:
 
 def _names(value: Any, *, texts: bool) -> frozenset[str]:
     """The names of the symbols in an argument, and `_ANY` if it does not say."""
-    kind = str(type(value).__module__)
-    if kind.partition(".")[0] not in _PACKAGES and not is_python_s(kind, getattr(sys.modules.get(kind), "__file__", None)):
+    kind = type(value)
+    if kind.__module__ == "numpy" and isinstance(value, numbers.Number):
+        return frozenset()
+    if any(map(_is_own, kind.__mro__)):
         return frozenset({_ANY})
     if isinstance(value, sympy.Basic | sympy.MatrixBase):
         return frozenset(symbol.name for symbol in value.atoms(sympy.Symbol))
@@ -298,6 +312,16 @@ def _names(value: Any, *, texts: bool) -> frozenset[str]:
     if hasattr(value, "free_symbols") and not isinstance(value, type):
         return frozenset(symbol.name for symbol in value.free_symbols)
     return frozenset()
+
+
+def _is_own(kind: type) -> bool:
+    """Whether a class is neither Python's nor SymPy's nor this package's; SymPy makes one for ``Function("f")``."""
+    if type(kind) is UndefinedFunction:
+        return not all(name in _OF_A_FUNCTION or name.startswith("is_") for name in vars(kind))
+    module = str(kind.__module__)
+    return module.partition(".")[0] not in _PACKAGES and not is_python_s(
+        module, getattr(sys.modules.get(module), "__file__", None)
+    )
 
 
 def _is_function(value: Any) -> bool:
