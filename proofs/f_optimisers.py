@@ -72,10 +72,10 @@ F1 = Claim(
     id="F1",
     group="F",
     title="Global-norm clipping slows the decision as the sampling weight grows, to zero",
-    statement="""Above the threshold `c` the decision's clipped step has the norm `c w_d h_d/sqrt(w_s^2 h_s^2 + w_d^2
-        h_d^2)`: strictly decreasing in `w_s` with limit 0, asymptotically as `1/w_s`. When the sampling block grows `t`-fold
-        it shrinks by a factor between 1 and `t`, both excluded, as long as neither stage rests (`h_s` and `h_d` are not 0). Below
-        the threshold nothing changes.""",
+    statement="""Above the threshold `c` the decision's clipped step has the norm `c w_d h_d/sqrt(w_s^2 h_s^2 + w_d^2 h_d^2)`.
+        As long as neither stage rests (`h_s` and `h_d` are not 0), it is strictly decreasing in `w_s` with limit 0,
+        asymptotically as `1/w_s`, and when the sampling block grows `t`-fold it shrinks by a factor between 1 and `t`, both
+        excluded. Below the threshold nothing changes.""",
     latex=r"\|\Delta_d\|=\frac{c\,w_d h_d}{\sqrt{w_s^2h_s^2+w_d^2h_d^2}}",
     level="gradient",
     scope="any objective whose stage gradients are proportional to the stage weights, disjoint parameters",
@@ -152,8 +152,8 @@ F2 = Claim(
     group="F",
     title="Adam removes the stage weights when parameters are disjoint, as `epsilon` tends to 0",
     statement="""With `epsilon = 0` Adam's step on a coordinate, from its first gradient other than 0 on, does not change if all
-        its gradients are multiplied by a constant: with disjoint parameters neither stage's step depends on `w_s` or `w_d`. With
-        `epsilon > 0` the fraction `epsilon/(t sqrt(v) + epsilon)` of the step is lost at weight `t`.""",
+        its gradients are multiplied by a positive constant: with disjoint parameters neither stage's step depends on `w_s` or
+        `w_d`. With `epsilon > 0` the fraction `epsilon/(t sqrt(v) + epsilon)` of the step is lost at weight `t`.""",
     latex=r"\frac{t\,m}{\sqrt{t^2 v}}=\frac{m}{\sqrt v}",
     level="gradient",
     scope="stage gradients proportional to the stage weights, all steps, any gradient sequence, parameters that only one stage "

@@ -126,9 +126,23 @@ def test_where_a_stage_rests_a_clipped_step_does_not_fall_with_the_weight_of_sam
     assert step(2, 1, 1) < step(1, 1, 1)
     assert step(2, 0, 1) == step(1, 0, 1) == 1
     assert step(2, 1, 0) == step(1, 1, 0) == 0
-    assert "as long as neither stage rests" in words["F1"]
+    assert "As long as neither stage rests (`h_s` and `h_d` are not 0), it is strictly decreasing" in words["F1"]
     assert "as long as neither stage rests" in words["F3"]
     assert "both stages still move" in words["C5-moves"]
+
+
+def test_a_negative_constant_turns_the_step_of_adam(words):
+    """Moving averages from 0, epsilon = 0: the third step, whose bias corrections do not contain the gradients."""
+
+    def step(factor: float) -> float:
+        m = v = 0.0
+        for gradient in (0.3, -0.2, 0.7):
+            m, v = 0.9 * m + 0.1 * factor * gradient, 0.99 * v + 0.01 * (factor * gradient) ** 2
+        return m / sqrt(v)
+
+    assert step(5) == pytest.approx(step(1))
+    assert step(-5) == pytest.approx(-step(1))
+    assert "multiplied by a positive constant" in words["F2"]
 
 
 def test_how_often_one_response_differs_from_all_others(words):
