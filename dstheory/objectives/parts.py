@@ -77,7 +77,7 @@ class Credit(ABC):
             cls.linear = False
         if nearest(cls, "limit", "of_groups") != "limit" and not getattr(cls.limit, "__isabstractmethod__", False):
             cls.limit = _no_limit  # type: ignore[assignment, method-assign]
-        if said == "of_groups" or (said == "limit" and hasattr(cls.of_shares, "follows")):
+        if said != "of_shares":
             cls.of_shares = _of_whole_groups(cls)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
@@ -117,16 +117,16 @@ class Credit(ABC):
 
 
 def _of_whole_groups(kind: type[Credit]) -> Callable[..., tuple[Floats, Floats]]:
-    """Return the method ``of_shares`` of a class that states ``of_groups``: by its own, not by what a child makes of that.
+    """Return the method ``of_shares`` of a class that states ``of_groups`` or ``limit``: by its own, not by what a child states.
 
-    A child may then change both through ``super()``, each once.
+    A child may then change all through ``super()``, each once. What is put into a child later counts unless it has its own.
     """
 
     def of_shares(self: Credit, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
         """Return what whole groups get."""
-        return _written_out(self, kind, values, right, wrong, size)
+        states = type(self) if type(self).of_shares is of_shares else kind
+        return _written_out(self, states, values, right, wrong, size)
 
-    of_shares.follows = "of_groups"  # type: ignore[attr-defined]
     return of_shares
 
 

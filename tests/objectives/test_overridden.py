@@ -29,7 +29,7 @@ from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.mass import CoefficientMass, StageGradient, mass_of_steps
-from dstheory.objectives.parts import ConstantLength, Credit, LeaveOneOut, Normaliser, Raw
+from dstheory.objectives.parts import ConstantLength, Credit, GroupMean, LeaveOneOut, Normaliser, Raw
 from dstheory.objectives.responses import Term
 from dstheory.objectives.weights import TokenWeight
 
@@ -359,6 +359,31 @@ def test_a_factor_of_a_credit_counts_once_however_many_methods_have_it(hooks: tu
         once = size != np.inf and hooks == ("limit",)
         for found, plain in zip(*(c.of_shares((0.0, 1.0), shares, 1.0 - shares, size) for c in (own, Best())), strict=True):
             np.testing.assert_allclose(found, plain if once else 2.0 * plain, rtol=0, atol=1e-15)
+
+
+def test_what_is_put_into_a_credit_later_counts_and_so_does_a_limit_alone() -> None:
+    """Shares of a child without methods of its own were those of its parent's; a formula in shares hid a child's limit."""
+
+    class Best(Credit):
+        words = "the reward less the best one"
+        limit = GroupMean.limit
+
+        def of_groups(self, rewards):
+            return rewards - rewards.max(axis=-1, keepdims=True)
+
+    class Later(Best):
+        pass
+
+    class Limit(GroupMean):
+        def limit(self, rewards, mean, deviation):
+            return 2.0 * super().limit(rewards, mean, deviation)
+
+    Later.of_groups = lambda self, rewards: 2.0 * Best.of_groups(self, rewards)
+    shares = np.array([0.25, 0.75])
+    limit, mean = Limit(), GroupMean()
+    for own, plain, size, factor in ((Later(), Best(), 4, 2.0), (limit, mean, np.inf, 2.0), (limit, mean, 4, 1.0)):
+        for found, exact in zip(*(c.of_shares((0.0, 1.0), shares, 1.0 - shares, size) for c in (own, plain)), strict=True):
+            np.testing.assert_allclose(found, factor * exact, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("base", [GRPO, DPO])
