@@ -515,10 +515,15 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
             continue
         assert isinstance(term, ResponseObjective)
         _, _, own, divided, sizes = _parts(term, solution)
-        alike = divided == normaliser and sizes.mixed == grouping.mixed
-        if under is not solution or not alike or (isinstance(divided, GroupTokens | BatchTokens) and sizes != grouping):
+        alike = under is solution and divided == normaliser
+        if not alike or (isinstance(divided, GroupTokens | BatchTokens) and sizes != grouping):
             raise ChainError(
                 f"{objective.name}: {term.name} is measured or divided otherwise than {first.name}: no exact second moments"
+            )
+        if sizes.mixed != grouping.mixed:
+            raise ChainError(
+                f"{objective.name}: {first.name} is taken on groups that are drawn again until rewards differ, {term.name} "
+                "on all responses: no exact second moments"
             )
         own_scale = scale[i] * sizes.scale / grouping.scale  # all is multiplied by the first term's
         kinds += [replace(kind, factor=kind.factor * own_scale) for kind in own]

@@ -144,9 +144,9 @@ E1 = Claim(
     title="The optimum of reward + stage-weighted KL: a temperature per stage, and one scalar equation",
     statement="""Among all policies, `E[sum_k Gamma^k (R_k - beta w_s log(pi_s/ref_s) - beta w_d log(pi_d/ref_d))]` is
         maximal exactly at `pi_s* = ref_s exp(Q_s/(beta w_s))/Z_s`, `pi_d* = ref_d exp(Q_d/(beta w_d))/Z_d`, with soft
-        action values `Q` and `V = beta w_s log Z_s`, the unique fixed point of a monotone contraction (`Gamma < 1`, and at
-        `Gamma = 0` in the first turn, which alone counts; weights of a prompt's answers equal; the penalty discounted as the
-        reward is).""",
+        action values `Q` and `V = beta w_s log Z_s`, the unique fixed point of a monotone contraction (`Gamma < 1`;
+        weights of a prompt's answers equal; the penalty discounted as the reward is). That is so at `Gamma = 0` in the first turn
+        alone: later ones do not count, and any policy is as good there.""",
     latex=r"\pi_s^*\propto ref_s\,e^{Q_s/(\beta w_s)},\quad \pi_d^*\propto ref_d\,e^{Q_d/(\beta w_d)},\quad"
     r" V=\beta w_s\log\sum_y ref_s\,e^{Q_s/(\beta w_s)}",
     level="optimum",

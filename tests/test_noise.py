@@ -339,7 +339,8 @@ def test_the_mean_of_a_batch_is_the_gradient(objective) -> None:
         (DPO(OLD), "dpo: no exact second moments"),
         (GRPO() + RLOO(), "one reward beside penalties has exact second moments"),
         (GRPO() + K3Loss(OLD, normaliser="responses"), "k3-loss is measured or divided otherwise than grpo"),
-        (GRPO(normalise_by="responses", dynamic_sampling=True) + ReverseKLDirect(OLD), "kl-direct is measured or divided"),
+        (GRPO(normalise_by="responses", dynamic_sampling=True) + ReverseKLDirect(OLD),
+         "grpo is taken on groups that are drawn again until rewards differ, kl-direct on all responses"),
         (GRPO() * np.array([1.0, 2.0]), "the factors have runs"),
     ],
 )
