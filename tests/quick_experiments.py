@@ -31,8 +31,8 @@ def quick(name: str, parts: list[float] | None = None, *, width: str = "text") -
     seen: list[Findings] = []
     again: dict[int, Callable[[], Any]] = {}  # by the identity of a figure, all of which stay
 
-    def keep(*found: Any) -> Findings:
-        seen.append(Findings(*found))
+    def keep(*found: Any, **named: Any) -> Findings:
+        seen.append(Findings(*found, **named))
         return seen[-1]
 
     with ExitStack() as stack:

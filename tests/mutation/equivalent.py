@@ -93,4 +93,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "symbolic/objectives/reward.py",
         "scale=lambda s: [[1 / symbol(\"Lbar\")]],  ->  1 * symbol('Lbar')",
     ): "formulas keep it in front, and the rest is divided by it",
+    (
+        "objectives/distillation.py",
+        "np.where(p == -np.inf, [[0.0]], np.where(q == -np.inf, np.inf, up)) for (_, p, q), up in pairs  ->  1.0",
+    ): _NEVER_MET,
+    (
+        "dynamics/soft_bellman.py",
+        "return np.maximum(stop, forever), np.where(stop >= forever, [[n_stop - stop]], n_again - rest * forever)  ->  "
+        "n_stop + stop",
+    ): _START,
 }
