@@ -67,6 +67,7 @@ SUITES |= dict.fromkeys(
 )  # fmt: skip
 _SETTINGS = "tests/objectives/test_settings.py"
 SUITES |= {
+    "objectives/base.py": [*_CORE, "tests/objectives/test_overridden.py"],
     "objectives/reward.py": [*_CORE, "tests/objectives/test_score.py"],
     "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
