@@ -28,7 +28,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import sympy
@@ -61,9 +61,15 @@ _FUNCTIONS = {
 _DEFAULTS = {"count_ops", "_iszero"}
 """Functions that SymPy hands to itself, to measure an expression and to test a pivot: they hold no symbols."""
 
-_WATCHED = {sys.setprofile: "sys.setprofile", _thread.start_new_thread: "_thread.start_new_thread"}
-_UNSEEN = _WATCHED | ({os.fork: "os.fork"} if hasattr(os, "fork") else {})
-"""What begins something of which nothing is heard, unless it is `watched` or Python's ``threading`` that calls the first two."""
+
+def _there(module: ModuleType, *names: str) -> dict[Any, str]:
+    """Those functions of a module that this system and this Python have, and how they are called."""
+    return {getattr(module, name): f"{module.__name__}.{name}" for name in names if hasattr(module, name)}
+
+
+_WATCHED = _there(sys, "setprofile") | _there(_thread, "start_new_thread", "start_joinable_thread")
+_UNSEEN = _WATCHED | _there(sys, "_setprofileallthreads") | _there(os, "fork", "forkpty")
+"""What begins something of which nothing is heard, unless `watched` or Python's ``threading`` calls one of `_WATCHED`."""
 
 _DRAWING = "dstheory.claims.claim"
 """Takes the steps from a proof, which may be lazy: what ``map(V.diff, [p])`` calls then, with no code between, is the user's."""

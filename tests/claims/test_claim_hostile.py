@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import re
+import threading
 
 import pytest
 import sympy as sp
@@ -106,16 +108,24 @@ def test_an_assumption_for_all_is_a_change(intact):
         assert intact.changed() == "global_assumptions"
 
 
+# Python's own threads begin by another function from 3.13 on.
+BEGINS = "start_joinable_thread" if hasattr(_thread, "start_joinable_thread") else "start_new_thread"
 UNSEEN = {
     "another process": ("os.fork", "os.fork() or os._exit(0)\nd = 0"),
+    "another process with a terminal": ("os.forkpty", "os.forkpty()[0] or os._exit(0)\nd = 0"),
     "a profiler for a moment": (
         "sys.setprofile", "mine = sys.getprofile()\nsys.setprofile(None)\nd = V.diff(p)\nsys.setprofile(mine)"
     ),
     "a thread of Python's ground": ("_thread.start_new_thread", "_thread.start_new_thread(lambda: V.diff(p), ())\nd = 0"),
     "a thread that is no longer watched": (
-        "_thread.start_new_thread", "threading.setprofile(None)\nt = threading.Thread(target=lambda: V.diff(p))\nt.start()\nd = 0"
+        f"_thread.{BEGINS}", "threading.setprofile(None)\nt = threading.Thread(target=lambda: V.diff(p))\nt.start()\nd = 0"
     ),
 }  # fmt: skip
+if hasattr(threading, "setprofile_all_threads"):  # from 3.12 on
+    UNSEEN["profilers of all threads for a moment"] = (
+        "sys._setprofileallthreads",
+        "mine = sys.getprofile()\nthreading.setprofile_all_threads(None)\nd = V.diff(p)\nthreading.setprofile_all_threads(mine)",
+    )
 
 
 @pytest.mark.parametrize("what", UNSEEN)
