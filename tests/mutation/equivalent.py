@@ -102,4 +102,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return np.maximum(stop, forever), np.where(stop >= forever, [[n_stop - stop]], n_again - rest * forever)  ->  "
         "n_stop + stop",
     ): _START,
+    (
+        "dynamics/soft_bellman.py",
+        "enclosed = (here.slope >= STEEP) & (above.upper <= 0.0) & (here.payoff + [[here.slope * error]] >= 0.0)  ->  "
+        "here.slope / error",
+    ): "Newton's method comes from below, where the payoff is not negative: the check is for what rounding might do",
+    (
+        "symbolic/objectives/penalties.py",
+        "scale=lambda s: [[-1 / LBAR]],  ->  -1 * LBAR",
+    ): "formulas keep it in front, and the rest is divided by it",
 }

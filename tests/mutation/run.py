@@ -67,7 +67,7 @@ SUITES |= dict.fromkeys(
 )  # fmt: skip
 _SETTINGS = "tests/objectives/test_settings.py"
 SUITES |= {
-    "objectives/base.py": [*_CORE, "tests/objectives/test_overridden.py"],
+    "objectives/base.py": [*_CORE, *(f"tests/objectives/test_{name}.py" for name in ("overridden", "large_rows"))],
     "objectives/reward.py": [*_CORE, "tests/objectives/test_score.py"],
     "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
@@ -76,8 +76,14 @@ SUITES |= {
     "objectives/trajectory_penalties.py": _CORE,
     **{
         f"objectives/{name}.py": [*_ROWS, _SETTINGS]
-        for name in ("parts", "token_parts", "expectation/groups", "expectation/grouping", "expectation/denominators",
-                     "expectation/rewards")
+        for name in (
+            "parts",
+            "token_parts",
+            "expectation/groups",
+            "expectation/grouping",
+            "expectation/denominators",
+            "expectation/rewards",
+        )
     },
 }
 _TOKENS = [

@@ -138,6 +138,15 @@ def test_with_the_options_of_a_rule(settings: dict[str, object]) -> None:
     assert check(lookup(name, **settings), setting(turns=2, discount_per="stage")) == 16
 
 
+def test_the_return_from_an_answer_is_the_printed_multiple_of_its_decisions() -> None:
+    s = setting(turns=2, rewards="general", discount_per="stage")
+    (answers, multiple), _ = lookup("reward-to-go").where(s)
+    for trajectory in trajectories(s.chain):
+        for k in range(len(trajectory.steps)):
+            look_up = meaning(s, "reward-to-go", trajectory.steps, k)
+            assert sp.expand(spelled_out(answers, look_up) - spelled_out(multiple, look_up)) == 0
+
+
 def test_the_log_ratio_of_a_trajectory_is_the_sum_that_is_printed() -> None:
     s = setting(turns=2, reduction="mean", per_answer_lengths=True)
     (_, printed), _ = lookup("kl").where(s)
