@@ -112,8 +112,9 @@ def check(seeds: list[int], monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     assert np.mean([best.converged.all() for best in found]) > 0.9
 
 
-# Each was wrong or refused once: f that hardly falls at V, temperatures 1e11 apart, rare decisions that nearly pay.
-HARD = [55, 104, 140, 184, 249, 302, 338, 375, 394, 529, 649, 657, 866]
+# Each was wrong or refused once: f that hardly falls at V, temperatures 1e11 apart, rare decisions that nearly pay. In the last
+# two f falls fast at V, and rounding hides more of V than where it does elsewhere.
+HARD = [55, 104, 140, 184, 249, 302, 338, 375, 394, 529, 649, 657, 866, 1966, 2892]
 
 
 @pytest.mark.parametrize("path", ["readable", "compiled"])
