@@ -73,7 +73,7 @@ SUITES |= {
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
     "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
     "objectives/distillation.py": ["tests/objectives/test_distillation.py"],
-    "objectives/trajectory_penalties.py": _CORE,
+    "objectives/trajectory_penalties.py": [*_CORE, "tests/objectives/test_digits.py"],
     **{
         f"objectives/{name}.py": [*_ROWS, _SETTINGS]
         for name in (

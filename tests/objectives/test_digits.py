@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from objectives.extreme_chains import extreme_case
-from objectives.instances import INSTANCES
+from objectives.instances import ALL, INSTANCES
 from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, attribute, optimum, solve, train
@@ -216,3 +216,15 @@ def test_a_bound_on_chances_has_the_rows_of_the_policy(turns: int, of_reference:
     decide = _log_chance(K1Loss(reference), solve(mdp, own), "decide")
     quarter = {(1, 1): [0.7], (3, 3): [0.7, 0.6, 0.5], (3, 1): [0.7, 0.7, 0.7], (1, 3): [0.7 + 0.7 + 0.7]}
     np.testing.assert_allclose(4.0 * np.exp(decide), np.reshape(quarter[turns, of_reference], (turns, 1)), rtol=1e-14)
+
+
+def test_no_sum_is_larger_than_the_terms_that_it_is_said_to_have() -> None:
+    """Rounding is bounded by the size of terms: what were said to be smaller than their sum would hide digits that are lost."""
+    for seed in (5, 6):
+        case = make_case(seed, cap=2, kind="tabular", per="turn", gamma=1.0)
+        for label, make in ALL:
+            try:
+                mass = make(case).centred(case.solution)
+            except (ChainError, NotImplementedError):
+                continue
+            assert (mass.terms >= np.abs(mass.sample) * (1.0 - 1e-12)).all(), label
