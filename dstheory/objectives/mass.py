@@ -101,8 +101,8 @@ class CoefficientMass:
         np.copyto(sample, 0.0, where=policy.likeliest)
         np.copyto(sample, -sample.sum(axis=-1, keepdims=True), where=policy.likeliest)
         stopping, resampling = np.asarray(stop * policy.resample_prob), np.asarray(res * policy.stop_prob)
-        whole = stopping.shape == np.broadcast_shapes(stopping.shape, resampling.shape)  # else only what resampling pays has runs
-        decide = np.subtract(stopping, resampling, out=stopping if whole else None)
+        alike = stopping.shape == resampling.shape  # otherwise one of them alone has runs
+        decide = np.subtract(stopping, resampling, out=stopping if alike else None)
         for block in (sample, decide):
             block += 0.0  # no -0.0
         return StageGradient(sample, decide)
