@@ -20,13 +20,13 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, shape_of
+from dstheory.readers.repeated_keys import Shape, shape_of, strings_in, strings_of
 from dstheory.readers.streams import Block, not_utf8
 from dstheory.texts import shown
 
 _DECODER = msgspec.json.Decoder()
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
-_SEEN = 5000  # lines of a file from which it is learnt what they look like
+_SEEN = 10_000  # lines of a file from which it is learnt what they look like
 _TRIES = 8  # blocks of lines that look otherwise, until lines are decoded whatever they look like
 _OPENS, _CLOSES, _BLANKS = b"{[,:", b"}],:", b" \t\r\n"  # of two tokens within a value, the first opens or the second closes
 _OPENS_OR_BLANK, _CLOSES_OR_BLANK = (np.isin(np.arange(256), list(some + _BLANKS)) for some in (_OPENS, _CLOSES))  # by code
@@ -66,7 +66,7 @@ def decode(text: bytes | str) -> Any:
     try:
         value = _DECODER.decode(text)
         data = text if isinstance(text, bytes) else text.encode()
-        if KeyCheck().none_dropped(data, keys_of([value])):
+        if strings_in(data) == strings_of([value]):
             return value
     except _REFUSED:
         pass
@@ -98,7 +98,7 @@ class LineDecoder:
     """Decodes lines of one file, many at once; what those before looked like makes it fast."""
 
     def __init__(self) -> None:
-        self._check, self._seen, self._shape = KeyCheck(), list[Any](), Shape()
+        self._seen, self._shape = list[Any](), Shape()
         self._typed: msgspec.json.Decoder[Any] | None = None
         self._alike, self._unlike = 0, 0  # blocks
 
@@ -109,7 +109,7 @@ class LineDecoder:
             if values is None:
                 values = _DECODER.decode_lines(data)
                 self._learn(values)
-                if not self._check.none_dropped(data, keys_of(values)):
+                if strings_in(data) != strings_of(values):
                     return None
             return values
         return None
@@ -120,7 +120,7 @@ class LineDecoder:
             return None
         with suppress(msgspec.ValidationError):
             values: list[Any] = self._typed.decode_lines(data)
-            if self._check.none_dropped(data, self._shape.keys(values)):
+            if strings_in(data) == self._shape.strings(values):
                 self._alike += 1
                 return values
         self._unlike += 1

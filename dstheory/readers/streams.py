@@ -72,7 +72,7 @@ def size_text(size: int) -> str:
     return f"{size // _MB:,} MB" if size >= _MB else f"{size:,} bytes"
 
 
-BLOCK = 2**17  # what is made of so many bytes stays near the processor
+BLOCK = 2**18  # what is made of so many bytes stays near the processor
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _OTHERS = {
     b"\xfd7zXZ": "an xz file: unpack it, or pack it as gzip or zstd",

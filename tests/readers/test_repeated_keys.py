@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dstheory.readers import repeated_keys, streams
+from dstheory.readers import json_values, repeated_keys, streams
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records
-from dstheory.readers.repeated_keys import keys_of, shape_of
+from dstheory.readers.repeated_keys import shape_of, strings_in, strings_of
 from dstheory.readers.streams import line_blocks
 
 texts = st.text(alphabet='a":\\ {}\n\té', max_size=5)
@@ -108,24 +108,33 @@ def test_a_repeated_key_is_found_at_any_depth(text: str, before: int) -> None:
     assert LineDecoder().decode("\n".join(plain).encode()) == [json.loads(line) for line in plain]
 
 
+def _strings_of(text: str) -> int:
+    """Strings of one value as Python's own reader finds them, keys that are given twice included."""
+    keys = 0
+
+    def counted(pairs: list[tuple[str, Any]]) -> list[Any]:
+        nonlocal keys
+        keys += len(pairs)
+        return [value for _, value in pairs]
+
+    def strings(value: Any) -> int:
+        return sum(map(strings, value)) if isinstance(value, list) else isinstance(value, str)
+
+    return strings(json.loads(text, object_pairs_hook=counted)) + keys
+
+
 @given(st.lists(objects(), min_size=1, max_size=3), st.integers(1, 20))
 @example(['{"a": ": ", "b": "\\\\", "c" : "x :", "d": "\\": \\\\\\": ", "e\\\\": "!:"}'], 2)
 @example(['{"":1}'], 5)
-def test_bounds_of_keys_hold_and_the_count_is_exact_wherever_a_text_is_cut(lines: list[str], part: int) -> None:
-    """The reference counts the pairs that Python's own reader finds."""
-    pairs: list[str] = []
-    for line in lines:
-        json.loads(line, object_pairs_hook=lambda found: pairs.extend(name for name, _ in found))
-    data = "\n".join(lines).encode()
-    whole = [repeated_keys._most_keys(data, closely, repeated_keys._memory_for(data)) for closely in range(3)]
-    assert min(whole) >= len(pairs)
+@example(['{"": "\\\\\\\\\\"", "a": "\\\\\\\\\\\\\\\""}'], 3)
+def test_the_strings_of_a_text_are_counted_wherever_it_is_cut(lines: list[str], part: int) -> None:
+    text = "\n".join(lines).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(repeated_keys, "_PART", part)
-        assert repeated_keys._keys_in(data) == len(pairs)
-        assert [repeated_keys._most_keys(data, closely, repeated_keys._memory_for(data)) for closely in range(3)] == whole
+        assert strings_in(text) == sum(map(_strings_of, lines))
 
 
-NOT_ONE_BY_ONE = {
+QUOTING = {
     "words and colons": '{"a": "x: y, 1:2", "b": 1}',
     "quoted keys": '{"a": "{\\"b\\": 1}", "b": 1}',
     "blanks before colons": '{"a": "x : y", "b": 1}',
@@ -134,11 +143,12 @@ NOT_ONE_BY_ONE = {
 }
 
 
-@pytest.mark.parametrize("line", NOT_ONE_BY_ONE.values(), ids=list(NOT_ONE_BY_ONE))
-def test_texts_with_colons_are_settled_by_a_bound(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeated_keys, "_keys_in", None)  # the slow count is not asked
-    assert LineDecoder().decode(f"{line}\n".encode() * 3) == [json.loads(line)] * 3
-    assert decode(line) == json.loads(line)
+@pytest.mark.parametrize("line", QUOTING.values(), ids=list(QUOTING))
+def test_texts_that_quote_others_are_read_by_the_fast_way(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = json.loads(line)
+    monkeypatch.setattr(json_values.json, "loads", None)  # the slow way is not taken
+    assert LineDecoder().decode(f"{line}\n".encode() * 3) == [value] * 3
+    assert decode(line) == value
 
 
 def test_long_runs_of_backslashes_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,16 +208,39 @@ def test_a_key_stays_what_it_is_beside_names_that_are_not_ascii(name: str) -> No
         assert decoder.decode(json.dumps(value, ensure_ascii=False).encode()) == [value]
 
 
-def test_keys_are_counted_by_shape_as_one_by_one() -> None:
-    values = [json.loads(line) for line in (*SAME, *ODD.values())]
-    assert keys_of(values) == sum(len(re.findall(r'":', line)) for line in (*SAME, *ODD.values()))
-    for same in (values[: len(SAME)], [{"a": [{"b": 1}, {"b": 2}, {"b": 3}]}, {"a": []}], [{"a": {"b": [{"c": 1}]}}, {}]):
-        assert shape_of(same).keys(same) == keys_of(same)
-    for odd in ({}, {"x": 1}):
-        some = [{"a": {"b": 1}, **odd}, {"c": None}, {"c": {"d": {"e": 1, "f": None}}}, {"a": {"b": 2}, "c": {"d": {"e": 1}}}]
-        assert shape_of(some).keys(some) == keys_of(some) == 12 + len(odd)
-    tables = [{f"q{i}": {"a": [i]} for i in range(n)} for n in (100, 3, 0)]
-    assert shape_of(tables).keys(tables) == keys_of(tables) == 206
+def test_a_text_that_is_null_for_once_is_learnt_too() -> None:
+    same, other = b'{"id": "a", "why": ""}\n' * 50, b'{"id": "a", "why": null}\n{"id": "a", "why": "b"}'
+    decoder = LineDecoder()
+    for data in (same, same, other):
+        assert decoder.decode(data) == [json.loads(line) for line in data.splitlines()]
+    missed = decoder._unlike
+    for data in (same, other, same):
+        assert decoder.decode(data) == [json.loads(line) for line in data.splitlines()]
+        assert decoder.decode(data.replace(b'"id": "a"', b'"id": "a", "\\u0069d": "b"')) is None
+    assert missed == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "strings"),
+    [
+        ([json.loads(line) for line in SAME], 2 + 4 + 1 + 2),
+        ([{"a": [{"b": 1}, {"b": 2}, {"b": "c"}]}, {"a": []}], 2 + 4),
+        ([{"a": {"b": [{"c": 1}]}}, {}], 3),
+        ([{"a": "", "b": None}, {"a": "x", "b": "y"}, {"a": "x", "b": ""}], 6 + 3 + 2),
+        ([{"a": 1, "b": ["x"]}, {"a": "x", "b": []}, {"a": None, "b": ["x", None, 3, ""]}], 6 + 1 + 1 + 2),
+        (["a", "b"], 2),
+        ([["a", 1], ["b"], []], 2),
+        ([{"a": {"b": 1}}, {"c": None}, {"c": {"d": {"e": 1, "f": None}}}, {"a": {"b": "2"}, "c": {"d": {"e": 1}}}], 13),
+        ([{"a": {"b": 1}, "x": 1}, {"c": None}, {"c": {"d": {"e": 1}}}, {"a": {"b": 2}, "c": {"d": {"e": 1}}}], 12),
+        ([{f"q{i}": {"a": [i]} for i in range(n)} for n in (100, 3, 0)], 206),
+        ([{f"q{i}": str(i) for i in range(n)} for n in (100, 3, 0)], 206),
+        ([{f"q{i}": [str(i)] * i for i in range(n)} for n in (100, 3, 0)], 103 + 4950 + 3),
+    ],
+)
+def test_strings_are_counted_by_shape_as_one_by_one(values: list[Any], strings: int) -> None:
+    assert shape_of(values).strings(values) == strings_of(values) == strings_in(json.dumps(values).encode()) == strings
+    odd = [*values, 7, {"y": ["z"]}]
+    assert shape_of(odd).strings(odd) <= strings_of(odd) == strings + 2
 
 
 def test_looking_for_objects_takes_steps_in_proportion() -> None:
