@@ -198,8 +198,8 @@ def refuse_code() -> None:
 def enlarge_small() -> None:
     """Make math-verify compare numbers below 0.001, each for itself, by four of their own digits where one is a decimal.
 
-    It rounds decimals to six digits behind the point, also those of pairs and sets, and takes a difference below 1e-15 for none:
-    all small numbers were the same. So both are multiplied by the power of ten that makes the smaller one 0.001 or more.
+    It rounds decimals to six digits behind the point, also those of pairs, sets and equations, and takes what is below 1e-15 for
+    zero: all small numbers were the same. So both are multiplied by the power of ten that makes the smaller one 0.001 or more.
     """
     from math_verify import grader
     from sympy import Basic, Float
@@ -208,12 +208,16 @@ def enlarge_small() -> None:
 
     def enlarged(gold: Any, answer: Any, *precisions: int) -> bool:
         both = [grader.safe_sympy_doit(one) for one in (gold, answer)]
+        if all(isinstance(one, Basic) and one.free_symbols for one in both):  # x - 1/2 of an equation: the number in it
+            parts = [one.as_independent(*one.free_symbols, as_Add=True) for one in both]
+            if parts[0][1] == parts[1][1]:
+                both = [number for number, _ in parts]
         if all(isinstance(one, Basic) and one.is_number and one.is_extended_real for one in both):
             sizes = [Decimal(str(one.evalf())).adjusted() for one in both if one.is_finite and one.is_zero is False]
             if sizes and min(sizes) < -3:
-                gold, answer = (one * 10 ** (-3 - min(sizes)) for one in both)
-                if gold.has(Float) or answer.has(Float):
-                    return bool(abs(gold - answer) <= 5e-7)
+                difference = abs((both[0] - both[1]) * 10 ** (-3 - min(sizes)))
+                allowed = 5e-7 if any(one.has(Float) for one in both) else 0.0 if difference.is_Rational else 1e-15
+                return bool(difference.is_zero or difference.evalf() <= allowed)
         return bool(numeric_eq(gold, answer, *precisions))
 
     grader.sympy_numeric_eq = enlarged

@@ -191,7 +191,13 @@ def test_answers_of_another_file_are_compared_as_written(tmp_path: Path, kind: s
     (r"(\sqrt{2} \cdot 10^{-34}, 2)", r"(\sqrt{3} \cdot 10^{-34}, 2)", False), ("0.001667", "1/600", True),
     ("0.0001667", "1/6000", True), ("0.000167", "1/6000", False), ("(0.000167, 2)", "(1/6000, 2)", False),
     ("0.00012345", "0.000123450001", True), ("0.00099996", "0.001", True),
-    (r"3.1416 \times 10^{-5}", r"\pi \times 10^{-5}", True),
+    (r"3.1416 \times 10^{-5}", r"\pi \times 10^{-5}", True), ("e^{-80}", "e^{-81}", False), (r"e^{-80}", r"1/e^{80}", True),
+    (r"x = \frac{1.2}{10^{34}}", r"x = \frac{6.6}{10^{34}}", False),
+    (r"x = 1.2 \times 10^{-34}", r"x = 1.2000 \cdot 10^{-34}", True),
+    ("x = 0.0000001", "x = 0.0000002", False), (r"x = e^{-80}", r"x = e^{-81}", False),
+    (r"y = 2x + 10^{-20}", "y = 2x", False),
+    (r"\frac{\sqrt{2}}{10^{30}}", r"\frac{2}{\sqrt{2} \cdot 10^{30}}", True),
+    (r"\frac{1}{10^{30}+1}", "10^{-30}", False), (r"\frac{1.2}{10^{34}}", "6.6e-34", False),
 ])  # fmt: skip
 def test_small_numbers_differ_by_their_digits(answer: str, gold: str, right: bool) -> None:
     """All that are equal to six decimals were the same, so all small ones."""
