@@ -28,7 +28,8 @@ def objects(draw: st.DrawFn, depth: int = 0) -> str:
     members = []
     for key in draw(st.lists(st.sampled_from(KEYS), max_size=3)):
         name = draw(st.sampled_from([json.dumps(key), '"' + "".join(f"\\u{ord(letter):04x}" for letter in key) + '"']))
-        kinds = [st.integers(0, 9).map(str), texts.map(json.dumps), texts.map(lambda text: json.dumps([text]))]
+        plain = st.sampled_from(["7", "null", "true", "[1, null]"])
+        kinds = [plain, texts.map(json.dumps), texts.map(lambda text: json.dumps([text]))]
         value = draw(st.one_of(*kinds, objects(depth + 1)) if depth < 2 else st.one_of(*kinds))
         members.append(name + draw(colons) + value)
     return "{" + ", ".join(members) + draw(st.sampled_from(["}", " }"]))
