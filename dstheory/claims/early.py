@@ -12,7 +12,9 @@ a thread of which nothing is heard, or ends the watch, that is noted as what may
 that is neither Python's, SymPy's nor this package's, since looking at it may run the user's code. NumPy's numbers hold no symbol.
 
 SymPy also simplifies by what it was told of a symbol, and leaves no trace of the symbol: ``sin(pi*n)`` is 0 for an integer n. A
-symbol that the file makes with the name of a variable may be told no more than the variable's domain promises.
+symbol that the file makes with the name of a variable may be told no more than the variable's domain promises. Nor may SymPy be
+told more in a call: by ``refine``, ``assuming``, ``posify``, or by ``force=True``, which takes what is under roots and logarithms
+for positive.
 
 What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
 with a name in Python says the same.
@@ -32,10 +34,11 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import sympy
+from sympy.assumptions import AppliedPredicate
 from sympy.core.function import UndefinedFunction
 
 from dstheory.claims.domains import Domain, check_assumptions
-from dstheory.claims.formulas import derivative
+from dstheory.claims.formulas import conjuncts, derivative
 from dstheory.claims.intact import is_python_s
 from dstheory.errors import ClaimError, DomainError
 
@@ -93,8 +96,8 @@ class Note(NamedTuple):
 
 _notes: dict[str, dict[Note, None]] = {}
 """By the module of the file of claims that ran."""
-_told: dict[str, dict[sympy.Symbol, tuple[str, int]]] = {}
-"""By the module: the symbols with assumptions that it made, and where it made the first of each."""
+_told: dict[str, dict[sympy.Symbol, tuple[str, str, int]]] = {}
+"""By the module: the symbols with assumptions that it made, or let SymPy assume, and how and where it first did."""
 _running: list[str | None] = [None]
 _inside: dict[int, tuple[CodeType, bool | None]] = {}
 """By where code lies, which is held so that it stays there: Python forms the hash of code anew each time."""
@@ -153,13 +156,13 @@ def refuse(
     Raises:
         ClaimError: With file and line, what is done with which symbol, and what to write.
     """
-    for symbol, (file, line) in _told.get(module or "", {}).items():
+    for symbol, (how, file, line) in _told.get(module or "", {}).items():
         for domain in [domain[symbol.name] for domain in domains if symbol.name in domain]:
             try:
                 check_assumptions(symbol, domain)
             except DomainError as error:
                 raise ClaimError(
-                    f"claim {claim}: {file}, line {line}, makes a symbol {symbol.name}, and {error}, or another name where it is "
+                    f"claim {claim}: {file}, line {line}, {how} {symbol.name}, and {error}, or another name where it is "
                     "another claim's"
                 ) from error
     if module is None and meanings:
@@ -212,6 +215,8 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
     operation, harmless = _operation(frame)
     if operation in ("Sum", "Product", "summation"):
         _require_two_ends(operation, frame.f_locals.get("symbols", ()))
+    for symbol in _assumed(operation, frame.f_locals):
+        _told[module].setdefault(symbol, (f"applies {operation} with an assumption on", *_place(caller)))
     if harmless:
         return
     names, about = _arguments(frame, operation)
@@ -229,7 +234,36 @@ def _note_symbol(module: str, symbol: sympy.Symbol, frame: FrameType) -> None:
     while caller is not None and (_is_inside(caller) is None or caller.f_globals.get("__name__") == "sympy.core.symbol"):
         caller = caller.f_back
     if caller is not None and not _is_inside(caller):
-        _told[module].setdefault(symbol, _place(caller))
+        _told[module].setdefault(symbol, ("makes a symbol", *_place(caller)))
+
+
+def _assumed(operation: str, values: Mapping[str, Any]) -> set[sympy.Symbol]:
+    """The symbols of which a call of SymPy's takes something for true, as symbols that are told so."""
+    if operation in ("refine", "assuming"):
+        given = values.get("assumptions", values.get("assumption", True))
+        facts = [part for item in (given if isinstance(given, tuple) else [given]) for part in conjuncts(item)]
+        return {_fact(operation, fact) for fact in facts if fact not in (True, sympy.true)}
+    options = [values, *(value for name in ("hints", "kwargs") if isinstance(value := values.get(name), dict))]
+    if operation != "posify" and not any(item.get("force") is True for item in options):
+        return set()
+    given = [*values.values(), *values.get("args", ())]
+    about = [value for value in given if isinstance(value, sympy.Basic)]
+    under = about if operation == "posify" else [part for value in about for part in _roots_and_logarithms(value)]
+    return {sympy.Symbol(symbol.name, positive=True) for part in under for symbol in part.free_symbols}
+
+
+def _roots_and_logarithms(expression: sympy.Basic) -> Iterator[sympy.Basic]:
+    """What an expression has the roots, powers that are not whole, and logarithms of."""
+    for node in expression.atoms(sympy.Pow, sympy.log):
+        if isinstance(node, sympy.log) or not node.exp.is_Integer:
+            yield node.args[0]
+
+
+def _fact(operation: str, fact: Any) -> sympy.Symbol:
+    """A fact such as ``Q.positive(x)`` as a symbol that is told so; others say what no domain promises."""
+    if not isinstance(fact, AppliedPredicate) or not isinstance(fact.arguments[0], sympy.Symbol):
+        raise ClaimError(f"{operation} by {fact!s} assumes what no domain of a symbol promises; leave it out, or write the result")
+    return sympy.Symbol(fact.arguments[0].name, **{str(fact.function.name): True})
 
 
 def _place(caller: FrameType) -> tuple[str, int]:

@@ -219,6 +219,48 @@ def test_a_symbol_that_is_told_what_its_domain_promises_or_is_of_no_variable_is_
     assert checked(tmp_path, text, module=lines).outcome == "holds"
 
 
+ASSUMED = {
+    "refine": "f = sp.refine(sp.sqrt(x**2), sp.Q.positive(x)) < y",
+    "refine, its method": "f = sp.sqrt(x**2).refine(sp.Q.real(y) & sp.Q.positive(x)) < y",
+    "assuming": "with sp.assuming(sp.Q.positive(x)):\n    f = sp.refine(sp.sqrt(x**2)) < y",
+    "posify": "g, back = sp.posify(sp.sqrt(x**2))\nf = g.subs(back) < y",
+    "powdenest": "f = sp.powdenest(sp.sqrt(x**2), True) < y",
+    "powsimp": "f = sp.sqrt(x**2).powsimp(force=True) < y",
+    "expand_log": "f = sp.expand_log(sp.log(x**2 * y**2), force=True) < y",
+    "logcombine": "f = sp.logcombine(2 * sp.log(x), force=True) < y",
+    "separatevars": "f = sp.separatevars(sp.sqrt(x**2 * y**2), force=True) < y",
+    "expand": "f = sp.expand(sp.sqrt(x**2 * y**2), force=True) < y",
+    "expand, its method": "f = (sp.log(x**2 * y**2)).expand(force=True) < y",
+}
+
+
+def check_assumed(tmp_path, lines, domain):
+    tmp_path.mkdir(exist_ok=True)
+    text = f'Claim(id="c", statement="S.", domain={{x: {domain}, y: {domain}}}, proof=[decide("", f)])'
+    return checked(tmp_path, text, module=f'x, y = sp.symbols("x y")\n{lines}\n')
+
+
+@pytest.mark.parametrize("what", ASSUMED)
+def test_what_sympy_is_let_assume_of_a_variable_is_refused_unless_its_domain_promises_it(tmp_path, what):
+    """The root of x^2 is x where x is positive: the claim would be another one, of which the verdict shows no trace."""
+    verdict = check_assumed(tmp_path, ASSUMED[what], "REAL")
+    operation = what.partition(",")[0]
+    text = rf"claim c: mine.py, line \d+, applies {operation} with an assumption on [xy], and SymPy was told that [xy] is .*positive"
+    assert re.search(text, verdict.message)
+    assert "SymPy was told" not in check_assumed(tmp_path / "sub", ASSUMED[what], "POSITIVE").message
+
+
+def test_what_no_domain_promises_is_not_assumed(tmp_path):
+    with pytest.raises(ClaimFileError, match=r"refine by Q.positive\(x - y\) assumes what no domain of a symbol promises.*line 11"):
+        check_assumed(tmp_path, "f = sp.refine(sp.sqrt((x - y)**2), sp.Q.positive(x - y)) < y", "REAL")
+
+
+def test_force_takes_only_what_is_under_roots_and_logarithms_for_positive(tmp_path):
+    lines = "f = sp.powsimp(y * sp.sqrt(x) * sp.sqrt(x + 1), force=True) < 1 + y**2 * (x**2 + x)"
+    text = f'Claim(id="c", statement="S.", domain={{x: POSITIVE, y: REAL}}, proof=[decide("", f)])'
+    assert checked(tmp_path, text, module=f'x, y = sp.symbols("x y")\n{lines}\n').outcome == "holds"
+
+
 @pytest.mark.parametrize("limit", ["(k, [1, 2, 5])", "(k, (1, 2, 5))", "(k, 1, 3, 2)", "k", "[k, 1, 3]"])
 @pytest.mark.parametrize("kind", ["Sum", "Product", "summation"])
 def test_a_sum_that_sympy_takes_for_another_is_refused(tmp_path, kind, limit):
