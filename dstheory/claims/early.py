@@ -262,7 +262,7 @@ def _roots_and_logarithms(expression: sympy.Basic) -> Iterator[sympy.Basic]:
 def _fact(operation: str, fact: Any) -> sympy.Symbol:
     """A fact such as ``Q.positive(x)`` as a symbol that is told so; others say what no domain promises."""
     if not isinstance(fact, AppliedPredicate) or not isinstance(fact.arguments[0], sympy.Symbol):
-        raise ClaimError(f"{operation} by {fact!s} assumes what no domain of a symbol promises; leave it out, or write the result")
+        raise ClaimError(f"{operation} by {fact!s} assumes what no domain promises; leave it out, or write the result")
     return sympy.Symbol(fact.arguments[0].name, **{str(fact.function.name): True})
 
 

@@ -245,19 +245,19 @@ def test_what_sympy_is_let_assume_of_a_variable_is_refused_unless_its_domain_pro
     """The root of x^2 is x where x is positive: the claim would be another one, of which the verdict shows no trace."""
     verdict = check_assumed(tmp_path, ASSUMED[what], "REAL")
     operation = what.partition(",")[0]
-    text = rf"claim c: mine.py, line \d+, applies {operation} with an assumption on [xy], and SymPy was told that [xy] is .*positive"
+    text = rf"claim c: mine.py, line \d+, applies {operation} with an assumption on [xy], and SymPy was told that [xy] is "
     assert re.search(text, verdict.message)
     assert "SymPy was told" not in check_assumed(tmp_path / "sub", ASSUMED[what], "POSITIVE").message
 
 
 def test_what_no_domain_promises_is_not_assumed(tmp_path):
-    with pytest.raises(ClaimFileError, match=r"refine by Q.positive\(x - y\) assumes what no domain of a symbol promises.*line 11"):
+    with pytest.raises(ClaimFileError, match=r"refine by Q.positive\(x - y\) assumes what no domain promises.*line 11"):
         check_assumed(tmp_path, "f = sp.refine(sp.sqrt((x - y)**2), sp.Q.positive(x - y)) < y", "REAL")
 
 
 def test_force_takes_only_what_is_under_roots_and_logarithms_for_positive(tmp_path):
     lines = "f = sp.powsimp(y * sp.sqrt(x) * sp.sqrt(x + 1), force=True) < 1 + y**2 * (x**2 + x)"
-    text = f'Claim(id="c", statement="S.", domain={{x: POSITIVE, y: REAL}}, proof=[decide("", f)])'
+    text = 'Claim(id="c", statement="S.", domain={x: POSITIVE, y: REAL}, proof=[decide("", f)])'
     assert checked(tmp_path, text, module=f'x, y = sp.symbols("x y")\n{lines}\n').outcome == "holds"
 
 
