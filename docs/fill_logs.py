@@ -3,7 +3,7 @@
     python docs/fill_logs.py ../shared
 
 Also the list of formats into docs/log_formats.md. The tables stand between markers in the pages; what is between them is
-replaced, and nothing else. The logs are no part of this project. They are those of ``data/real`` (their origin is in its README)
+replaced, and nothing else. The logs are not part of this project. They are those of ``data/real`` (their origin is in its README)
 and of ``cases`` (made to be awkward).
 """
 

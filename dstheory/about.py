@@ -329,7 +329,7 @@ def parse(expression: str) -> list[tuple[float, str]]:
     """Return the factor and the name of each term.
 
     Raises:
-        DSTheoryError: a name is missing, or a factor is no finite number.
+        DSTheoryError: a name is missing, or a factor is not a finite number.
 
     >>> parse("reinforce + 0.1*entropy")
     [(1.0, 'reinforce'), (0.1, 'entropy')]

@@ -243,7 +243,7 @@ def find_experiments(names: tuple[str, ...]) -> list[Experiment]:
     for name in names:
         if name not in known and not name.endswith(".py"):
             near = get_close_matches(name, known, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "nothing is called like that."
+            hint = f"did you mean {' or '.join(near)}?" if near else "no name is similar."
             raise UnknownNameError(f"there is no experiment {name!r}: {hint} Known are {', '.join(known)}")
         experiment = known[name] if name in known else read_experiment(Path(name))
         found[experiment.name] = experiment

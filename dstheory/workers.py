@@ -142,7 +142,9 @@ def _on_cluster(
             "a scheduler needs the package distributed, which is not installed: pip install 'dstheory[dask]', or use workers"
         ) from None
     if not _ADDRESS.fullmatch(address):
-        raise DSTheoryError(f"the scheduler {address!r} is no address: write tcp://HOST:PORT, as it says itself when it starts")
+        raise DSTheoryError(
+            f"the scheduler {address!r} is not an address: write tcp://HOST:PORT, as it says itself when it starts"
+        )
     with _quiet_logs():
         try:
             client = Client(address, timeout=timeout, set_as_default=False)

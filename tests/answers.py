@@ -20,7 +20,7 @@ def result_of(text: str) -> Any:
     """Return the result in what a command has printed with --json."""
 
     def refused(word: str) -> None:
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     answer = json.loads(text, parse_constant=refused)
     validator(answer["command"]).validate(answer)

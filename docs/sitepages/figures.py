@@ -63,7 +63,7 @@ def _experiment(item: Experiment, images: Iterable[str], caption: str) -> list[s
     for paragraph in filter(None, caption.split("\n\n")):
         out += [plain(paragraph), ""]
     if item.needs:
-        out += [f"Its data are no part of the package: it needs {plain(item.needs)}.", ""]
+        out += [f"Its data are not part of the package: it needs {plain(item.needs)}.", ""]
     out += ["```console", f"$ dstheory reproduce {item.name}{data}", "```", ""]
     return [*out, f"Claims: {', '.join(item.claims)}.", ""] if item.claims else out
 

@@ -17,7 +17,7 @@ _MARKED = re.compile(r":math:`(.+?)`|:[\w:]+:`~?(?:[\w.]+\.)?(\w+)`|``(.+?)``|`(
 """What a docstring marks: a formula, a role (of which the last name is shown), code between double or single marks."""
 
 _APART = {"cli", "about"}
-"""The command line is no library, and what `about` holds is the catalogue of objectives."""
+"""The command line is not a library, and what `about` holds is the catalogue of objectives."""
 
 
 def rooms() -> dict[str, dict[str, str]]:

@@ -249,7 +249,7 @@ def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
 
     Args:
         episodes: the others.
-        left_out: records that were left out for what happened in them.
+        left_out: records that were left out because of what happened in them.
         more: their attempts; there may have been a decision after each.
     """
     if not left_out:
@@ -259,7 +259,7 @@ def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
     if counts.decided_correct + counts.decided_wrong or more > left_out:
         pairs += [("a", counts.stop_correct, counts.decided_correct), ("b", counts.resample_wrong, counts.decided_wrong)]
     said = [f"{name} between {int(s) / (int(n) + more):.3f} and {(int(s) + more) / (int(n) + more):.3f}" for name, s, n in pairs]
-    return f"of all records {', '.join(said)}, whatever the {left_out:,} hold that were left out for what happened in them"
+    return f"of all records {', '.join(said)}, whatever the {left_out:,} hold that were left out because of what happened in them"
 
 
 def _small(values: Ints) -> Ints:

@@ -48,7 +48,7 @@ class RolloutLog:
         sync: whether every write is also forced to the disk, so that a power failure loses nothing either.
 
     Raises:
-        RecordError: the rank is no whole number >= 0.
+        RecordError: the rank is not a whole number >= 0.
 
     >>> import tempfile
     >>> from dstheory.anatomy import read_log

@@ -141,7 +141,7 @@ def episodes_of(log: Episodes | HoldsEpisodes) -> Episodes:
     found = log if isinstance(log, Episodes) else getattr(log, "episodes", None)
     if not isinstance(found, Episodes):
         raise RecordError(
-            f"a {type(log).__name__} is no log of episodes: read it with dstheory.anatomy.from_frame (a data frame), "
+            f"a {type(log).__name__} is not a log of episodes: read it with dstheory.anatomy.from_frame (a data frame), "
             "from_records (records in memory) or read_log (files)"
         )
     return found

@@ -87,7 +87,7 @@ class Tail:
         """Yield the whole lines that were written since, in blocks; nothing where the file is not there.
 
         Raises:
-            FileFormatError: a line is too long, or it is no regular file.
+            FileFormatError: a line is too long, or it is not a regular file.
             OSError: it cannot be read.
         """
         try:
@@ -313,7 +313,7 @@ def _identity(file: str | Path) -> tuple[int, ...] | None:
 
 
 def _is_whole(file: str) -> bool:
-    """Return whether a file is no plain file of lines."""
+    """Return whether a file is not a plain file of lines."""
     head = first_bytes(Path(file)).lstrip()
     with open(file, "rb") as raw:
         packed = raw.read(4).startswith(_BINARY)

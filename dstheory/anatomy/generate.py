@@ -162,7 +162,7 @@ def parse_cell(text: str) -> Cell:
     """Return the cell that ``MODEL,TASK,P,A,B`` describes.
 
     Raises:
-        RecordError: there are not five parts, or three of them are no probabilities.
+        RecordError: there are not five parts, or three of them are not probabilities.
 
     >>> parse_cell("base,easy,0.8,0.9,0.5")
     Cell(model='base', task='easy', p=0.8, a=0.9, b=0.5)
@@ -172,9 +172,9 @@ def parse_cell(text: str) -> Cell:
         model, task, p, a, b = parts
         numbers = float(p), float(a), float(b)
     except ValueError as error:
-        raise RecordError(f"{text!r} is no cell: write MODEL,TASK,P,A,B, for example base,easy,0.8,0.9,0.5") from error
+        raise RecordError(f"{text!r} is not a cell: write MODEL,TASK,P,A,B, for example base,easy,0.8,0.9,0.5") from error
     if not model or not task or not all(0 <= number <= 1 for number in numbers):
-        raise RecordError(f"{text!r} is no cell: needs names of model and task, and three probabilities")
+        raise RecordError(f"{text!r} is not a cell: needs names of model and task, and three probabilities")
     return Cell(model, task, *numbers)
 
 

@@ -107,7 +107,7 @@ class Estimate:
         method: how the interval was made.
         successes, trials: what a rate was counted from.
         reason: why the value cannot be estimated; empty if it can.
-        caution: why the interval may hold the truth less often than its level says; empty if nothing shows that.
+        caution: why the interval may contain the true value less often than its level says; empty if nothing shows that.
 
     >>> Estimate(0.75, 0.61, 0.86, 0.95, "Wilson", 30, 40).text()
     '0.750 [0.610, 0.860]'

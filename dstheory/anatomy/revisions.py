@@ -413,7 +413,9 @@ def _notes(episodes: Episodes, steps: _Steps) -> tuple[str, ...]:
     if lengths.min() < lengths.max():
         notes.append("numbers of answers differ between records: rates are those of answers that were followed by another")
     elif lengths.max() == 2:
-        notes.append("with two answers the Markov reading gives the last accuracy identically, so that it fits is no evidence")
+        notes.append(
+            "with two answers the Markov reading always reproduces the last accuracy, so that a good fit is not evidence"
+        )
     if not steps.before.any():
         notes.append("no right answer was followed by another, as where whoever knows the right answer ends the record")
     return tuple(notes)

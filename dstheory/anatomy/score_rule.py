@@ -209,7 +209,7 @@ def scores_of(episodes: Episodes, field: str = FIELD) -> Floats:
     """Return (N,) the scores of samples; true and false count as 1 and 0.
 
     Raises:
-        RecordError: some sample has none, or one that is no finite number.
+        RecordError: some sample has none, or one that is not a finite number.
 
     >>> log = Episodes.record([("x", [(True, None)])] * 2, cap=1, fields={"decision_score": ["0.25", "true"]})
     >>> scores_of(log).tolist()
@@ -225,7 +225,7 @@ def scores_of(episodes: Episodes, field: str = FIELD) -> Floats:
         what = "missing or no number" if name == NOT_GIVEN else repr(name[:40])
         problem = episodes.problem_ids[int(episodes.problem[bad[0]])]
         raise RecordError(
-            f"the {field} of {len(bad):,} of {len(values):,} samples is no finite number (first: problem {problem}, {what}): "
+            f"the {field} of {len(bad):,} of {len(values):,} samples is not a finite number (first: problem {problem}, {what}): "
             "give every sample one, or name another place"
         )
     return values
@@ -256,7 +256,7 @@ def judge_score(
         rng: generator or seed of the splits.
 
     Raises:
-        RecordError: somebody could resample, or a score is no finite number.
+        RecordError: somebody could resample, or a score is not a finite number.
 
     >>> rows = [(name, [(right, None)]) for name in "xy" for right in (True, True, False)]
     >>> found = judge_score(Episodes.record(rows, cap=1, fields={"decision_score": ["3", "2", "2", "3", "1", "1"]}))

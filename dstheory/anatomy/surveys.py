@@ -1,6 +1,6 @@
 """Everything that a log says, in one object: what `dstheory anatomy` prints, draws, and writes as JSON or HTML.
 
-A *group* is analysed apart from the others: a model, if the log has several, since a mixture of models is no chain. Within a
+A *group* is analysed apart from the others: a model, if the log has several, since a mixture of models is not a chain. Within a
 group every label of a field, such as a task, has its own p, a and b. Predicted accuracies are those of problems that the chain
 was not fitted to; where there are too few problems for that there are none.
 
@@ -223,7 +223,7 @@ def survey(
         progress: called with what is being done.
 
     Raises:
-        RecordError: a field or label does not exist, there are too many labels, or a score is no finite number.
+        RecordError: a field or label does not exist, there are too many labels, or a score is not a finite number.
 
     >>> from dstheory.anatomy import generate_log
     >>> found = survey(generate_log(60), compared=("base", "tuned"))

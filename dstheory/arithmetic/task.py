@@ -72,7 +72,7 @@ class Problems:
         """Return problems written down as pairs of factors.
 
         Raises:
-            ArithmeticTaskError: no pairs, or a pair whose numbers of digits are no size of the task.
+            ArithmeticTaskError: no pairs, or a pair whose numbers of digits are not size of the task.
         """
         if not len(factors):
             raise ArithmeticTaskError("no problems were given: give at least one pair of factors")

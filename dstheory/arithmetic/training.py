@@ -370,7 +370,7 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
 
     Raises:
         DamagedCheckpointError: it was cut off or changed.
-        ArithmeticTaskError: there is no such file, it is no checkpoint, or its settings differ.
+        ArithmeticTaskError: there is no such file, it is not a checkpoint, or its settings differ.
     """
     try:
         arrays = read_arrays(Path(path))
@@ -408,4 +408,4 @@ def _damaged(path: str | os.PathLike[str]) -> ArithmeticTaskError:
         content = file.read(1 << 20)
     ours = FORMAT.encode() in content or b"block_" in content  # one changed byte does not hide both
     kind = DamagedCheckpointError if ours else ArithmeticTaskError
-    return kind(f"{path} is no complete checkpoint: it was cut off or changed; train again")
+    return kind(f"{path} is not a complete checkpoint: it was cut off or changed; train again")

@@ -106,7 +106,9 @@ def command() -> None:
 )
 @click.option("--mask/--no-mask", default=False, show_default=True, help="Leave the tokens of wrong attempts out of SFT.")
 @click.option("--length-weight", type=Number(), default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
-@click.option("--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Of SFT's weights.")
+@click.option(
+    "--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Reduction of SFT's weights."
+)
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam", show_default=True)
 @click.option("--lr", type=Number(), default=0.01, show_default=True)
 @click.option("--clip-norm", type=Number(), default=0.0, show_default=True, help="Bound on the gradient's norm; 0 for none.")
@@ -228,7 +230,7 @@ def _figures(policy: arithmetic.ArithmeticPolicy, settings: arithmetic.Settings)
 @click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
 @click.option("--per-size", type=_MANY, default=40, show_default=True, help="Held-out problems of each size.")
 @click.option("--episodes", type=_MANY, default=10, show_default=True, help="Episodes on each problem.")
-@seed_option("Of the rollouts; the problems are always the same.")
+@seed_option("Seed of the rollouts; the problems are always the same.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -294,7 +296,7 @@ def _cell(value: Any) -> str:
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--problem", default=None, metavar="XxY", help="Such as 1234x5678; default a held-out problem of --size.")
 @click.option("--size", default="4x4", show_default=True, help="Size of the problem.")
-@seed_option("Of the episode, and of the problem.")
+@seed_option("Seed of the episode and of the problem.")
 @json_option
 def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_json: bool) -> None:
     """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""

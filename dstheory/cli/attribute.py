@@ -123,7 +123,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
             say(f"{expression}: not balanced, e.g. {level.witness}")
     say_left_out(left_out)
     looked = sorted({level.evidence for _, level in levels})
-    say(f"balance was looked for on {'; '.join(looked)}" if looked else "balance: the terms share no trajectories")
+    say(f"balance was checked on {'; '.join(looked)}" if looked else "balance: the terms share no trajectories")
     if out is not None:
         say(f"figure in {out}")
 

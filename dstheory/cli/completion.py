@@ -25,7 +25,7 @@ class ObjectiveSum(click.types.StringParamType):
     """A sum of objectives whose factors are numbers; which names there are says who builds it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; a factor that is no finite number is a usage error."""
+        """Return the text; a factor that is not a finite number is a usage error."""
         from dstheory.about import parse
 
         try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dstheory.trainers.entries import KeyValue
 
 trainer_option = click.option(
-    "--trainer", default=None, metavar="NAME", help="Whose configuration it is (trl:grpo, ...); default: recognised."
+    "--trainer", default=None, metavar="NAME", help="Which trainer it configures (trl:grpo, ...); default: recognised."
 )
 
 

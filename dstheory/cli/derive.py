@@ -57,12 +57,13 @@ Examples:
 @json_option
 @click.option("--explain", is_flag=True, help="Also say how the result was checked, and which claims are about it.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
-@click.option("--numeric", metavar="NAME=NUMBER,...", help="Also evaluate; decimals and fractions are read exactly.")
+@click.option("--numeric", metavar="NAME=NUMBER,...", help="Also evaluate at these numbers; decimals and fractions are read "
+                                                           "exactly.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file instead of stdout.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a file.")
 @click.option("--answers", type=click.IntRange(min=2), default=2, show_default=True, help="2 is the minimal chain.")
 @click.option("--turns", "--max-turns", type=click.IntRange(min=1), help="Cap on the number of turns; default none.")
-@click.option("--turn-indexed", is_flag=True, help="Own parameters at each turn; needs --turns.")
+@click.option("--turn-indexed", is_flag=True, help="Separate parameters for each turn; needs --turns.")
 @click.option("--rewards", type=click.Choice(["accuracy", "priced", "general"]), default="accuracy", show_default=True,
               help="1 for a correct answer; the same minus kappa per resample; or a symbol for every entry.")
 @click.option("--discount-per", type=click.Choice(["turn", "stage"]), default="turn", show_default=True,
@@ -72,14 +73,15 @@ Examples:
 @click.option("--states", type=click.Choice(["policy", "reference"]), default="policy", show_default=True,
               help="Whose states the forward KL is taken at.")
 @click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
-              help="mean divides both weights by their sum (stage mean; no library's token mean).")  # fmt: skip
+              help="mean divides both weights by their sum (stage mean, not the token mean of libraries).")  # fmt: skip
 @click.option("--per-answer-lengths", is_flag=True, help="Give each answer its own length, l_C and l_W instead of l_s.")
-@click.option("--group-size", metavar="NUMBER", default=None, help="Put a number for the group size G from the start.")
-@click.option("--beta", metavar="NUMBER", default=None, help="Put a number for beta, the strength of KL terms.")
-@click.option("--alpha", metavar="NUMBER", default=None, help="Put a number for alpha, that of an entropy bonus and of score-*.")
-@click.option("--length-weight", metavar="NUMBER", default=None, help="Put a number for lambda from the start.")
-@click.option("--answer-length", metavar="NUMBER", default=None, help="Put a number for l_s from the start.")
-@click.option("--decision-length", metavar="NUMBER", default=None, help="Put a number for l_d from the start.")
+@click.option("--group-size", metavar="NUMBER", default=None, help="Use this number for the group size G.")
+@click.option("--beta", metavar="NUMBER", default=None, help="Use this number for beta, the strength of KL terms.")
+@click.option("--alpha", metavar="NUMBER", default=None, help="Use this number for alpha, the strength of an entropy bonus "
+                                                              "and of score-*.")
+@click.option("--length-weight", metavar="NUMBER", default=None, help="Use this number for lambda, the length weight.")
+@click.option("--answer-length", metavar="NUMBER", default=None, help="Use this number for l_s, the tokens of an answer.")
+@click.option("--decision-length", metavar="NUMBER", default=None, help="Use this number for l_d, the tokens of a decision.")
 def command(
     objective: str,
     style: str | None,

@@ -91,7 +91,7 @@ def _code_of(command: Callable[[], Any]) -> int:
     except OSError as error:
         return _failed(_sentence(error))
     except UnicodeEncodeError as error:
-        return _failed(f"{reprlib.repr(error.object)} holds what is no text in UTF-8: give it in UTF-8")
+        return _failed(f"{reprlib.repr(error.object)} holds what is not text in UTF-8: give it in UTF-8")
     except ValueError as error:
         if "embedded null" not in str(error):
             raise
@@ -142,7 +142,7 @@ def _prepare_streams() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     if closed:
         sys.stdout = sys.stderr
-        raise DSTheoryError("standard output is closed: redirect it to /dev/null if nobody is to read it")
+        raise DSTheoryError("standard output is closed: redirect it to /dev/null if it is not needed")
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False)),

@@ -103,7 +103,7 @@ _CHAIN = parameter_options(
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
-    """Say what the configuration FILE makes its trainer optimise, or what the defaults of TRAINER do.
+    """Say what a trainer optimises with the configuration FILE, or with the defaults of TRAINER.
 
     FILE is YAML or JSON, a Python file that calls the configuration class, or a shell script; KEY=VALUE overrides it. Rewards are
     1 for a correct answer, or --reward-functions, without discount; the responses are the policy's own, as in the first update on
@@ -201,7 +201,7 @@ def _as_text(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
             say(f"  {line}")
         tables = table is not None and not block.title
         if block.title == WAYS and not brief:
-            say("\nThat is the answer. Why, and the tables, follow; --brief leaves them out.")
+            say("\nNext: the reasons and the tables; --brief leaves them out.")
 
 
 def _as_markdown(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:

@@ -212,7 +212,7 @@ def _ways(found: Explanation) -> PartTable:
         rows.append([term(row.name), *cells])
     said = "p: right answers; a: stops at right answers; b: resamples of wrong answers."
     if any("%" in cell for row in rows for cell in row):
-        said += " In %: of the reward's effect; minus takes it back, plus adds to it."
+        said += " In %: of the reward's effect; minus counters it, plus adds to it."
     return PartTable(["term", *PUSHES], rows, caption=said)
 
 
@@ -253,8 +253,8 @@ def _as_one_token(found: Explanation, where: Where) -> list[str]:
     if not names or not (max(mdp.sample_length.max(), mdp.decision_length.max()) > 1):
         return []
     return [
-        f"{', '.join(names)}: an answer counts as one choice, as where one of its tokens decides it. Where several do, the loss "
-        "leaves out how a token changes what later ones pay, and the number is another."
+        f"{', '.join(names)}: an answer is treated as one choice, as if one of its tokens decided it. If several do, the "
+        "loss also ignores how a token changes the KL of later ones, and the number differs."
     ]
 
 
@@ -292,8 +292,8 @@ def _elsewhere(found: Explanation, where: Where) -> list[str]:
         correct = where.place.mdp.correct
         here = ", as in this chain" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
         lines.append(
-            f"Their means p, a and b follow where a prompt has one right and one wrong answer{here}; with more they may go the "
-            f"other way. {others}"
+            f"The means p, a and b follow if a prompt has one right and one wrong answer{here}; with more answers they may "
+            f"go the other way. {others}"
         )
         others = ""
     if any(row.name == "KL in the reward" for row in found.moves):
@@ -310,7 +310,7 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
     mine, theirs = (policy.sample_prob[0, :, 0] for policy in (where.place.policy, where.place.reference))
     below, above = int((mine < theirs).sum()), int((mine > theirs).sum())
     return [
-        f"One reference stands for that of all {len(mine):,} {options['by']}s, whose p differ from {mine.min():.3g} to "
+        f"One reference is used for all {len(mine):,} {options['by']}s, whose p differ from {mine.min():.3g} to "
         f"{mine.max():.3g}: its p is above theirs at {below:,} and below at {above:,}, and a KL pulls them that way. "
         "--reference-log FILE or --reference-model NAME has one for each."
     ]
@@ -333,9 +333,9 @@ def _sections(found: Explanation, against: Against | None, where: Where, options
     compared = [] if against is None else [AnswerPart(f"Against {heading(against.other)}", _compared(against, where))]
     parts = [
         *compared,
-        AnswerPart("Why nothing is said of p, a and b", unsaid, brief=True),
+        AnswerPart("Why p, a and b are not shown", unsaid, brief=True),
         AnswerPart("Warnings", configuration.warnings, brief=True),
-        AnswerPart(f"What is otherwise in other versions of {configuration.trainer.library}", configuration.versions),
+        AnswerPart(f"What differs in other versions of {configuration.trainer.library}", configuration.versions),
         AnswerPart(_NOTES, told),
         AnswerPart("On the responses of another policy", _stale(found, where, options)),
         AnswerPart("What is not balanced, and why", _unbalanced(found, where)),
@@ -430,7 +430,7 @@ def _stale(found: Explanation, where: Where, options: dict[str, Any]) -> list[st
             f"of answers, {100 * lost.decide:.3g} % of those of decisions"
         )
     lines.append(f"all terms, as a multiple of those on the policy's own responses: {_three(found.stale.factor, '.4g')}")
-    lines.append(f"turned from it by degrees: {_three(found.stale.turned, '.1f')}")
+    lines.append(f"angle to those, in degrees: {_three(found.stale.turned, '.1f')}")
     return lines
 
 
@@ -450,7 +450,7 @@ def _compared(against: Against, where: Where) -> list[str]:
     if found.why_not:
         return [*lines, f"not compared: {found.why_not}"]
     lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
-    lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
+    lines.append(f"angle to the one here, in degrees: {_three(found.turned, '.1f')}")
     pairs = [(name, *(signed(getattr(row, name).change) for row in found.moves)) for name in PUSHES]
     lines.append("change in one step, here and there: " + ", ".join(f"{name} {here} and {there}" for name, here, there in pairs))
     lines += [f"not modelled there: {line}" for line in lacking(against.other)]

@@ -15,8 +15,8 @@ from dstheory.cli.ending import EXIT_CODES, run_to_exit
 
 # name of command and module -> the line that --help shows; the module is imported only when the command runs.
 COMMANDS = {
-    "anatomy": "Measure p, a, b on rollouts of a real model, and what they explain.",
-    "arithmetic": "Learned multiplication: train, evaluate, and read policies that really learn.",
+    "anatomy": "Measure p, a, b in logs of a real model, and say what they explain.",
+    "arithmetic": "Train policies that learn multiplication; evaluate and show them.",
     "attribute": "How an objective's gradient splits between sampling and decision.",
     "derive": "Derive an objective's gradient symbolically, step by step.",
     "examples": "The example files that --help names: list, print or copy them.",

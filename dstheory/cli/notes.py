@@ -136,7 +136,7 @@ def _terms(objective: Objective) -> tuple[Objective, ...]:
 
 
 def _named(expression: str) -> list[str]:
-    """Return the objectives that an expression names: none where it is one of the four conditions, whose names are no sums."""
+    """Return the objectives that an expression names: none where it is one of the four conditions, whose names are not sums."""
     from dstheory.about import parse
     from dstheory.dynamics.conditions import CONDITIONS
 

@@ -98,6 +98,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             ["alias", "objective", "settings", "source", "computes"],
             [[", ".join(f"{k} {v}" for k, v in x.items()) if isinstance(x, dict) else x for x in a.values()] for a in aliases],
             words=5,
-            caption="`dstheory objectives NAME` tells when the coefficients are balanced, which scalar is ascended, how the "
-            "expectation is computed, and which claims speak about it.",
+            caption="`dstheory objectives NAME` tells when the coefficients are balanced, which scalar is maximised, how the "
+            "expectation is computed, and which claims are about it.",
         )

@@ -138,7 +138,7 @@ def workers_options(text: str) -> Callable[[_F], _F]:
         [
             click.option("--workers", type=processes, default=1, show_default=True, help=text),
             click.option("--scheduler", metavar="ADDRESS", default=None,
-                         help="Instead, the workers of this Dask cluster (tcp://host:8786)."),
+                         help="Use the workers of this Dask cluster instead (tcp://host:8786)."),
         ]
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path
 
 module_option = click.option(
     "--module", type=click.Path(path_type=Path), multiple=True, metavar="FILE", is_eager=True, expose_value=False,
-    callback=_import_module, help="A Python file that registers objectives of your own (repeatable).",
+    callback=_import_module, help="A Python file that registers your own objectives (repeatable).",
 )  # fmt: skip
 
 
@@ -205,7 +205,7 @@ training_options = applied(
         objectives_option("Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
         click.option("--runs", type=Whole(1, 10_000_000, "every start is trained and kept; give fewer"), default=1,
-                     show_default=True, help="Starts: the given one and random ones around it."),
+                     show_default=True, help="Number of starts: the given one and random ones around it."),
         parameter_options("starts"),
         seed_option("Seed of the random starts."),
     ]
@@ -265,7 +265,7 @@ def of_one_model(episodes: Episodes, model: str | None) -> Episodes:
         return episodes.select(column.codes == column.code(model, "model"))
     names = list(episodes.by("model"))
     if len(names) > 1:
-        raise click.UsageError(f"the log has several models ({', '.join(names)}): choose one with --model; a mixture is no chain")
+        raise click.UsageError(f"the log has several models ({', '.join(names)}): choose one with --model")
     return episodes
 
 
@@ -297,7 +297,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
         if plain not in names:
             near = get_close_matches(plain, names, n=2)
             hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(names))}"
-            raise DSTheoryError(f"{value} sets {key!r}, which is no option of `{ctx.command.name}`: {hint}")
+            raise DSTheoryError(f"{value} sets {key!r}, which is not an option of `{ctx.command.name}`: {hint}")
         name = names[plain]
         defaults[name] = _config_value(ctx, known[name], entry, f"{value} sets {key!r} to {reprlib.repr(entry)}")
     ctx.default_map = {**(ctx.default_map or {}), **defaults}

@@ -41,7 +41,7 @@ Examples:
 @click.command(name="reproduce", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...", shell_complete=completion.experiments)
 @click.option("--all", "everything", is_flag=True, help="Run every experiment.")
-@click.option("--list", "listing", is_flag=True, help="Say what there is and run nothing.")
+@click.option("--list", "listing", is_flag=True, help="List the experiments and run nothing.")
 @click.option("--quick", is_flag=True, help="Small versions, to see that everything runs.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
               help="Folder with what some experiments read; --list says which.")  # fmt: skip
@@ -74,7 +74,7 @@ def command(
     if everything and names:
         raise click.UsageError("give names or --all, not both")
     if not everything and not names:
-        raise click.UsageError("name an experiment, or give --all; `dstheory reproduce --list` says what there is")
+        raise click.UsageError("name an experiment, or give --all; `dstheory reproduce --list` lists them")
     chosen = list(experiment_names().values()) if everything else find_experiments(names)
     with _progress([experiment.name for experiment in chosen], quiet=as_json) as update:
         results = run_experiments(

@@ -30,7 +30,7 @@ def json_option(function: _F) -> _F:
     """Add the options by which output is for other programs: ``--json`` and ``--plain``."""
     plain = click.option("--plain", is_flag=True, expose_value=False,
                          callback=lambda ctx, param, value: ctx.meta.update({_PLAIN: value}),
-                         help="Print rows on a line each with tabs between cells, wrap nothing, show no progress.")  # fmt: skip
+                         help="Print one row a line with tabs between cells; wrap nothing, show no progress.")  # fmt: skip
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, which `dstheory schema` describes.")
     return as_json(plain(function))
 
@@ -137,7 +137,7 @@ def print_json(result: Any, *, indent: int | None = 2) -> None:
 
 
 def live_console(*, quiet: bool = False) -> Console | None:
-    """Return standard error for progress that moves; None where it is no terminal, or where nobody wants to see any."""
+    """Return standard error for progress that moves; None where it is not a terminal, or where nobody wants to see any."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -146,7 +146,7 @@ def live_console(*, quiet: bool = False) -> Console | None:
 
 @contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
-    """Show bars on standard error; yields None if that is no terminal.
+    """Show bars on standard error; yields None if that is not a terminal.
 
     What is printed meanwhile goes above them on a terminal, and untouched into a file.
     """

@@ -76,7 +76,7 @@ class _Size(click.ParamType[Any]):
         except ValueError:
             size = 0.0
         if not 0.0 < size < float("inf"):
-            self.fail(f"{value!r} is no size: write for example 500MB or 8GB", param, ctx)
+            self.fail(f"{value!r} is not a size: write for example 500MB or 8GB", param, ctx)
         return size
 
 
@@ -84,7 +84,7 @@ class _Size(click.ParamType[Any]):
 @config_option
 @click.option("--grid", "grids", multiple=True, metavar="NAME=VALUES", help="Sweep a parameter (repeatable; forms below).")
 @click.option("--of", type=click.Choice(["optimum", "simulate"]), default="optimum", show_default=True,
-              help="Whose results: those of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
+              help="What to compute: the results of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
 @click.option("--log-every", type=Whole(0, 1_000_000_000, "no training has so many steps; give fewer"), default=0, metavar="N",
               help="Keep p, a, b and accuracy of every Nth training step too (dimension step).")  # fmt: skip
 @workers_options("Processes; with 1, threads of this process use all processors.")
@@ -243,7 +243,7 @@ def _found(plan: SweepPlan, data: LabelledArrays, counts: dict[str, int], out: P
 
 @contextmanager
 def _progress_of(total: int, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the remaining time, or, where standard error is no terminal, a line now and then."""
+    """Show a bar with the remaining time, or, where standard error is not a terminal, a line now and then."""
     if not quiet and not sys.stderr.isatty():
         yield _Lines()
         return

@@ -90,7 +90,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
     type=click.Path(file_okay=False),
     default=None,
     metavar="DIR",
-    help="Keep verdicts there, and use those again that rest on nothing that has changed.",
+    help="Keep verdicts there, and reuse them as long as nothing they depend on has changed.",
 )
 @click.option("--workers", type=processes, default=None, help="Processes; by default one per core.")
 @click.option(
@@ -100,7 +100,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
     metavar="coq DIR",
     help="Write the claims as theorems of Coq to a new directory, and check nothing.",
 )
-@click.option("--kernel", is_flag=True, help="Let Coq check the claims, too; a proof that it refuses is told and ends with 3.")
+@click.option("--kernel", is_flag=True, help="Let Coq check the claims, too; if it refuses a proof, report that and end with 3.")
 @click.option("--coqc", default="coqc", show_default=True, metavar="PATH", help="Coq's compiler, for --kernel.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export in DIR.")
 @json_option
@@ -159,7 +159,7 @@ def command(
         report, said, refused = _confirmed(report, coqc, options["workers"])
     _print_report(report, style, said, whole=bool(shown), standalone=standalone)
     if report.damaged:
-        echo(f"{options['cache']}: {counted(report.damaged, 'file')} not used: damaged, or no kept verdict", err=True)
+        echo(f"{options['cache']}: {counted(report.damaged, 'file')} not used: damaged, or not a kept verdict", err=True)
     if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)
@@ -294,4 +294,4 @@ def _print_table(table: Table) -> None:
     ends = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
     click.echo(ends.sub(lambda end: end[0].replace(" ", ""), captured.get()), nl=False)  # noqa: TID251
     if "source" in left:
-        say("Left out for want of room: source; a wider terminal, --show ID and --json have it.")
+        say("Left out to fit the width: source; a wider terminal, --show ID and --json show it.")

@@ -313,7 +313,7 @@ def _names(directory: Path) -> list[str]:
 def _files(directory: Path, target: Path | None) -> list[_File]:
     """The files of a data set, all of one schema."""
     if not directory.is_dir():
-        raise DSTheoryError(f"{directory} is no directory: give that of the Parquet files, or read one file by read_chain")
+        raise DSTheoryError(f"{directory} is not a directory: give that of the Parquet files, or read one file by read_chain")
     names = _names(directory)
     if not names:
         raise DSTheoryError(f"{directory} has no files whose names end in .parquet: write the table there, in parts")

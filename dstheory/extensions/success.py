@@ -49,7 +49,7 @@ def budget_factor(success: ArrayLike, samples: int) -> Floats:
     """Return (1 - (1-x)^M)/x, M at x = 0.
 
     Raises:
-        ChainError: a success probability outside [0, 1], or a budget that is no whole number >= 1.
+        ChainError: a success probability outside [0, 1], or a budget that is not a whole number >= 1.
 
     Example:
         >>> budget_factor([0.0, 0.5, 1.0], 3).tolist()

@@ -40,7 +40,7 @@ _OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.
 
 
 class ExpressionError(ValueError):
-    """A text is no arithmetic expression, or breaks a limit."""
+    """A text is not an arithmetic expression, or breaks a limit."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ def evaluate(text: str) -> Expression:
         >>> evaluate("__import__('os')")
         Traceback (most recent call last):
             ...
-        dstheory.readers.answers.ExpressionError: '_' at character 1 is no part of an expression
+        dstheory.readers.answers.ExpressionError: '_' at character 1 is not part of an expression
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"longer than {_LONGEST} characters")
     plain = text.translate(_OTHER_SIGNS)
     odd = _NO_PART.search(plain)
     if odd:
-        raise ExpressionError(f"{odd[0]!r} at character {odd.start() + 1} is no part of an expression")
+        raise ExpressionError(f"{odd[0]!r} at character {odd.start() + 1} is not part of an expression")
     plain = _LEADING_ZEROS.sub("", " ".join(plain.split()))
     numbers: list[Fraction] = []
     try:
@@ -292,7 +292,7 @@ _LARGE_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")  # Fraction("1e99999999") do
 
 def _fraction(value: Any, key: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise Fault("problem-data", key, "is missing or no number: must be given for a game")
+        raise Fault("problem-data", key, "is missing or not a number: must be given for a game")
     text = str(value)
     try:
         if len(text) <= 20 and not _LARGE_EXPONENT.search(text):

@@ -106,7 +106,7 @@ def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: I
         inputs: files that are never replaced.
 
     Raises:
-        DSTheoryError: something is at ``path`` already and ``overwrite`` is false; it is no regular file (a directory, a
+        DSTheoryError: something is at ``path`` already and ``overwrite`` is false; it is not a regular file (a directory, a
             device), or one of ``inputs``; or its own directory does not exist.
 
     Example:

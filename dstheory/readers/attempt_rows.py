@@ -95,7 +95,7 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
         names: which key holds what.
         unit: what their numbers count.
         file: how messages call the file.
-        reading: counts the records that are no objects.
+        reading: counts the records that are not objects.
     """
     numbers: list[int] = []
     present: dict[str, None] = {}
@@ -103,7 +103,7 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
     for places, rows in parts:
         for number, row in zip(places, rows, strict=True):
             if not isinstance(row, dict):
-                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is no object: must hold one attempt")
+                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is not an object: must hold one attempt")
                 reading.fault(f"{file}: {unit} {number}", fault)
                 continue
             numbers.append(number)
@@ -325,7 +325,7 @@ def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
 
 
 def _codes(column: Any) -> tuple[Ints, list[str]]:
-    """Return (n,) codes, -1 for empty cells and those that are no label, and the text of each code."""
+    """Return (n,) codes, -1 for empty cells and those that are not label, and the text of each code."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
     encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded

@@ -237,7 +237,7 @@ def texts_of(cells: list[Any]) -> list[str]:
     """Return labels as texts.
 
     Raises:
-        ValueError: one of them is no label.
+        ValueError: one of them is not a label.
     """
     if set(map(type, cells)) != {str} or "" in cells or not is_unicode("".join(cells)):
         return [label_text(cell) for cell in cells]
@@ -248,7 +248,7 @@ def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
     """Return a code for each cell, -1 where there is none, and the text of each code.
 
     Raises:
-        ValueError: one of them is no label.
+        ValueError: one of them is not a label.
     """
     table = dict.fromkeys(cells)
     if len(table) == 1 and None in table:

@@ -40,7 +40,7 @@ class ValueRule:
     Attributes:
         text: the rule in words.
         low, high: the interval of the numbers allowed.
-        among: which numbers are allowed, where that is no interval.
+        among: which numbers are allowed, where that is not an interval.
     """
 
     text: str

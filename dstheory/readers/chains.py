@@ -171,7 +171,7 @@ def _format_of(path: Path) -> str:
         if name.endswith(suffix):
             return str(kind)
     raise FileFormatError(
-        f"{path} has the suffix {path.suffix!r}, which is no format of a chain: use one of {', '.join(suffixes)}"
+        f"{path} has the suffix {path.suffix!r}, which is not a format of a chain: use one of {', '.join(suffixes)}"
         if path.suffix
         else f"{path} has no suffix that says its format: use one of {', '.join(suffixes)}"
     )

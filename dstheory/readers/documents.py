@@ -100,20 +100,20 @@ def zipped(path: Path) -> Documents:
     """Look into a zip file, whose members are records.
 
     Raises:
-        FileFormatError: it cannot be unpacked, or is no log.
+        FileFormatError: it cannot be unpacked, or is not a log.
     """
     try:
         with zipfile.ZipFile(path) as archive:  # of members of one name the last is the one that holds
             members = [info for info in archive.NameToInfo.values() if info.filename.endswith(".json")]
             size, most = sum(info.file_size for info in members), limit(MOST_PACKED) * path.stat().st_size
             if size > max(limit(PACKED_WELL), most):
-                raise FileFormatError(f"{path} is {size_text(size)} unpacked: no log packs so well; unpack it, {RAISE}")
+                raise FileFormatError(f"{path} is {size_text(size)} unpacked: no log compresses so well; unpack it, {RAISE}")
             folder = next(f for f in _MEMBERS if not f or any(info.filename.startswith(f) for info in members))
             members = sorted((i for i in members if i.filename.startswith(folder)), key=lambda i: (len(i.filename), i.filename))
             large = next((info for info in members if info.file_size > limit(LARGEST_BROKEN)), None)
             if not members or large is not None:
                 why = f"its member {large.filename} is too large" if large is not None else "there is no JSON file in it"
-                raise FileFormatError(f"{path} is a zip file that is no log ({why}): unpack it, and give what is in it")
+                raise FileFormatError(f"{path} is a zip file that is not a log ({why}): unpack it, and give what is in it")
             head = [_member(archive, info, path) for info in members[:HEAD]]
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise _not_unpacked(path, error) from error

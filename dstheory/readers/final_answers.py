@@ -102,7 +102,7 @@ def compare_final(names: FieldNames | None = None) -> Checker:
         gold = record.get(key)
         several = [answer_text(one) for one in (gold if isinstance(gold, list) else [gold])]
         if not several or len(several) > _MOST_GOLD or not all(map(str.strip, several)):
-            raise Fault("problem-data", key, "is missing or no text: must hold the right answer")
+            raise Fault("problem-data", key, "is missing or not text: must hold the right answer")
         verdicts = [same_answer(answer, one) for one in several]
         if None in verdicts and True not in verdicts:
             raise Fault("unclear", "", _UNCLEAR)

@@ -117,7 +117,7 @@ class _Odd(Exception):
 def _columns(values: list[Any] | None) -> Any:
     """Return the Arrow table of the objects of a block; a key that an object does not have is null."""
     if values is None or not set(map(type, values)) <= {dict}:
-        raise _Odd("a line is no object")
+        raise _Odd("a line is not an object")
     columns = {}
     for name in set().union(*values):
         if name not in BY_NAME:

@@ -205,7 +205,7 @@ def sentence(error: NotJSON, source: str, line: int | None = None) -> str:
     if error.reason == "utf8":
         return f"{source}{at} {error.what}"
     if error.reason == "size":
-        long = "has a number of thousands of digits or brackets nested by the thousand: it is no chain; give another file"
+        long = "has a number of thousands of digits or brackets nested by the thousand: it is not a chain; give another file"
         return f"{source}{at} {long}"
     if error.reason == "syntax":
         remedy = "the text ends too early; it was cut off, write it again" if error.cut else "correct that place"

@@ -318,7 +318,7 @@ def _columns(places: Iterable[str]) -> list[str]:
 
 
 def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iterator[Records]:
-    """Yield the records that hold what they must, and what is no record; an empty text is held where nothing is."""
+    """Yield the records that hold what they must, and what is not a record; an empty text is held where nothing is."""
     places = {Place.of(key): _written(text) for key, text in where.items()}
     others: dict[str, None] = {}
     found = False
@@ -352,8 +352,8 @@ def _see(place: Place, row: Mapping[str, Any], seen: set[str], file: str) -> Non
     if len(seen) > 1:
         one, other = sorted(seen)
         raise RecordError(
-            f"{file}: {place.text} is {shown(one)} in some records and {shown(other)} in others, so that a problem stands there "
-            f"once for each: choose with --where {place.text}={other}"
+            f"{file}: {place.text} is {shown(one)} in some records and {shown(other)} in others, so that each problem is "
+            f"there once for each: choose with --where {place.text}={other}"
         )
 
 
@@ -381,7 +381,9 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         if objects and not any(chosen.matches(record) for record in objects):
             missing = next((key for key in chosen.keys if not candidates(key, objects[0])), "")
             why = f"have no {missing}" if missing else f"have one of {', '.join(chosen.without)}"
-            raise RecordError(f"{file} is no log of the format {chosen.name}: its records {why}; they have {keys_of(objects[0])}")
+            raise RecordError(
+                f"{file} is not a log of the format {chosen.name}: its records {why}; they have {keys_of(objects[0])}"
+            )
     elif request.reader == "auto" and not _has(own, "attempts", objects) and not (table and _is_own_table(own, objects)):
         chosen = recognise(objects)
     if request.turns:
@@ -555,7 +557,7 @@ def _values(place: str, objects: Sequence[Any]) -> list[Any]:
 
 
 def _other(place: str, objects: Sequence[Any], verdicts: Verdicts) -> Any:
-    """Return the first value of a place that is no verdict, else the first; None where it holds nothing."""
+    """Return the first value of a place that is not a verdict, else the first; None where it holds nothing."""
     values = _values(place, objects)
     return next((value for value in values if verdicts(value) is None), next(iter(values), None))
 
@@ -595,7 +597,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
             )
             if objects and not any(map(has, ("correct", "round", "decision", *(["id"] if table else [])))):
                 raise RecordError(
-                    f"{file} is of no known format: its records have {keys_of(objects[0])}; name what says which attempts are "
+                    f"{file} is in no known format: its records have {keys_of(objects[0])}; name what says which attempts are "
                     "correct with --field correct=KEY, the list of attempts with --field attempts=KEY, or what says it of "
                     "answers given in turn with --turns FIRST,LAST; `dstheory anatomy formats` lists the formats"
                 )

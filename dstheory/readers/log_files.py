@@ -82,7 +82,7 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     for file in files:
         real = os.path.realpath(file)
         if real in seen:
-            raise RecordError(f"{file} is given twice: every record would count twice")
+            raise RecordError(f"{file} is given twice: every record would count twice; name it once")
         seen.add(real)
     return files
 

@@ -61,7 +61,7 @@ class Place:
             steps.append(found[1] if found[1] is not None else int(found[2]) if found[2] else None)
         if end != len(text) or not steps or not isinstance(steps[0], str):
             raise RecordError(
-                f"{shown(text)} is no place in a record: write keys and entries, as in extra.gold, resps[0] or score[]"
+                f"{shown(text)} is not a place in a record: write keys and entries, as in extra.gold, resps[0] or score[]"
             )
         return cls(text, tuple(steps))
 

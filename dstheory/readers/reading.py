@@ -55,8 +55,8 @@ class CheckerCounts:
         said = "accepted" if 2 * self.right > self.answers else "refused"
         how_many = f"{more:,} of {self.answers:,} answers" if few else f"all {self.answers:,} answers"
         return [
-            f"the checker {said} {how_many} that it was given; the first was {shown(self.first)}: look whether it expects "
-            "such an answer, and at how attempts are found (--segment, --pattern)"
+            f"the checker {said} {how_many} that it was given; the first was {shown(self.first)}: check whether it expects "
+            "such an answer, and how attempts are found (--segment, --pattern)"
         ]
 
 
@@ -79,7 +79,7 @@ class Reading:
         checked: what a checker, which is not the log's own word, said of answers.
         unseen: usable records after whose last attempt there may have been a decision that the log does not show.
         unanswered: records without any answer, each counted as one wrong answer and no decision.
-        attempts_left_out: attempts of the records that were left out for what happened in them.
+        attempts_left_out: attempts of the records that were left out because of what happened in them.
         answers_asked: by key of a file of right answers, the values that records have.
         questions: of several files, what their problems ask: file -> name of a problem -> a digest; None for one file.
         bounds: between what p, a and b lie whatever was left out, where that depended on what happened; "" where nothing did.
@@ -111,8 +111,8 @@ class Reading:
         if self.depends_on_outcome > _FEW_UNUSABLE * self.records:
             words = "; --decision says what its words mean" if "decision" in self.faults else ""
             notes.append(
-                f"{counted(self.depends_on_outcome, 'record is', 'records are')} left out for what happened in "
-                f"them, so the others are no fair sample of episodes: p, a and b counted on them are biased{words}"
+                f"{counted(self.depends_on_outcome, 'record is', 'records are')} left out because of what happened in them, "
+                f"so the others are not a fair sample of episodes: p, a and b counted on them are biased{words}"
             )
         notes += [self.bounds] if self.bounds else []
         notes += self.checked.notes
@@ -135,12 +135,12 @@ class Reading:
 
     @property
     def depends_on_outcome(self) -> int:
-        """Number of records left out for what happened in them: without these, the rest is no fair sample of episodes."""
+        """Number of records left out because of what happened in them: the others are not a fair sample of episodes."""
         return sum(n for reason, n in self.faults.items() if reason in OUTCOMES)
 
     @property
     def unexpected(self) -> int:
-        """Number of records left out for what happened in them, without those without an answer, which the user leaves out."""
+        """Number of records left out because of what happened in them, but for those without an answer, which the user omits."""
         return self.depends_on_outcome - self.faults.get("no-candidate", 0)
 
     @property

@@ -39,11 +39,11 @@ REASONS = {
     "id": "no usable id",
     "label": "a field that is neither text nor number",
     "no-attempts": "no attempts",
-    "attempt": "an attempt that is no object",
+    "attempt": "an attempt that is not an object",
     "correct": "correctness neither true nor false",
     "decision": "unknown decision",
     "after-stop": "attempts after a stop",
-    "cap": "cap that is no whole number >= 1",
+    "cap": "cap that is not a whole number >= 1",
     "over-cap": "more attempts than the cap",
     "duplicate": "id of an earlier record",
     "round": "two attempts of one round",
@@ -179,7 +179,7 @@ def label_text(value: Any) -> str:
 
 
 def text_or_none(value: Any) -> str | None:
-    """Return a label as text; None where there is none, or what is no label.
+    """Return a label as text; None where there is none, or what is not a label.
 
     Example:
         >>> text_or_none(3.0), text_or_none(None), text_or_none([3])
@@ -256,7 +256,7 @@ class Verdicts:
                 return cls(compare=found["sign"], threshold=float(found["number"]), key=found["key"])
             word, sign, value = rule.rpartition("=")
             if not sign or not word.strip() or value.strip().lower() not in _BOOLEANS:
-                raise RecordError(f"--correct {shown(rule)} is no rule: write WORD=true, WORD=false, or KEY>=NUMBER")
+                raise RecordError(f"--correct {shown(rule)} is not a rule: write WORD=true, WORD=false, or KEY>=NUMBER")
             _put(words, word.strip(), _BOOLEANS[value.strip().lower()], "--correct")
         return cls(words)
 
@@ -384,7 +384,7 @@ def parse_decisions(rules: Iterable[str]) -> dict[str, str]:
     for rule in (part for text in rules for part in text.split(",")):
         word, sign, meaning = rule.rpartition("=")
         if not sign or not word.strip() or meaning.strip() not in DECISIONS:
-            raise RecordError(f"--decision {shown(rule)} is no rule: write WORD=resample, WORD=stop or WORD=submit")
+            raise RecordError(f"--decision {shown(rule)} is not a rule: write WORD=resample, WORD=stop or WORD=submit")
         _put(words, word.strip(), meaning.strip(), "--decision")
     return words
 

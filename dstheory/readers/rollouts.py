@@ -118,7 +118,7 @@ class _Rollouts:
             return numbers, rows
         for number, row in zip(numbers, rows, strict=True):
             if not isinstance(row, dict):
-                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is no object: must hold one rollout")
+                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is not an object: must hold one rollout")
                 self.reading.fault(self.place(number), fault)
         good = [i for i, row in enumerate(rows) if isinstance(row, dict)]
         return [numbers[i] for i in good], [rows[i] for i in good]
@@ -148,7 +148,7 @@ class _Rollouts:
             return fault
         if verdict is None:
             if self.omit:
-                why = "is no attempt, says the checker" if given else "is missing or empty"
+                why = "is not an attempt, says the checker" if given else "is missing or empty"
                 return Fault("no-candidate", key, f"{why}: there is no answer")
             self.reading.unanswered += 1
             return False
@@ -223,7 +223,7 @@ def _fault(value: Any, key: str, place: str) -> Fault:
 
 
 def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:
-    """Return labels as codes and texts; what is no label counts as not given."""
+    """Return labels as codes and texts; what is not a label counts as not given."""
     try:
         return coded(cells)
     except (ValueError, TypeError):

@@ -46,7 +46,7 @@ def limit(constant: int) -> int:
     """Return a limit as the user's environment sets it.
 
     Raises:
-        DSTheoryError: the variable is no number >= 1.
+        DSTheoryError: the variable is not a number >= 1.
 
     Example:
         >>> limit(LONGEST_LINE) == LONGEST_LINE
@@ -230,7 +230,7 @@ def open_unpacked(path: Path, *, table: bool = False, utf8: bool = False) -> tup
         The stream, and a function that says how many bytes on disk were read.
 
     Raises:
-        FileFormatError: it is no regular file; or, from reading the stream of a table, it is too large.
+        FileFormatError: it is not a regular file; or, from reading the stream of a table, it is too large.
         UnicodeDecodeError: from reading the stream of a table, it is not UTF-8.
     """
     raw = opened(path)
@@ -262,7 +262,9 @@ def first_bytes(path: Path) -> bytes:
                 raise FileFormatError(f"{path} is {what}")
         stream, _ = open_unpacked(path)
     except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}; check the name, and that you may") from error
+        raise FileFormatError(
+            f"{path} cannot be read: {error.strerror or error}; check the name and that you may read it"
+        ) from error
     with stream:
         try:
             return bytes(stream.read(65536))

@@ -150,7 +150,7 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
         check_utf8(path, source)
         raise
     except csv.Error as error:
-        raise FileFormatError(f"{source}: line 1 is no list of columns ({error}): close its quotes") from error
+        raise FileFormatError(f"{source}: line 1 is not a list of columns ({error}): close its quotes") from error
 
 
 def delimiter_of(path: Path) -> str:
@@ -169,7 +169,7 @@ def in_words(column: Any) -> Any:
     """Return a column of a log with what JSON has, also within lists and objects: dates, times and bytes as texts.
 
     Decimals, and numbers of single precision, are the doubles of their shortest digits: 0.1 is 0.1, not 0.10000000149011612.
-    Bytes that are no text stay bytes.
+    Bytes that are not text stay bytes.
     """
     if pa.types.is_dictionary(column.type) and column.type.value_type not in (pa.string(), pa.large_string()):
         column = column.cast(column.type.value_type)

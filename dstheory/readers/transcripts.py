@@ -207,7 +207,7 @@ class TextReader:
 
     Attributes:
         kind: what a record holds, a "transcript" or a "conversation".
-        checker: says whether a candidate is correct; None for one that is no attempt.
+        checker: says whether a candidate is correct; None for one that is not an attempt.
         segmenter: finds the candidates of a text; None takes every assistant message of a conversation as one.
         names: the log's field names.
         no_answer: what a record is in which no answer was found: "wrong"; None, the same unless none has any; "omit", none.
@@ -268,7 +268,7 @@ class TextReader:
         if self.kind == "transcript":
             text = record.get(self.names.transcript)
             if not isinstance(text, str):
-                raise Fault("transcript", self.names.transcript, "is missing or no text: must hold the model's completion")
+                raise Fault("transcript", self.names.transcript, "is missing or not text: must hold the model's completion")
             text, marked = _without_end_tokens(text)
             return [text], True, marked
         messages = record.get(self.names.messages)

@@ -21,8 +21,8 @@ from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Reco
 
 _MOST_KNOWN = 1000  # values for decisions that are remembered: a log has a handful
 FIXED_NOTE = (
-    "no record says what was decided after an answer, so nobody is taken to have decided: there is neither a nor b, and what "
-    "comes after right and after wrong answers is measured; if the model decided, say so with --decided-by model"
+    "no record says what was decided after an answer, so it is taken that nobody decided: there is neither a nor b; what "
+    "follows right and wrong answers is measured. If the model decided, give --decided-by model"
 )
 
 

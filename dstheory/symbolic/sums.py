@@ -35,7 +35,7 @@ def rule_of(expression: str, **options: Mapping[str, object]) -> Rule:
         options: by name, options of that term, see :func:`dstheory.symbolic.objectives.lookup`.
 
     Raises:
-        DSTheoryError: an unknown name, or a factor that is no number.
+        DSTheoryError: an unknown name, or a factor that is not a number.
 
     >>> rule_of("2*reinforce + 0.5*entropy").name
     '2*reinforce + 0.5*entropy'

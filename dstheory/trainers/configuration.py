@@ -146,7 +146,7 @@ def configuration_of(
     given: list[KeyValue] = []
     for text in settings:
         if (setting := assignment(text.removeprefix("--"))) is None:
-            raise DSTheoryError(f"{text!r} is no setting: write key=value, such as beta=0.04")
+            raise DSTheoryError(f"{text!r} is not a setting: write key=value, such as beta=0.04")
         given.append(setting)
     for entry in given:
         if (other := next(one for one in given if one.key == entry.key)).value != entry.value:
@@ -232,7 +232,8 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
         nothing = "its keys do not tell" if entries else "it sets nothing"
         why = f"none of them has the key {printable(foreign)}" if foreign else nothing
         raise DSTheoryError(
-            f"{source.name} is of no trainer that is covered ({', '.join(scores)}): {why}; if it is of one of them all the same, "
+            f"{source.name} is not the configuration of a known trainer ({', '.join(scores)}): {why}; if it belongs to one "
+            "of them, "
             "say which with --trainer"
         )
     if len(ids) > 1:
@@ -251,7 +252,7 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
 
 
 def _package(program: str) -> str:
-    """Return the first part of a module's name, "" of what is no module."""
+    """Return the first part of a module's name, "" of what is not a module."""
     return "" if program.endswith(".py") or "." not in program else program.partition(".")[0]
 
 
@@ -381,7 +382,8 @@ def _sorted(
                 )
         elif meant := _nearly(entry.key, trainer):
             raise DSTheoryError(
-                f"{_where(source, entry)}: {printable(entry.key)} is no key of {trainer.library} {trainer.version}, whose keys "
+                f"{_where(source, entry)}: {printable(entry.key)} is not a key of {trainer.library} {trainer.version}, whose "
+                "keys "
                 f"have sections since {trainer.flat}: write the key that it became, such as {meant}"
             )
         elif entry.line is None:  # from the command line, where a slip must not pass for a setting
@@ -392,7 +394,7 @@ def _sorted(
             if entry.value is not None and _above(entry.key, trainer):
                 warnings.append(_not_below(entry))
             elif near := get_close_matches(entry.key, trainer.keys, n=1, cutoff=0.75):
-                warnings.append(f"{entry.place}: {printable(entry.key)} is no key of {trainer.name}: did you mean {near[0]}?")
+                warnings.append(f"{entry.place}: {printable(entry.key)} is not a key of {trainer.name}: did you mean {near[0]}?")
     if became := {old: new for old, new in became.items() if new in trainer.keys}:
         warnings.append(
             f"keys without sections, as before {trainer.library} {trainer.flat}, are read as those that have their words: "

@@ -107,7 +107,7 @@ def _read(path: Path, programs: Collection[str]) -> Source:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"{printable(name)} is no UTF-8 text (byte {error.start}): give the configuration") from error
+        raise FileFormatError(f"{printable(name)} is not a UTF-8 text (byte {error.start}): give the configuration") from error
     classes = [program for program in programs if program.endswith("Config")]
     script = partial(read_script, programs=programs)
     if path.suffix.lower() == ".toml":
@@ -145,9 +145,9 @@ def _yaml(text: str, name: str) -> Source:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}, line {mark.line + 1}" if mark is not None else name
         what = printable(str(getattr(error, "problem", None) or error).splitlines()[0])
-        raise FileFormatError(f"{where}: no YAML ({what}): correct it") from error
+        raise FileFormatError(f"{where}: not valid YAML ({what}): correct it") from error
     if not isinstance(root, yaml.MappingNode):
-        raise FileFormatError(f"{name} is no YAML mapping of keys to values: give the configuration itself")
+        raise FileFormatError(f"{name} is not a YAML mapping of keys to values: give the configuration itself")
     return Source(name, tuple(_limited(_nodes(root, "", name, 0), name)))
 
 
@@ -272,7 +272,7 @@ def _json(text: str, name: str) -> Source:
         line = getattr(error, "lineno", None)
         raise FileFormatError(f"{name}{'' if line is None else f', line {line}'}: no JSON ({error}): correct it") from error
     if not isinstance(document, _Object):
-        raise FileFormatError(f"{name} is no JSON object of keys and values: give the configuration itself")
+        raise FileFormatError(f"{name} is not a JSON object of keys and values: give the configuration itself")
 
     after = 0  # keys stand in the order in which they are walked
 

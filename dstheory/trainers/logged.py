@@ -135,6 +135,6 @@ def _why_not(training: Training) -> str:
         why = "The credits of a group sum to 0, whatever the rewards." if zero else "It is a mean of credits, not of rewards."
         return f"Minus the mean of the credits{kl}. {why} Only its gradient counts."
     return (
-        f"Minus the mean of credit times length over the normaliser{kl}. It says how credits go with lengths, not how large "
-        "rewards are. Only its gradient counts."
+        f"Minus the mean of credit times length over the normaliser{kl}. It shows how credits vary with lengths, not how "
+        "large rewards are. Only its gradient counts."
     )

@@ -100,7 +100,7 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
         programs: of the trainers that it may start. Where it starts one of them, arguments of other commands are not read.
 
     Raises:
-        FileFormatError: it is no script, there are too many words, or it starts trainers several times, with other arguments.
+        FileFormatError: it is not a script, there are too many words, or it starts trainers several times, with other arguments.
     """
     if any(len(line) > LONGEST_SCRIPT_LINE for line in text.splitlines()):
         raise FileFormatError(f"{name} has a line of more than {LONGEST_SCRIPT_LINE:,} characters: give the command alone")

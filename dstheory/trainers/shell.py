@@ -27,7 +27,7 @@ _VARIABLE = re.compile(r"\$(?:\w+|[@*#?$!-])")
 
 
 class ShellError(ValueError):
-    """What is no shell script, or none that ends; with its line."""
+    """What is not a shell script, or none that ends; with its line."""
 
     def __init__(self, what: str, line: int) -> None:
         super().__init__(what)

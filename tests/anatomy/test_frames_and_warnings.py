@@ -51,9 +51,9 @@ def test_what_was_read_goes_into_every_measure_as_it_is(tmp_path: Path) -> None:
 
 
 def test_what_is_no_log_is_refused() -> None:
-    with pytest.raises(RecordError, match=r"^a DataFrame is no log of episodes: read it with dstheory.anatomy.from_frame"):
+    with pytest.raises(RecordError, match=r"^a DataFrame is not a log of episodes: read it with dstheory.anatomy.from_frame"):
         survey(pd.DataFrame({"id": [1]}))
-    with pytest.raises(RecordError, match=r"^a list is no log of episodes: .*from_records"):
+    with pytest.raises(RecordError, match=r"^a list is not a log of episodes: .*from_records"):
         measure([{"id": 1}])
 
 

@@ -178,7 +178,7 @@ def test_the_wrong_file_is_given_up_early(tmp_path, monkeypatch) -> None:
 
 def test_no_usable_record(tmp_path) -> None:
     path = written(tmp_path, "{}")
-    with pytest.raises(RecordError, match=r"is of no known format: its records have no keys"):
+    with pytest.raises(RecordError, match=r"is in no known format: its records have no keys"):
         read_log(path)
     path.write_bytes(b"")
     with pytest.raises(FileFormatError, match="is empty: needs at least one record"):
@@ -188,7 +188,7 @@ def test_no_usable_record(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileFormatError, match=r"is a directory in which no file ends in \.jsonl"):
         read_log(tmp_path / "empty")
-    with pytest.raises(RecordError, match="is given twice: every record would count twice"):
+    with pytest.raises(RecordError, match="is given twice: every record would count twice; name it once"):
         read_log(path, tmp_path / "." / "log.jsonl")
 
 

@@ -168,7 +168,7 @@ def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     mixed(tmp_path)
     with pytest.raises(DSTheoryError, match="workers and a scheduler were both given"):
         read_log(tmp_path, workers=2, scheduler="tcp://127.0.0.1:1")
-    with pytest.raises(DSTheoryError, match=r"^the scheduler 'here' is no address"):
+    with pytest.raises(DSTheoryError, match=r"^the scheduler 'here' is not an address"):
         read_log(tmp_path, scheduler="here")
     with pytest.raises(DSTheoryError, match=r"^workers is 0"):
         read_log(tmp_path, workers=0)

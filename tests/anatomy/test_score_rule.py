@@ -98,7 +98,7 @@ def test_known_normal_laws() -> None:
 
 @pytest.fixture
 def only_one_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge the fifth of the thresholds that are shown alone: all others are no part of any interval, and most of the time."""
+    """Judge the fifth of the thresholds that are shown alone: all others are not part of any interval, and most of the time."""
     shown = score_rule._shown
     monkeypatch.setattr(score_rule, "_shown", lambda *of: shown(*of)[4:5])
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_said() -> None:
 @pytest.mark.parametrize("bad", ["nan", "inf", "high", "(not given)", "1e999"])
 def test_scores_that_are_no_finite_numbers(bad: str) -> None:
     log = Episodes.record([("x", [(True, None)]), ("y", [(False, None)])], cap=1, fields={FIELD: ["1", bad]})
-    with pytest.raises(RecordError, match="of 1 of 2 samples is no finite number"):
+    with pytest.raises(RecordError, match="of 1 of 2 samples is not a finite number"):
         judge_score(log)
 
 

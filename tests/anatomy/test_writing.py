@@ -68,10 +68,10 @@ def test_the_synthetic_log_is_what_it_says(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("m,t,0.5,0.5", "is no cell: write MODEL,TASK,P,A,B"),
-        ("m,t,0.5,0.5,high", "is no cell: write MODEL,TASK,P,A,B"),
-        ("m,t,0.5,0.5,1.5", "is no cell: needs names of model and task, and three probabilities"),
-        (",t,0.5,0.5,0.5", "is no cell: needs names of model and task, and three probabilities"),
+        ("m,t,0.5,0.5", "is not a cell: write MODEL,TASK,P,A,B"),
+        ("m,t,0.5,0.5,high", "is not a cell: write MODEL,TASK,P,A,B"),
+        ("m,t,0.5,0.5,1.5", "is not a cell: needs names of model and task, and three probabilities"),
+        (",t,0.5,0.5,0.5", "is not a cell: needs names of model and task, and three probabilities"),
     ],
 )
 def test_cells_that_are_none(text: str, words: str) -> None:

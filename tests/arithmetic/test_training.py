@@ -230,7 +230,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path) -> None:
         read_checkpoint(path)
     for damage in (b"", b"not a checkpoint"):
         path.write_bytes(damage)
-        with pytest.raises(ArithmeticTaskError, match=r"run\.npz is no complete checkpoint: it was cut off or changed"):
+        with pytest.raises(ArithmeticTaskError, match=r"run\.npz is not a complete checkpoint: it was cut off or changed"):
             read_checkpoint(path)
     with pytest.raises(ArithmeticTaskError, match=r"cannot read the checkpoint .*gone\.npz: No such file or directory; train"):
         read_checkpoint(tmp_path / "gone.npz")

@@ -147,7 +147,7 @@ def test_few_episodes_are_said_to_be_too_few(dstheory, tmp_path: Path) -> None:
         (["rollouts.jsonl", "rollouts.jsonl"], 1, "error: rollouts.jsonl is given twice"),
         (["export-chain", "rollouts.jsonl", "--out", "c.json"], 2, "the log has several models (base, tuned): choose one"),
         (["generate", "rollouts.jsonl"], 1, "error: rollouts.jsonl exists already"),
-        (["generate", "x.jsonl", "--cell", "m,t,2,0,0"], 2, "Error: 'm,t,2,0,0' is no cell"),
+        (["generate", "x.jsonl", "--cell", "m,t,2,0,0"], 2, "Error: 'm,t,2,0,0' is not a cell"),
         ([], 2, "Error: Missing argument 'LOG...'."),
     ],
 )  # fmt: skip

@@ -155,7 +155,7 @@ def test_a_damaged_checkpoint_is_trained_again(dstheory, tmp_path) -> None:
     (tmp_path / "r.npz").write_bytes(changed)
     again = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz")
     assert (again.code, again.out.split("checkpoint:")[0]) == (0, whole.out.split("checkpoint:")[0])
-    assert "r.npz is no complete checkpoint" in again.err
+    assert "r.npz is not a complete checkpoint" in again.err
     assert (tmp_path / "r.npz").read_bytes() == content
     assert (tmp_path / "r.npz.damaged").read_bytes() == changed
     (tmp_path / "thesis.npz").write_bytes(b"mine")

@@ -16,7 +16,8 @@ def test_it_is_said_below_the_table_and_in_json(dstheory, tmp_path: Path) -> Non
     Path("log.jsonl").write_text("".join(lines), encoding="utf-8")
     ran = dstheory("anatomy", "log.jsonl", "--out", "a")
     said = " ".join(ran.out.split())
-    assert "* An interval with a star may hold the truth less often than its level says: few problems have most of the" in said
-    assert "* may hold the truth less often than its level says: few problems show how much they differ" in said
+    star = "* An interval with a star may contain the true value less often than its level says: few problems have most of the"
+    assert star in said
+    assert "* may contain the true value less often than its level says: few problems show how much they differ" in said
     written = json.loads(Path("a/anatomy.json").read_text(encoding="utf-8"))
     assert written["groups"][0]["total"]["rates"]["p"]["caution"].startswith("few problems have most")

@@ -45,7 +45,7 @@ def test_the_brief_form_is_the_answers_alone(dstheory, tmp_path) -> None:
     assert whole[0] == brief[0]
     assert "By decisions" in brief[0]
     assert " ".join(whole[1].split()) == (
-        "These are the answers. What was read and the tables behind them follow; --brief leaves the tables out."
+        "Next: what was read, and the tables behind these answers; --brief leaves the tables out."
     )
     assert brief[1:] == [whole[2], "figures, numbers and manifest: two\n"]
     assert "360 records read, 360 used" in whole[2]

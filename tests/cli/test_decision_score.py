@@ -54,7 +54,7 @@ def test_a_score_that_is_no_number(dstheory, tmp_path: Path, bad: object) -> Non
     path = _lists(tmp_path / "a.jsonl", [*SCORES[:2], [1, bad, 2, 3]])
     ran = dstheory("anatomy", path, "--decision-score", "pred_score[].1")
     assert ran.code == 1
-    assert "the decision_score of 1 of 12 samples is no finite number (first: problem 2" in ran.err
+    assert "the decision_score of 1 of 12 samples is not a finite number (first: problem 2" in ran.err
     assert not (tmp_path / "results").exists()
 
 

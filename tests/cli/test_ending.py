@@ -75,7 +75,7 @@ def test_a_full_disk_behind_standard_output(tmp_path: Path, command: str) -> Non
 
 def test_a_closed_standard_output(tmp_path: Path) -> None:
     code, err = ran("dstheory objectives >&-", tmp_path)
-    assert (code, err) == (1, "error: standard output is closed: redirect it to /dev/null if nobody is to read it\n")
+    assert (code, err) == (1, "error: standard output is closed: redirect it to /dev/null if it is not needed\n")
     assert ran("dstheory objectives 2>&- <&-", tmp_path) == (0, "")
     assert ran("dstheory objectives nothing-like-this >&- 2>&-", tmp_path) == (1, "")
 

@@ -184,7 +184,7 @@ def test_a_log_without_numbers_yet_is_waited_for_and_a_wrong_one_refused(tmp_pat
     assert _followed(Follower([path]), iter([True])) == []
     assert "attempts is empty" in capsys.readouterr().err
     path.write_text('{"question": 1}\n', encoding="utf-8")
-    with pytest.raises(RecordError, match="is of no known format"):
+    with pytest.raises(RecordError, match="is in no known format"):
         Follower([path]).renew()
 
 
@@ -289,7 +289,7 @@ def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tm
     path.write_text("".join(_line(i).replace("resample", "onwards") for i in range(9)), encoding="utf-8")
     driven(iter(()))
     ran = dstheory("anatomy", path, "--follow", "--json")
-    assert ran.result["reason"].startswith("6 of 9 records were unusable for what happened in them")
+    assert ran.result["reason"].startswith("6 of 9 records were unusable because of what happened in them")
 
 
 @pytest.mark.parametrize(("options", "why"), [

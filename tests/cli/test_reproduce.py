@@ -227,7 +227,7 @@ def test_bad_input(dstheory) -> None:
     assert unknown.code == 2
     assert "there is no experiment 'sauce-figure': did you mean source-figure? Known are " in unknown.err
     stranger = dstheory("reproduce", "qqq")
-    assert "there is no experiment 'qqq': nothing is called like that. Known are " in stranger.err
+    assert "there is no experiment 'qqq': no name is similar. Known are " in stranger.err
     missing = dstheory("reproduce", "no_such.py")
     assert missing.code == 1
     assert missing.err == "error: cannot read no_such.py: No such file or directory; give the path of an experiment's file\n"

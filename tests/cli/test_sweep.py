@@ -160,7 +160,7 @@ def test_a_sweep_builds_objectives_as_simulate_does(dstheory, options) -> None:
 
 
 def test_conditions_stand_beside_objectives_in_both_commands(dstheory) -> None:
-    """They were refused by `simulate` where an option of objectives was given, since their names are no sums."""
+    """They were refused by `simulate` where an option of objectives was given, since their names are not sums."""
     names = ("reward", "reward + KL", "SFT, covers mistakes", "grpo")
     more = ("--steps", 5, "--beta", 0.3, "--std", "none", *(part for name in names for part in ("--objective", name)))
     ran = dstheory("simulate", *more, "--length-weight", 0.3, "--out", "one", "--json")
@@ -276,7 +276,7 @@ BAD = [
     (("--grid", "beta=0.1,0.2", "--reference", "0.5,0.5,0.5"), 2, "--reference has no effect on an optimum"),
     (("--grid", "beta=0.1:1:5000", "--grid", "p=0.1:0.9:5000", "--max-size", "1GB"), 2,
      "the sweep has 25,000,000 settings (5,000 beta x 5,000 p): its result would take 2.42 GB, more than 1 GB"),
-    (("--grid", "beta=0.1", "--max-size", "plenty"), 2, "'plenty' is no size: write for example 500MB or 8GB"),
+    (("--grid", "beta=0.1", "--max-size", "plenty"), 2, "'plenty' is not a size: write for example 500MB or 8GB"),
     (("--grid", "beta=0.1", "--workers", "0"), 2, "0 is not in the range x>=1"),
     (("--grid", "beta=0.1", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), 1, "workers and a scheduler were both given"),
     (("--grid", "p=0.5,1", "--gamma", "0.9"), 2, "the grid of p does not work: p is 1: must be > 0 and < 1"),

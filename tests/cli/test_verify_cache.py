@@ -150,7 +150,7 @@ def test_changes_are_seen_and_the_rest_is_cached(kept, dstheory):
         "lists": (False, "holds"),  # what a directory holds next time is not known
         "false": (True, "fails"),
     }
-    assert "1 file not used: damaged, or no kept verdict" in result.err
+    assert "1 file not used: damaged, or not a kept verdict" in result.err
     assert Cache(root / "cache").find(requests(root)["runs"]) is None  # what another program says is not known to be the same
     table = dstheory("verify", claims / "plain.py", "--cache", root / "cache").out
     assert "holds, cached" in " ".join(table.split())

@@ -319,5 +319,5 @@ def test_a_cluster_that_loses_a_worker_comes_to_the_same(data, tmp_path):
 def test_blocks_and_functions_go_together(data):
     with pytest.raises(DSTheoryError, match="blocks says how many"):
         solve_dataset(data[0], blocks=2)
-    with pytest.raises(DSTheoryError, match="is no directory"):
+    with pytest.raises(DSTheoryError, match="is not a directory"):
         solve_dataset(data[0] / "part-0.parquet")

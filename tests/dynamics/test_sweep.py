@@ -248,7 +248,7 @@ def test_a_scheduler_that_cannot_be_reached_is_a_sentence() -> None:
     with pytest.raises(DSTheoryError, match=r"^the scheduler tcp://127\.0\.0\.1:1 cannot be reached within 0\.5 s \(Timed out"):
         run_plan(plan, scheduler="tcp://127.0.0.1:1", timeout=0.5)
     for address in ("not an address", "localhost", "http://localhost:1", "tcp://localhost", ""):
-        with pytest.raises(DSTheoryError, match=f"^the scheduler '{address}' is no address: write tcp://HOST:PORT"):
+        with pytest.raises(DSTheoryError, match=f"^the scheduler '{address}' is not an address: write tcp://HOST:PORT"):
             run_plan(plan, scheduler=address)
     with pytest.raises(DSTheoryError, match="workers and a scheduler were both given"):
         run_plan(plan, scheduler="tcp://127.0.0.1:1", workers=2)

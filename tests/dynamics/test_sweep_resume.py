@@ -257,7 +257,7 @@ def test_results_of_others_are_never_touched(tmp_path: Path) -> None:
         sweep(SMALL, out=tmp_path / "file")
     (tmp_path / "new.unfinished").mkdir()
     (tmp_path / "new.unfinished/notes.txt").write_text("mine")
-    with pytest.raises(DSTheoryError, match=r"new\.unfinished holds notes\.txt, which is no part of a sweep"):
+    with pytest.raises(DSTheoryError, match=r"new\.unfinished holds notes\.txt, which is not part of a sweep"):
         sweep(SMALL, out=tmp_path / "new")
     assert (tmp_path / "new.unfinished/notes.txt").read_text() == "mine"
 

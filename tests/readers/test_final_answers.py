@@ -210,7 +210,7 @@ def test_a_record_may_have_several_right_answers() -> None:
     assert not check("5", {"gold": ["3", 4]})
     assert check("True", {"gold": True})  # as in a table, where it is a word
     for gold in ([], [None], [""], None, "", {}, ["1"] * 21):
-        with pytest.raises(Fault, match="gold is missing or no text"):
+        with pytest.raises(Fault, match="gold is missing or not text"):
             check("4", {"gold": gold})
 
 

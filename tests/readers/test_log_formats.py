@@ -227,7 +227,7 @@ def test_records_in_a_list_of_a_document_are_records(tmp_path: Path) -> None:
     two = {**document, "tasks": [{"id": 1, "ok": True}]}
     path.write_text(json.dumps(two))
     assert read_log(path, fields={"correct": "results[].ok"}).episodes.n_problems == 4
-    with pytest.raises(RecordError, match=r"is of no known format: its records have .*results\[\].qid"):
+    with pytest.raises(RecordError, match=r"is in no known format: its records have .*results\[\].qid"):
         read_log(path)
     one = {"question": "2 + 2?", "tries": [{"ok": True}, {"ok": False}]}
     path.write_text(json.dumps(one))
@@ -432,7 +432,7 @@ def test_places_that_say_different_things_are_refused(tmp_path: Path) -> None:
     [
         ({"prompt": "p", "completion": "c", "my_score": 1}, "nothing in it says which attempts are correct: .*my_score"),
         ({"prompt": "p", "completion": "c", "score": 0.7}, r"score is 0.7, neither right nor wrong: .*--correct 'score>=NUMBER'"),
-        ({"text": "p", "extra": {"gold": 4}}, r"is of no known format: its records have text, extra.gold"),
+        ({"text": "p", "extra": {"gold": 4}}, r"is in no known format: its records have text, extra.gold"),
     ],
 )
 def test_what_is_not_clear_is_refused_with_the_keys(tmp_path: Path, record: dict[str, Any], rule: str) -> None:
@@ -474,7 +474,7 @@ def test_a_field_that_no_record_has_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", ["C", "C=maybe", "__import__('os')", ">=", "score>=x"])
 def test_rules_are_read_and_not_evaluated(tmp_path: Path, rule: str) -> None:
-    with pytest.raises(RecordError, match="is no rule: write WORD=true, WORD=false, or KEY>=NUMBER"):
+    with pytest.raises(RecordError, match="is not a rule: write WORD=true, WORD=false, or KEY>=NUMBER"):
         read_log(tmp_path, correct=rule)
 
 
@@ -504,7 +504,7 @@ def test_directories_and_patterns(tmp_path: Path) -> None:
     ):
         read_log(tmp_path)
     (tmp_path / "3.jsonl").write_text('{"results": {"task": 0.5}}')
-    with pytest.raises(RecordError, match=r"3.jsonl is of no known format: .* \(found in a directory or by a pattern"):
+    with pytest.raises(RecordError, match=r"3.jsonl is in no known format: .* \(found in a directory or by a pattern"):
         read_log(tmp_path)
     _written(tmp_path, {"task_id": "t", "completion": "c", "passed": True}, name="3.jsonl")
     both = read_log(tmp_path / "0.jsonl", tmp_path / "3.jsonl")  # named one by one, they are meant
@@ -606,7 +606,7 @@ def test_a_file_is_a_format(tmp_path: Path) -> None:
         ('colour = "red"\n' + MINE, "a format has no 'colour'"),
         (MINE.replace("good = true", 'good = "true"'), r"\[correct\] must say true or false for every word"),
         (MINE + '[decision]\ngo = "on"\n', r"\[decision\] must say resample, stop, submit"),
-        (MINE.replace('"verdict"]\n\n', '"verdict["]\n\n'), "is no place in a record"),
+        (MINE.replace('"verdict"]\n\n', '"verdict["]\n\n'), "is not a place in a record"),
         ('reader = "novel"\n' + MINE, "reader is 'novel': must be one of"),
         ("keys = [4]\n" + MINE.replace("keys", "without"), r"keys is \[4\]: must be a list of texts"),
     ],
@@ -708,7 +708,7 @@ def test_what_a_checker_calls_no_attempt_is_no_answer(tmp_path: Path) -> None:
     omitted = read_log(path, checker=check, no_answer="omit")
     assert omitted.episodes.correct.tolist() == [False, True]
     assert [example.split(": answer ")[1] for example in omitted.reading.examples["no-candidate"]] == [
-        "is missing or empty: there is no answer", "is no attempt, says the checker: there is no answer",
+        "is missing or empty: there is no answer", "is not an attempt, says the checker: there is no answer",
     ]  # fmt: skip
 
 

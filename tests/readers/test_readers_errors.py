@@ -21,7 +21,7 @@ POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
 BARE = "prompt,answer,correct"
 CASES = tomllib.loads(Path(__file__).with_name("bad_files.toml").read_text(encoding="utf-8"))["case"]
 TOP = '{"format": "dstheory-chain/1", '
-TOO_MUCH = " has a number of thousands of digits or brackets nested by the thousand: it is no chain; give another file"
+TOO_MUCH = " has a number of thousands of digits or brackets nested by the thousand: it is not a chain; give another file"
 
 # The same for files too long to be written out: name, content, sentence.
 LONG_CASES = [

@@ -203,7 +203,7 @@ REFUSED = {
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
     "loss_type: dapo\nscale_rewards: none\nnum_generations: " + "9" * 320: "line 3: num_generations is",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
-    "colour: red\n": "none of them has the key colour; if it is of one of them all the same, say which with --trainer",
+    "colour: red\n": "none of them has the key colour; if it belongs to one of them, say which with --trainer",
     "learning_rate: 1\n": "its keys do not tell; if it is of one",
     "{}": "mine.yaml is of no trainer that is covered",
 }
@@ -379,7 +379,7 @@ def test_a_slip_on_the_command_line_is_no_setting_and_one_in_a_file_is_told(tmp_
         configuration_of("trl:grpo", settings=("bta=0.04",))
     path = tmp_path / "slip.yaml"
     path.write_text("num_generations: 8\nscale_rewards: batch\nbta: 0.04\n", encoding="utf-8")
-    assert "line 3: bta is no key of GRPOTrainer: did you mean beta?" in configuration_of(str(path)).warnings
+    assert "line 3: bta is not a key of GRPOTrainer: did you mean beta?" in configuration_of(str(path)).warnings
 
 
 @pytest.mark.parametrize(("delta", "credit", "lacks"), [("0.5", "other", 1), ("1.1", "group-mean", 1), ("4", "group-mean", 0)])

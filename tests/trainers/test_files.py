@@ -142,7 +142,7 @@ shown = ModelConfig(num_generations=2)
 
 
 def test_only_the_configuration_class_of_a_trainer_sets_its_keys(tmp_path: Path) -> None:
-    """What the model is drawn or adapted with is no setting of the trainer, though keys have the same names."""
+    """What the model is drawn or adapted with is not a setting of the trainer, though keys have the same names."""
     assert found(read(tmp_path, "a.py", OTHERS)) == [("beta", 0.04, 5), ("loss_type", "dapo", 5), ("epsilon", 0.3, 7)]
     configuration = configuration_of(tmp_path / "a.py")
     assert (configuration.trainer.id, configuration.value("temperature"), configuration.value("beta")) == ("trl:grpo", 1.0, 0.04)
@@ -209,13 +209,13 @@ HOSTILE = {
     "tag.yaml": ('a: !!python/name:os.system ""\n', "line 1: the tag 'tag:yaml.org,2002:python/name:os.system' is not read"),
     "prime.toml": ("a = 1\n", "is TOML, which no trainer that is covered reads"),
     "broken.yaml": ("a: 1\nb: [\n", "no YAML"),
-    "list.yaml": ("- 1\n", "is no YAML mapping"),
-    "empty.yaml": ("", "is no YAML mapping"),
+    "list.yaml": ("- 1\n", "is not a YAML mapping"),
+    "empty.yaml": ("", "is not a YAML mapping"),
     "deep.json": ('{"a":' * 20_000, "nested too deeply"),
     "twice.json": ('{"a": {"b": 1},\n "a": {"c": 2}}', "twice.json, line 2: 'a' is given twice, and keys are in it"),
     "first.json": ('{"a": {"b": 1},\n "a": 2}', "line 2: 'a' is given twice"),
     "twice.yaml": ("a:\n  b: 1\na:\n  c: 2\n", "twice.yaml, line 3: 'a' is given twice, and keys are in it"),
-    "list.json": ("[1]", "is no JSON object"),
+    "list.json": ("[1]", "is not a JSON object"),
     "broken.json": ('{\n"a": }', "broken.json, line 2: no JSON"),
     "quotes.sh": ("\npython grpo.py --a 'b", "quotes.sh, line 2: no shell command"),
     "line.sh": (";" * 200_000, "line.sh has a line of more than 100,000 characters"),
@@ -223,7 +223,7 @@ HOSTILE = {
     "doubled.sh": ("A=12345678\n" + "A=$A$A\n" * 10 + "B=$A\n" * 100, "uses variables of more than 100,000 characters"),
     "code.py": ("x = (", "no Python"),
     "model.bin": ("PK\x03\x04", "is a pickle, which could run any program when it is read"),
-    "bytes.yaml": ("a: \udcff", "is no UTF-8 text (byte 3)"),
+    "bytes.yaml": ("a: \udcff", "is not a UTF-8 text (byte 3)"),
     "long.yaml": ("#" * 2**20 + "\n", "give a configuration"),
 }
 

@@ -43,7 +43,7 @@ def test_every_such_sentence_is_tried_and_shown(dstheory) -> None:
     rules = [rule for trainer in all_trainers().values() for rule in trainer.rules if rule.version]
     begins = [begin for every in OTHERWISE.values() for begin in every]
     assert [rule.version for rule in rules if not rule.version.startswith(tuple(begins))] == []
-    assert "\nWhat is otherwise in other versions of TRL\n  loss_type is dapo" in dstheory("explain", "trl:grpo").out
+    assert "\nWhat differs in other versions of TRL\n  loss_type is dapo" in dstheory("explain", "trl:grpo").out
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_keys_of_openrlhf_before_they_had_sections_are_read_or_refused(tmp_path:
     assert "actor_num_nodes" not in told
     assert [entry.key for entry in found.unknown] == ["pretrain"]
     for unclear, near in (("entropy_loss_coef", "actor.entropy_coef"), ("use_kl_estimator_k3", "algo.kl.")):
-        with pytest.raises(DSTheoryError, match=rf"old\.sh, line 1: {unclear} is no key of .*, such as {near}"):
+        with pytest.raises(DSTheoryError, match=rf"old\.sh, line 1: {unclear} is not a key of .*, such as {near}"):
             configuration_of(write(tmp_path, "old.sh", f"{before} --{unclear} 0.1\n"))
     found = configuration_of(write(tmp_path, "old.sh", before.replace("1e-3", "$KL") + "\n"))
     assert [entry.key for entry in found.unread] == ["algo.kl.init_coef"]

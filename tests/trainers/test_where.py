@@ -140,7 +140,7 @@ def test_one_reference_for_tasks_that_differ_is_said_to_pull_both_ways(dstheory,
     below = sum(x < 0.6 for x in p)
     assert 0 < below < 3
     assert (
-        f"One reference stands for that of all 3 tasks, whose p differ from {min(p):.3g} to {max(p):.3g}: its p is above theirs "
+        f"One reference is used for all 3 tasks, whose p differ from {min(p):.3g} to {max(p):.3g}: its p is above theirs "
         f"at {below} and below at {3 - below}" in text
     )
     measured = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", "--reference-model", "base")
@@ -210,7 +210,7 @@ def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, conf
         assert (kl[name]["change"] > 0) == (r > x)
     text = said(dstheory, *configuration, *place)
     assert "like any k2 or k3, it pulls each decision towards the reference's, unless parameters are shared." in text
-    assert "Their means p, a and b follow where a prompt has one right and one wrong answer, as in this chain;" in text
+    assert "The means p, a and b follow if a prompt has one right and one wrong answer, as in this chain;" in text
 
 
 def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
@@ -264,7 +264,7 @@ def test_a_kl_to_the_policy_itself_is_said_to_be_that(dstheory) -> None:
 def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("loss_type: grpo\nbeta: 0.04\nmy_own_key: 3\n")
     whole, brief = (said(dstheory, "own.yaml", "--trainer", "trl:grpo", *more) for more in ((), ("--brief",)))
-    assert "That is the answer. Why, and the tables, follow; --brief leaves them out. Coefficient of one token" in whole
+    assert "Next: the reasons and the tables; --brief leaves them out. Coefficient of one token" in whole
     assert "coefficient of one token" not in brief
     assert brief.endswith("Unknown keys, not interpreted my_own_key = 3 (line 3)")
     for more in (["--json"], ["--format", "latex"], ["--with", "beta=0.1"]):
@@ -304,7 +304,7 @@ def test_the_kl_in_the_loss_is_named_by_the_settings_it_follows_from(dstheory, a
 
 def test_where_nothing_is_attributed_the_brief_form_says_why(dstheory) -> None:
     text = said(dstheory, "slime:grpo", "--brief")
-    assert "Why nothing is said of p, a and b not attributed: group_size is 1" in text
+    assert "Why p, a and b are not shown not attributed: group_size is 1" in text
 
 
 def test_without_a_kl_none_is_named(dstheory) -> None:

@@ -161,9 +161,9 @@ Examples:
 @click.option("--form", type=click.Choice(["episodes", *FORMS]), default="episodes", show_default=True,
               help="What the log looks like: episodes, or what a trainer, a harness, a study of two turns writes.")  # fmt: skip
 @click.option("--samples", type=Whole(1, 1_000_000, _LARGE), default=8, show_default=True,
-              help="Of each problem, in the other forms (lm-eval: one).")  # fmt: skip
+              help="Samples of each problem, in forms other than episodes (lm-eval: one).")  # fmt: skip
 @click.option("--shift", type=Number(), default=0.0, show_default=True,
-              help="In the other forms: added to the log-odds of a right answer, as a better model has.")  # fmt: skip
+              help="In these forms: added to the log-odds of a right answer; above 0 for a better model.")  # fmt: skip
 @seed_option("The same seed gives the same log.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option

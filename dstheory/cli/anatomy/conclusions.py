@@ -260,10 +260,10 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     if not _sign(split.gain):
         short = "no difference in accuracy is shown"
     elif len(shown) == 2:
-        short = "both sampling and decisions have a part"
+        short = "both sampling and decisions contribute"
     else:
-        short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
-        short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
+        short = f"{shown[0]} contribute; the other may be zero" if shown == ["decisions"] else ""
+        short = short or (f"{shown[0]} contributes; the part of decisions may be zero" if shown else "not told apart")
     short = "; ".join([*_not_the_models(found.groups), short]) + _share(split)
     said = {f"{name[0]} differs between problems" for name in found.comparison_without if name.endswith(" over problems")}
     sentences += [f"{_capital(note)}." for note in found.comparison.notes if not note.startswith(tuple(said))]
@@ -412,9 +412,9 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             (
                 f"{term('p')}: {rates.p.text()}, from {counted(rates.attempts, 'sample')} of "
                 f"{counted(rates.problems, 'problem')}.",
-                "Each answer is read by itself, so there are no decisions, and the log does not say whether resampling helps.",
+                "Each answer stands alone, so the log has no decisions and does not show whether resampling helps.",
                 *_starred(rates.p),
-                "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
+                "If answers correct themselves within their text, split them: --reader transcript --field transcript=KEY "
                 "--segment markers.",
             ),
         )
@@ -473,7 +473,7 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
     if rule.best.held_out is not None:
         sentences.append(
             f"With a threshold chosen on half of the problems and judged on the rest, {term('a + b - 1')} is "
-            f"{rule.best.held_out[0]:.3f} on average over random halves, which is no interval."
+            f"{rule.best.held_out[0]:.3f} on average over random halves, which is not an interval."
         )
     return Conclusion(question, short, tuple(sentences))
 
@@ -488,7 +488,9 @@ def _text(estimate: Estimate) -> str:
 def _starred(*estimates: Estimate) -> list[str]:
     """Say what a star means, where an interval has one."""
     why = dict.fromkeys(one.caution for one in estimates if one.caution)
-    return [f"* An interval with a star may hold the truth less often than its level says: {'; '.join(why)}."] if why else []
+    return (
+        [f"* An interval with a star may contain the true value less often than its level says: {'; '.join(why)}."] if why else []
+    )
 
 
 def _complement(estimate: Estimate) -> Estimate:

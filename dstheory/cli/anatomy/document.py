@@ -37,7 +37,8 @@ _WHERE_REJECTED = {
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 FEWEST = 5  # episodes of a group, from which on it has answers; with fewer, intervals are as wide as what they are about
 _STAR = (
-    "* may hold the truth less often than its level says: few problems show how much they differ, or decisions or caps do "
+    "* may contain the true value less often than its level says: few problems show how much they differ, or decisions or "
+    "caps do "
     "from problem to problem (caution in anatomy.json)"
 )
 _TELLING = 60  # problems, from which on the interval of a difference in log-likelihood holds it as often as it says
@@ -178,13 +179,13 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
         f"with next answers of other records of the problem instead: after right ones {total.others_right.text()}, after wrong "
         f"ones {total.others_wrong.text()}"
     ]
-    limit = [f"these two rates, turn after turn, lead to a share of right answers of {number(total.limit)}"]
+    limit = [f"applied turn after turn, these two rates lead to a share of right answers of {number(total.limit)}"]
     asked = [test for test in total.tests if test.p_value is not None]
     said = [
         f"drawn afresh, right with the problem's p whatever came before: {total.afresh}: {total.why}",
         f"dependent on the former answer and nothing else (Markov): {total.markov}",
     ]
-    alike = "records of one problem must be alike: other prompts or checkpoints among them look like dependence"
+    alike = "records of one problem must share prompt and checkpoint: else their differences look like dependence"
     aside = who != NOBODY  # decisions come first, where there are some
     return [
         Section(
@@ -209,8 +210,8 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
                 for label, r in everything.items()
             ],
             lines=[
-                "within problems: the difference among records of one problem, 0 if answers are drawn afresh; unlike problems "
-                "make right follow right too, but not within them",
+                "within problems: the difference among records of the same problem, 0 if answers are drawn afresh; where "
+                "problems differ, right follows right too, but not within a problem",
                 *(others if total.others_right.value is not None else []),
                 *(limit if total.limit is not None else []),
             ],
@@ -250,8 +251,8 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         sizes,
         lines=[
             f"{shot.groups:,} groups of {_range(shot.smallest, shot.largest)} samples of one problem"
-            f"{' at one step' if shot.steps else ''}; a group with k samples or more counts at k, every subset alike",
-            "pass@k: one of them is right; dead: all right or all wrong, so that there are no advantages to learn from",
+            f"{' at one step' if shot.steps else ''}; row k uses every subset of k samples of each group that has k or more",
+            "pass@k: at least one of k is right; dead: all k right or all k wrong, so that no advantage is left to learn from",
         ],
     )
     every = max(1, -(-len(shot.steps) // _STEPS))
@@ -530,7 +531,7 @@ def _first_answers(found: Survey, total: FirstAnswers, names: tuple[str, str]) -
         "from {} to {}".format(*names),
         [found.by, f"first answer right: {names[0]}", names[1], "difference"],
         [[label, *(one.text() for one in (part.before, part.after, part.gain))] for label, part in shown.items()],
-        lines=["the difference has an interval of its own: problems in both logs are paired"],
+        lines=["the interval of the difference pairs the problems that both logs have"],
     )
 
 

@@ -52,7 +52,7 @@ log_options = applied([
                  help="What a record is, where no format says it: one attempt (rollouts, or attempts of an episode in a table), "
                  "an episode, a conversation, a text."),
     click.option("--field", "fields", type=Renamed("cap=max_attempts"), multiple=True, callback=said_once,
-                 help="Where a part of a record stands, e.g. cap=max_attempts, gold=extra.gold, correct=score[]; repeatable."),
+                 help="Where a part of a record is found, e.g. cap=max_attempts, gold=extra.gold, correct=score[]; repeatable."),
     click.option("--correct", metavar="RULE", multiple=True,
                  help="Which values are right: C=true,I=false, or 'score>=1'."),
     click.option("--decision", metavar="WORD=DECISION", multiple=True,
@@ -60,14 +60,15 @@ log_options = applied([
     click.option("--where", type=Renamed("filter=none", value=True), multiple=True, callback=said_once,
                  help="Read only records that hold this, e.g. filter=strict-match, or nothing: filter=; repeatable."),
     click.option("--turns", metavar="PLACE,PLACE", default="",
-                 help="What says whether the answers given in turn are right, where nobody decided between them: "
+                 help="Keys that say whether successive answers are right, where nobody decided between them: "
                  "baseline_score,comparison_score, or steps[].correct."),
     click.option("--decided-by", type=click.Choice(DECIDERS), default=None,
                  help="Who decided whether to go on; default what the log shows."),
     click.option("--cap", type=longest_episode(1), default=None,
-                 help="Largest number of attempts, for records that do not say theirs."),
+                 help="Largest number of attempts, for records without one."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
-                 help="Who says what is correct in texts: countdown, 24, final-answer, or a function (answer, record) of yours."),
+                 help="What decides which answers in texts are correct: countdown, 24, final-answer, or a function (answer, "
+                      "record) of yours."),
     click.option("--gold", type=click.Path(), metavar="FILE", default=None,
                  help="Right answers, where the logs do not hold them: JSON, CSV or Parquet, joined by an id or by the prompt."),
     click.option("--segment", type=click.Choice(["expressions", "tags", "markers", "pattern"]), default=None,
@@ -82,7 +83,7 @@ log_options = applied([
 ])  # fmt: skip
 """Which logs are read, and how."""
 
-reading_options = workers_options("Processes that read files side by side; no influence on the numbers.")
+reading_options = workers_options("Processes that read files in parallel; the numbers stay the same.")
 
 
 def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: bool) -> Log:
@@ -124,12 +125,12 @@ def texts_of(options: dict[str, Any]) -> TextSettings:
 
 
 def biased(log: Log, allowed: float) -> str:
-    """Return why there are no numbers where too many records were unusable for what happened in them; "" where there are."""
+    """Return why there are no numbers, where what happened in too many records made them unusable; "" where there are."""
     reading = log.reading
     if reading.unexpected <= allowed * reading.records:
         return ""
     return (
-        f"{reading.unexpected:,} of {reading.records:,} records were unusable for what happened in them, more than "
+        f"{reading.unexpected:,} of {reading.records:,} records were unusable because of what happened in them, more than "
         f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
     )
 

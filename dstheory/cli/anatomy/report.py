@@ -69,7 +69,7 @@ class _Report(click.Command):
 @click.command(name="anatomy", cls=_Report, epilog=EPILOG)
 @log_options
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
-              help="Measure each label of this field apart: task, difficulty, or any key of the records.")  # fmt: skip
+              help="Measure each label of this field separately: task, difficulty, or any key of the records.")  # fmt: skip
 @click.option("--across", default=None, metavar="FIELD",
               help="Analyse each label of this field by itself; default model, or log where two logs are compared.")  # fmt: skip
 @click.option("--compare", "compared", nargs=2, default=None, metavar="A B",
@@ -79,12 +79,12 @@ class _Report(click.Command):
 @click.option("--cost", type=NumberRange(min=0), default=0.01, show_default=True,
               help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
 @click.option("--decision-score", default=None, metavar="PLACE",
-              help="Where a verifier's score stands, to be judged as the decision to accept or resample.")  # fmt: skip
+              help="Where a verifier's score is found, to be judged as the decision to accept or resample.")  # fmt: skip
 @click.option("--votes", type=Whole(2, 1_000_000, "no problem has so many samples; give fewer"), default=None, metavar="K",
               help="Judge self-consistency as the decision: do K samples agree?")  # fmt: skip
 @click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
-@seed_option("Of folds, random halves and simulated logs.")
+@seed_option("Seed of folds, random halves and simulated logs.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
 @drawing_options()
@@ -155,7 +155,7 @@ def command(
     else:
         _print_conclusions(found)
         if not brief:
-            say("These are the answers. What was read and the tables behind them follow; --brief leaves the tables out.\n")
+            say("Next: what was read, and the tables behind these answers; --brief leaves the tables out.\n")
         print_sections(what_was_read(found) if brief else document(found), details=details)
         if target is not None:
             echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))

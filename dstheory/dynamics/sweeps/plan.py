@@ -210,7 +210,7 @@ def _range(parameter: Parameter, text: str, numbers: str, *, log: bool) -> list[
         if len(parts) != 3:
             raise ValueError
     except (IndexError, ValueError):
-        raise DSTheoryError(f"{shown} is no range: {_FORM}") from None
+        raise DSTheoryError(f"{shown} is not a range: {_FORM}") from None
     form = f"{parameter.name}={'log:' if log else ''}"
     if not (math.isfinite(start) and math.isfinite(stop)):
         raise DSTheoryError(f"{shown} has an end that is not finite: give two numbers")

@@ -197,7 +197,7 @@ class State:
         there = list(self.path.iterdir())
         foreign = sorted(p.name for p in there if p.name not in (_LOCK, _FILE) and not _is_chunk(p))
         if foreign:
-            raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is no part of a sweep: move it, or give another out")
+            raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is not part of a sweep: move it, or give another out")
         chunks = [p for p in there if _is_chunk(p)]
         if file.exists() and chunks:
             problem = self._difference()

@@ -185,7 +185,7 @@ def recognise(records: Sequence[Any]) -> Format | None:
     """Return the first format that these records are of; None if there is none.
 
     Args:
-        records: the first few of a file; those that are no objects are passed over.
+        records: the first few of a file; those that are not objects are passed over.
     """
     objects = [record for record in records if isinstance(record, dict)]
     for format in formats():

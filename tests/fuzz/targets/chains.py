@@ -108,7 +108,7 @@ def _check_values(chain: ChainFile) -> None:
         policy.check_fits(mdp)
         for name in ("sample_prob", "stop_prob", "resample_prob"):
             if not ((getattr(policy, name) >= 0) & (getattr(policy, name) <= 1)).all():
-                raise Wrong(f"{name} is no probability")
+                raise Wrong(f"{name} is not a probability")
         if not np.allclose(policy.sample_prob.sum(axis=-1), 1):
             raise Wrong("sampling probabilities do not sum to 1")
 

@@ -62,7 +62,7 @@ def check(path: Path) -> str:
         words += [_finite(f"{label} norm", split.gradient.sample), _finite(f"{label} norm", split.gradient.decide)]
         for energy in (split.energy.sample, split.energy.decide):
             if np.isnan(energy).any() or (energy < 0).any():
-                raise Wrong(f"{label} energy is no number >= 0", str(energy))
+                raise Wrong(f"{label} energy is not a number >= 0", str(energy))
     best = outcome(lambda: optimum(case.mdp, case.reference, beta=0.1))
     if isinstance(best, DSTheoryError):
         words.append(said(best))
