@@ -183,7 +183,7 @@ def test_a_survey_says_p_and_that_there_are_no_decisions() -> None:
     found = survey(_log(SAMPLES, task=["t"] * 24))
     sections = document(found)
     assert [section.title for section in sections] == ["sampling", "k samples of a problem"]
-    assert "Each answer is read by itself, so there are no decisions" in " ".join(conclusions(found)[0].sentences)
+    assert "Each answer stands alone, so the log has no decisions" in " ".join(conclusions(found)[0].sentences)
     assert found.groups[0].total.rates.a.value is None
     assert found.groups[0].cap is None
     json.dumps(found.to_dict(), allow_nan=False)

@@ -32,7 +32,7 @@ def test_a_one_shot_log_is_read_and_measured(dstheory, tmp_path: Path) -> None:
     assert (
         "read as rollouts of prompts, as trainers such as TRL log them: one attempt per record, correctness from score" in ran.out
     )
-    assert "Each answer is read by itself, so there are no decisions" in " ".join(ran.out.split())
+    assert "Each answer stands alone, so the log has no decisions" in " ".join(ran.out.split())
     assert "pass@k" in ran.out
     assert "P(stop | correct)" not in ran.out
 

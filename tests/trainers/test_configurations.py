@@ -204,8 +204,8 @@ REFUSED = {
     "loss_type: dapo\nscale_rewards: none\nnum_generations: " + "9" * 320: "line 3: num_generations is",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
     "colour: red\n": "none of them has the key colour; if it belongs to one of them, say which with --trainer",
-    "learning_rate: 1\n": "its keys do not tell; if it is of one",
-    "{}": "mine.yaml is of no trainer that is covered",
+    "learning_rate: 1\n": "its keys do not tell; if it belongs to one",
+    "{}": "mine.yaml is not the configuration of a known trainer",
 }
 
 

@@ -208,7 +208,7 @@ HOSTILE = {
     "merge.yaml": ("b: &b\n  <<: *b\n", "nested more than 64 levels deep"),
     "tag.yaml": ('a: !!python/name:os.system ""\n', "line 1: the tag 'tag:yaml.org,2002:python/name:os.system' is not read"),
     "prime.toml": ("a = 1\n", "is TOML, which no trainer that is covered reads"),
-    "broken.yaml": ("a: 1\nb: [\n", "no YAML"),
+    "broken.yaml": ("a: 1\nb: [\n", "not valid YAML"),
     "list.yaml": ("- 1\n", "is not a YAML mapping"),
     "empty.yaml": ("", "is not a YAML mapping"),
     "deep.json": ('{"a":' * 20_000, "nested too deeply"),

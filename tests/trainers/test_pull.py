@@ -71,7 +71,7 @@ def test_with_three_answers_p_can_leave_the_references(dstheory, tmp_path: Path)
     (tmp_path / "three.json").write_text(json.dumps({"format": "dstheory-chain/1", "gamma": 1.0, "prompts": [prompt]}))
     text = said(dstheory, "trl:grpo", "beta=0.04", "--mdp", "three.json", "--brief")
     assert "So the KL in the loss makes the model sample more right answers: like any k2 or k3, it pulls each decision" in text
-    assert "The means p, a and b follow if a prompt has one right and one wrong answer; with more they may go the" in text
+    assert "The means p, a and b follow if a prompt has one right and one wrong answer; with more answers they may" in text
 
 
 def test_with_two_right_answers_a_can_leave_the_references() -> None:
