@@ -184,7 +184,8 @@ def test_a_file_that_begins_with_another_has_its_settings_where_it_says_nothing(
 def test_another_algorithm_of_nemo_rl_is_not_taken_for_grpo(tmp_path: Path) -> None:
     text = "policy: {train_global_batch_size: 128, model_name: mine}\n"
     assert configuration_of(write(tmp_path, "a.yaml", text)).trainer.id == "nemo-rl:grpo"
-    with pytest.raises(DSTheoryError, match=r"is not the configuration of a known trainer \(.*none of them has the key sft\.val_period"):
+    unknown = r"is not the configuration of a known trainer \(.*none of them has the key sft\.val_period"
+    with pytest.raises(DSTheoryError, match=unknown):
         configuration_of(write(tmp_path, "a.yaml", text + "sft: {val_period: 10}\n"))
 
 
