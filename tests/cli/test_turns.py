@@ -89,7 +89,7 @@ def test_a_fixed_number_of_turns_has_no_decisions(tmp_path: Path, turns: int) ->
         assert found.decided_by == "nobody"
         assert (found.rates.a.value, found.rates.b.value) == (None, None)
         assert log.episodes.correct.tolist() == [y for row in outcomes for y in row]
-        assert log.reading.notes[0].startswith("no record says what was decided after an answer, so it is taken that nobody decided")
+        assert log.reading.notes[0].startswith("no record says what was decided after an answer, so it is taken that")
     assert all("decision" not in step for record in records for step in record["attempts"])  # what was given is left alone
     decided = [read_log(tmp_path / "a.jsonl", decided_by="model"), from_records(records, decided_by="model")]
     for model in (*decided, from_frame(rows, decided_by="model")):

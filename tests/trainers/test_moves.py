@@ -158,7 +158,7 @@ def test_a_step_moves_each_probability_as_differences_say(dstheory, term: str, s
 
 def cells(out: str, term: str) -> list[str]:
     """The cells of a row of the first table; no cell has two blanks side by side."""
-    rows = [line.split("  ") for line in out.split("Next: the reasons and the tables")[0].splitlines() if line.startswith(f"  {term}   ")]
+    rows = [line.split("  ") for line in out.split("Next: the reasons")[0].splitlines() if line.startswith(f"  {term}   ")]
     (row,) = rows
     return [cell.strip() for cell in row if cell.strip()][1:]
 
