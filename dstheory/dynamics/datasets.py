@@ -7,8 +7,8 @@ where block b has :math:`X_b` prompts with mean :math:`m_b`. The blocks' sums ar
 per block of the table; its norm is summed up here, and the gradient itself is written as a data set of its own where that is
 asked for.
 
-That no prompt stands in two files is checked with 64 bits of each name, of more than a million names in temporary files by their
-first byte, so that memory does not grow with the number of prompts; where they agree, the names themselves are read again.
+That no prompt stands in two files is checked with 64 bits of each name, in temporary files by their first bits, so that memory
+does not grow with the number of prompts; where they agree, the names themselves are read again.
 
 This is for objectives in which no prompt meets another: sums of rewards and direct reverse KL.
 
@@ -254,50 +254,30 @@ def _bits(names: Sequence[str]) -> NDArray[np.uint64]:
 
 
 class _NamesOnDisk(ExitStack):
-    """Which blocks have prompts of one name, for all that 64 bits can tell; many are on disk, in piles by the first byte."""
+    """Which blocks have prompts of one name, for all that 64 bits can tell; they lie on disk, in piles by their first bits."""
 
     _ROW = np.dtype([("bits", "<u8"), ("block", "<u4")])
-    _HELD = 1 << 20  # names that stay in memory
 
     def __init__(self) -> None:
         super().__init__()
         self._piles: dict[int, IO[bytes]] = {}
-        self._held: list[NDArray[Any]] = []
 
     def add(self, block: int, bits: NDArray[np.uint64]) -> None:
         """Take the names of a block."""
         rows = np.empty(len(bits), dtype=self._ROW)
-        rows["bits"], rows["block"] = bits, block
-        self._held.append(rows)
-        if sum(map(len, self._held)) > self._HELD:
-            self._write()
-
-    def _write(self) -> None:
-        """Put onto disk what is in memory."""
-        rows = np.concatenate(self._held)
-        rows = rows[np.argsort(rows["bits"])]
-        for part in np.split(rows, np.flatnonzero(np.diff(rows["bits"] >> np.uint64(56))) + 1):
-            pile = int(part["bits"][0] >> np.uint64(56))
+        rows["bits"], rows["block"] = np.sort(bits), block
+        for part in np.split(rows, np.flatnonzero(np.diff(rows["bits"] >> np.uint64(58))) + 1) if len(rows) else ():
+            pile = int(part["bits"][0] >> np.uint64(58))
             if pile not in self._piles:
                 self._piles[pile] = self.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  (closed with self)
             self._piles[pile].write(part.tobytes())
-        self._held.clear()
-
-    def _read(self) -> Iterator[NDArray[Any]]:
-        """Yield all rows, those of one name together."""
-        if not self._piles:
-            yield np.concatenate(self._held)
-            return
-        if self._held:
-            self._write()
-        for pile in self._piles.values():
-            pile.seek(0)
-            yield np.frombuffer(pile.read(), dtype=self._ROW)
 
     def repeated(self) -> Iterator[tuple[int, int]]:
         """Yield pairs of blocks, the smaller number first, in which the bits of some name are the same."""
         seen = set()
-        for rows in self._read():
+        for pile in self._piles.values():
+            pile.seek(0)
+            rows = np.frombuffer(pile.read(), dtype=self._ROW)
             bits = np.sort(rows["bits"])
             if len(twice := bits[1:][bits[1:] == bits[:-1]]):
                 rows = np.sort(rows[np.isin(rows["bits"], twice)])

@@ -226,10 +226,8 @@ def test_a_file_that_appears_meanwhile_ends_it(data):
         solve_dataset(folder, progress=progress)
 
 
-@pytest.mark.parametrize("held", [1 << 20, 3])
 @pytest.mark.parametrize("first", [12, 2])
-def test_a_prompt_in_two_files_is_refused_with_both_and_its_name(data, tmp_path, monkeypatch, first, held):
-    monkeypatch.setattr(datasets._NamesOnDisk, "_HELD", held)
+def test_a_prompt_in_two_files_is_refused_with_both_and_its_name(data, tmp_path, first):
     folder, _ = data
     parquet.write_table(rows(first, 2, 4), folder / "part-2.parquet")  # x12 is the last of part-1, x3 stands in part-0
     other, name = ("part-1", "x12") if first == 12 else ("part-0", "x2")
@@ -244,18 +242,16 @@ def test_names_that_only_look_alike_are_no_prompts_in_two_files(data, monkeypatc
     assert solve_dataset(folder).prompts == 15
 
 
-@pytest.mark.parametrize("held", [1 << 20, 1000, 1])
-def test_names_of_which_many_are_on_disk_are_found_in_each_other(monkeypatch, held):
-    monkeypatch.setattr(datasets._NamesOnDisk, "_HELD", held)
+def test_names_on_disk_are_found_in_each_other():
     bits = np.random.default_rng(0).integers(0, 2**64, 3000, dtype=np.uint64)
     with datasets._NamesOnDisk() as names:
         for block, chosen in ((2, bits[:900]), (0, bits[900:2000]), (3, bits[[1500, 70, 71]]), (1, bits[1999:])):
             names.add(block, chosen)
-        assert bool(names._piles) == (held < 2000)
         assert list(names.repeated()) == [(0, 1), (0, 3), (2, 3)]
     with datasets._NamesOnDisk() as names:
         names.add(0, bits[[5, 6, 5]])  # within a block there are no names twice, but bits may agree
         names.add(1, bits[7:])
+        names.add(2, bits[:0])
         assert list(names.repeated()) == []
 
 
