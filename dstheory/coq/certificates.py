@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy
+from sympy.polys.rings import ring
 
 from dstheory.claims.domains import Domain
 from dstheory.coq.handelman import Atom, product
@@ -63,64 +64,42 @@ def certificate(polynomial: Any, domain: Mapping[str, Domain]) -> Certificate | 
         domain: Where they range.
     """
     names = sorted(symbol.name for symbol in polynomial.free_symbols)
-    if any(domain[name].lower is None for name in names):
+    if any(domain[name].lower in (None, domain[name].upper) for name in names):
         return None
     poly = sympy.Poly(polynomial, *[sympy.Symbol(name) for name in names])
-    replaced, gens = _in_distances(poly, names, domain)
-    both = [name for name in names if domain[name].upper is not None]
-    for raised in range(_RAISED + 1 if both else 1):
-        lifted = replaced
-        for name in both:  # the sum of the distances is the width, which is divided by again below
-            lifted = lifted * sympy.Poly(sympy.Symbol(f"{name}_low") + sympy.Symbol(f"{name}_high"), *gens) ** raised
-        if len(lifted.terms()) > _LARGEST:
+    for raised in range(_RAISED + 1 if any(domain[name].upper is not None for name in names) else 1):
+        found = _in_distances(poly, names, domain, raised)
+        if len(found.terms) > _LARGEST:
             return None
-        if all(coefficient > 0 for _, coefficient in lifted.terms()):
-            return _written(lifted, gens, names, domain, raised)
+        if all(coefficient > 0 for coefficient, _ in found.terms):
+            return found
     return None
 
 
-def _in_distances(poly: Any, names: list[str], domain: Mapping[str, Domain]) -> tuple[Any, list[Any]]:
-    """The polynomial, homogeneous in the two distances of each symbol between two numbers, in the distance of the others."""
-    gens: list[Any] = []
+def _in_distances(poly: Any, names: list[str], domain: Mapping[str, Domain], raised: int) -> Certificate:
+    """The polynomial in the distances of its symbols from their ends.
+
+    A symbol between two numbers is a sum of its two distances, and so is 1: each term is multiplied by this 1 until all have one
+    degree in them.
+    """
+    sides = [side for name in names for side in ends(name, domain[name]) if side is not None]
+    space, *gens = ring([f"x{place}" for place in range(len(sides))], sympy.QQ)
+    distances, written = iter(gens), []
     for name in names:
-        gens.append(sympy.Symbol(f"{name}_low"))
-        if domain[name].upper is not None:
-            gens.append(sympy.Symbol(f"{name}_high"))
-    total = sympy.Poly(0, *gens, domain="QQ")
-    degrees = [poly.degree(sympy.Symbol(name)) for name in names]
-    cache: dict[tuple[str, int], Any] = {}
+        low, high = (
+            None if end is None else sympy.QQ(*end.as_integer_ratio()) for end in (domain[name].lower, domain[name].upper)
+        )
+        above = next(distances)
+        one = space.one if high is None else (above + next(distances)).quo_ground(high - low)
+        written.append((above + low * one, one, poly.degree(sympy.Symbol(name)) + raised))
+    total = space.zero
     for powers, coefficient in poly.terms():
-        part = sympy.Poly(coefficient, *gens, domain="QQ")
-        for name, power, degree in zip(names, powers, degrees, strict=True):
-            key = (name, power)
-            if key not in cache:
-                own, low = domain[name], sympy.Rational(domain[name].lower)
-                s = sympy.Symbol(f"{name}_low")
-                if own.upper is None:
-                    cache[key] = sympy.Poly((s + low) ** power, *gens, domain="QQ")
-                else:
-                    t, high = sympy.Symbol(f"{name}_high"), sympy.Rational(own.upper)
-                    width = high - low
-                    x = (high * s + low * t) / width
-                    one = (s + t) / width
-                    cache[key] = sympy.Poly(x**power * one ** (degree - power), *gens, domain="QQ")
-            part = part * cache[key]
-        total = total + part
-    return total, gens
-
-
-def _written(poly: Any, gens: list[Any], names: list[str], domain: Mapping[str, Domain], raised: int) -> Certificate:
-    shown: dict[Any, Atom] = {}
-    scale = sympy.Integer(1)
-    for name in names:
-        low, high = ends(name, domain[name])
-        assert low is not None
-        shown[sympy.Symbol(f"{name}_low")] = low
-        if high is not None:
-            shown[sympy.Symbol(f"{name}_high")] = high
-            scale *= (sympy.Rational(domain[name].upper) - sympy.Rational(domain[name].lower)) ** raised
+        part = space(coefficient)
+        for power, (symbol, one, degree) in zip(powers, written, strict=True):
+            part *= symbol**power * one ** (degree - power)
+        total += part
     terms = tuple(
-        (coefficient / scale, tuple((shown[gen].text, power) for gen, power in zip(gens, powers, strict=True) if power))
-        for powers, coefficient in poly.terms()
+        (sympy.QQ.to_sympy(value), tuple((side.text, power) for side, power in zip(sides, powers, strict=True) if power))
+        for powers, value in total.terms()
     )
-    return Certificate(terms, frozenset(end.text for end in shown.values() if not end.strict))
+    return Certificate(terms, frozenset(side.text for side in sides if not side.strict))

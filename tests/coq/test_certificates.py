@@ -53,6 +53,10 @@ def test_a_sum_that_may_vanish_at_an_end_has_no_positive_term_first() -> None:
     assert found.text(["gamma"]) is not None
 
 
+def test_a_symbol_of_one_value_has_no_certificate() -> None:
+    assert certificate(p * b + p, {**DOMAIN, "p": Domain(Fraction(1), Fraction(1), False, False)}) is None
+
+
 ATOMS = [Atom("p", p, strict=True), Atom("a", a, strict=True), Atom("(1 - a - p)", 1 - a - p, strict=True)]
 
 
