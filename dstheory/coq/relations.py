@@ -36,6 +36,13 @@ class Sign:
         """Its opposite."""
         return Sign(_NEGATED[self.operator], self.text, self.value)
 
+    def atoms(self) -> list[Atom]:
+        """What is positive, or nonnegative, just where it holds: both of a value that is zero."""
+        if self.operator == "!=":
+            return [Atom(f"{self.text} ^ 2", self.value**2, strict=True)]
+        both = Atom(self.text, self.value, self.operator == ">"), Atom(f"(- {self.text})", -self.value, self.operator == "<")
+        return [atom for sign, atom in zip("><", both, strict=True) if self.operator[0] in (sign, "=")]
+
 
 def relations(formula: Any) -> Iterator[Any]:
     """The equations and inequalities of a formula."""
@@ -99,13 +106,12 @@ class Relations:
         if goal is not None and (goal in known or not goal.value.free_symbols):
             return None
         made = []
-        for wanted in _wanted(goal):
+        # Without a goal zero is to be positive, a contradiction.
+        for wanted in [Atom("0", sympy.Integer(0), strict=True)] if goal is None else goal.atoms():
             found = self._combination(wanted, known)
             if found is None:
                 return None
             made.append((wanted, found))
-        if not made:
-            return None
         used = " ".join(part for _, found in made for part in (found.over, found.positive, found.zero))
         needed = [item for item in known if item.text in used]
         steps = [f"assert (K{place} : {item.statement}) by known" for place, item in enumerate(needed)]
@@ -124,33 +130,13 @@ class Relations:
         return "; ".join([*steps, "lra"])
 
     def _combination(self, wanted: Atom, known: Sequence[Sign]) -> Combination | None:
-        atoms, zeros = self.signs.atoms(), []
-        for item in known:
-            if item.operator == "==":
-                zeros.append((item.text, item.value))
-            elif item.operator == "!=":
-                atoms.append(Atom(f"{item.text} ^ 2", item.value**2, strict=True))
-            elif item.operator[0] == ">":
-                atoms.append(Atom(item.text, item.value, strict=item.operator == ">"))
-            else:
-                atoms.append(Atom(f"(- {item.text})", -item.value, strict=item.operator == "<"))
+        zeros = [(item.text, item.value) for item in known if item.operator == "=="]
+        atoms = self.signs.atoms() + [atom for item in known if item.operator != "==" for atom in item.atoms()]
         tried = (
             combination(wanted.value, atoms, zeros, strict=wanted.strict, multiplied=more, known=self.signs.unknowns.known)
             for more in (False, True)
         )
         return next((found for found in tried if found is not None), None)
-
-
-def _wanted(goal: Sign | None) -> Iterator[Atom]:
-    """What has to be positive or nonnegative for a goal to hold; without one, zero, which is to be a contradiction."""
-    if goal is None:
-        yield Atom("0", sympy.Integer(0), strict=True)
-    elif goal.operator != "!=":
-        strict = goal.operator in ("<", ">")
-        if goal.operator != "<" and goal.operator != "<=":
-            yield Atom(goal.text, goal.value, strict)
-        if goal.operator != ">" and goal.operator != ">=":
-            yield Atom(f"(- {goal.text})", -goal.value, strict)
 
 
 def _cases(known: list[Sign], goal: Any) -> Iterator[tuple[list[Sign], Sign | None]]:
