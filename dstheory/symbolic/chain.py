@@ -237,7 +237,9 @@ class SymbolicChain:
         return self.value(reward(tuple(sp.Integer(c) for c in correct), zero))
 
     def reach(self, turn: int) -> sp.Expr:
-        """Return the probability that a turn is reached."""
+        """Return the probability that a turn is reached; without a cap the turns expected in all, as one stands for each."""
+        if self.turns is None:
+            return self.visits()
         return sp.Mul(*[self.policy.resample_probability(k) for k in range(turn)])
 
     @cache  # noqa: B019 - as above

@@ -180,7 +180,7 @@ def _scalar_words(rule: Rule, scalar: str) -> tuple[Inline, ...]:
 
 def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> list[Item]:
     rows: dict[tuple[str, str], list[tuple[sp.Expr, sp.Expr]]] = {}
-    said: dict[sp.Symbol, str] = {}
+    said: dict[sp.Symbol, tuple[Inline, ...]] = {}
     letters: dict[str, Payoffs] = {}
     for number, (term, part) in enumerate(zip(rule.parts, compact.parts, strict=True)):
         named = replace(s, named=part.named)
@@ -194,8 +194,11 @@ def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> l
             both = [combine_logs(sp.powsimp(sp.sympify(c).xreplace(at))) for c in term.coefficients(named, turn)]
             rows.setdefault((s.chain.answers[turn.answer], turn.decision or "submit"), []).append((both[0], both[1]))
             mentioned = both[0].free_symbols | both[1].free_symbols
-            said |= {past: f" is the {kind} collected before turn "} if past in mentioned else {}
-            said |= {future: f" is the {kind} from turn k + 1 on, in that turn's units"} if future in mentioned else {}
+            meaning = {
+                past: (f" is the {kind} collected before turn ", K),
+                future: (f" is the {kind} from turn ", Verbatim("k + 1", "k + 1"), " on, in that turn's units"),
+            }
+            said |= {x: text for x, text in meaning.items() if x in mentioned}
     table = [
         (*where, sp.Add(*[c for c, _ in both]), sp.Add(*[c for _, c in both]) if where[1] != "submit" else "none")
         for where, both in rows.items()
@@ -206,8 +209,7 @@ def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> l
     ]
     sentence: list[Inline] = []
     for x, text in said.items():
-        sentence += ["; " if sentence else "", x, *(text.split("k + 1")[:1] if "k + 1" in text else [text])]
-        sentence += [Verbatim("k + 1", "k + 1"), text.split("k + 1")[1]] if "k + 1" in text else [K]
+        sentence += ["; " if sentence else "", x, *text]
     return [*items, Words((*sentence, "."))] if sentence else items
 
 

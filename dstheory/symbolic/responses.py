@@ -84,34 +84,18 @@ def expert_length(s: SymbolicSetting) -> Statistic:
 
 
 def success_length(s: SymbolicSetting) -> Statistic:
-    """Return E[R L], the tokens of correct responses per response."""
-    return Statistic(symbol("RLbar"), reward_times_length(s.chain, s), "mean of `R L`: tokens of correct responses, per response")
+    """Return E[R L], the tokens of correct responses per response: those of a turn count with all success that is still to come.
 
-
-def reward_times_length(chain: SymbolicChain, s: SymbolicSetting) -> sp.Expr:
-    """Return E[R L] by the recursion of a turn: its tokens count with all the success that is still to come.
-
-    >>> from dstheory.rational import is_zero
     >>> from dstheory.symbolic.setting import setting
-    >>> s = setting(turns=1)
-    >>> is_zero(reward_times_length(s.chain, s) - symbol("p") * symbol("l_s"))
-    True
+    >>> success_length(setting(turns=1)).value
+    l_s*p
     """
-    (lengths, l_d), success = s.lengths, chain.solve(correct_payoff(s), UNDISCOUNTED)
-    total: sp.Expr = sp.S.Zero
-    for turn in reversed(range(chain.turns or 1)):
-        here, again = [], []
-        rows = zip(chain.policy.sample_at(turn), chain.policy.stop_at(turn), success.answer[turn], lengths, strict=True)
-        for x, stop, expected, length in rows:
-            if chain.last(turn):
-                here.append(x * expected * length)
-                continue
-            here.append(x * expected * (length + l_d))
-            again.append(x * (1 - stop))
-        if chain.turns is None:
-            return sp.Add(*here) / (1 - sp.Add(*again))
-        total = sp.Add(*here) + sp.Add(*again) * total
-    return total
+    (lengths, l_d), chain, total = s.lengths, s.chain, []
+    for turn, success in enumerate(chain.solve(correct_payoff(s), UNDISCOUNTED).answer):
+        rows = zip(chain.policy.sample_at(turn), success, lengths, strict=True)
+        own = [x * expected * (length if chain.last(turn) else length + l_d) for x, expected, length in rows]
+        total.append(chain.reach(turn) * sp.Add(*own))
+    return Statistic(symbol("RLbar"), sp.Add(*total), "mean of `R L`: tokens of correct responses, per response")
 
 
 def centred_weight(*, std: bool, ddof: int | None = 1) -> Statistic:

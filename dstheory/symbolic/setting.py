@@ -94,7 +94,7 @@ class SymbolicSetting:
         chain, total = self.following(frozen), []
         for turn in range(self.chain.turns or 1):
             here = payoff_at(payoff, turn)
-            visits = chain.visits() if self.chain.turns is None else chain.reach(turn)
+            visits = chain.reach(turn)
             total += [visits * x * u for x, u in zip(self.policy.sample_at(turn), here.sample, strict=True)]
             if chain.last(turn):
                 continue

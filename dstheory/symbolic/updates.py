@@ -33,7 +33,7 @@ class Trajectory:
     probability: sp.Expr
 
 
-def trajectories(chain: SymbolicChain) -> Iterator[Trajectory]:
+def trajectories(chain: SymbolicChain, begun: Trajectory = Trajectory((), sp.S.One)) -> Iterator[Trajectory]:
     """Enumerate all trajectories of a capped chain, n^T paths of answers at the most resampled.
 
     >>> from dstheory.symbolic.policy import minimal_policy
@@ -47,18 +47,14 @@ def trajectories(chain: SymbolicChain) -> Iterator[Trajectory]:
     """
     if chain.turns is None:
         raise ChainError("a chain without a cap has infinitely many trajectories; give a number of turns")
-    yield from _extend(chain, (), sp.S.One)
-
-
-def _extend(chain: SymbolicChain, steps: tuple[tuple[int, str | None], ...], probability: sp.Expr) -> Iterator[Trajectory]:
-    turn = len(steps)
+    steps, probability, turn = begun.steps, begun.probability, len(begun.steps)
     for i, x in enumerate(chain.policy.sample_at(turn)):
         if chain.last(turn):
             yield Trajectory((*steps, (i, None)), probability * x)
             continue
         stop = chain.policy.stop_at(turn)[i]
         yield Trajectory((*steps, (i, STOP)), probability * x * stop)
-        yield from _extend(chain, (*steps, (i, RESAMPLE)), probability * x * (1 - stop))
+        yield from trajectories(chain, Trajectory((*steps, (i, RESAMPLE)), probability * x * (1 - stop)))
 
 
 def turns_of(s: SymbolicSetting, objective: Rule, steps: tuple[tuple[int, str | None], ...]) -> list[Turn]:

@@ -228,7 +228,7 @@ def _per_attempt_update(s: SymbolicSetting) -> Update:
     chain, update = s.chain, {name: [value] for name, value in _first_attempt(s).items()}
     values = chain.solve(correct_payoff(s), UNDISCOUNTED)
     for turn in range(chain.turns or 1):
-        visits = chain.visits() if chain.turns is None else chain.reach(turn)
+        visits = chain.reach(turn)
         later = visits - sp.Integer(turn == 0)
         for i, x in enumerate(s.policy.sample_at(turn)):
             stop, (stopped, resampled) = s.policy.stop_at(turn)[i], values.decision[turn][i]
