@@ -101,7 +101,7 @@ class CoefficientLevel:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Drawn):
-    """The three levels of one objective on one chain.
+    """How an objective's gradient splits between sampling and decision, at three levels, as :func:`attribute` returns it.
 
     Attributes:
         objective: name.

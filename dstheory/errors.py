@@ -45,10 +45,16 @@ def system_sentence(error: OSError) -> str:
 
 
 class DSTheoryError(ValueError):
-    """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1.
+    """Base of all errors that the input causes; the command line prints them as one sentence and ends with 1 or 2.
 
-    Names, labels and words of libraries that a message quotes are texts: what would act on a terminal is shown by its code, and
-    of endless ones the middle is left out.
+    Messages quote names and labels safely: control characters are shown by their codes, and long texts lose their middle.
+
+    >>> from dstheory import Policy
+    >>> try:
+    ...     Policy.minimal(p=2, a=0.8, b=0.3)
+    ... except DSTheoryError as error:
+    ...     print(type(error).__name__)
+    ChainError
     """
 
     def __str__(self) -> str:

@@ -20,7 +20,13 @@ _ALWAYS = ("task", "model", "log")  # columns that every table of episodes has
 
 
 class Log(NamedTuple):
-    """Episodes, and an account of how they were read."""
+    """The episodes of a log, and how they were read.
+
+    >>> from dstheory.anatomy import from_records
+    >>> log = from_records([{"id": 1, "cap": 4, "attempts": [{"correct": True, "decision": "stop"}]}])
+    >>> len(log.episodes), log.reading.records
+    (1, 1)
+    """
 
     episodes: Episodes
     reading: Reading

@@ -125,7 +125,7 @@ class Shift:
 
 @dataclass(frozen=True, repr=False)
 class Survey(Drawn):
-    """What a log says.
+    """What was measured on a log: p, a and b, tests, predictions, and the comparison of two groups.
 
     Attributes:
         by: the field whose labels are the parts.
@@ -206,7 +206,7 @@ def survey(
     reading: Reading | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Survey:
-    """Measure a log.
+    """Measure p, a and b on a log, test what the model assumes, and compare two groups if asked.
 
     Args:
         episodes: the log; the account of one as it was read is carried along.
@@ -221,6 +221,9 @@ def survey(
         seed: of all randomness.
         reading: how the log was read, to be carried along.
         progress: called with what is being done.
+
+    Returns:
+        What was measured, group by group; with ``compared`` also the difference and its split.
 
     Raises:
         RecordError: a field or label does not exist, there are too many labels, or a score is not a finite number.

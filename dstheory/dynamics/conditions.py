@@ -125,7 +125,7 @@ class Comparison:
 
     Attributes:
         results: training results.
-        gains: whose the gain in accuracy is.
+        gains: the gain in accuracy, and its split.
         at_start: attributions at the start.
     """
 
@@ -159,6 +159,9 @@ def compare(
         conditions: objectives by the name shown.
         progress: called with the total number of steps done over all conditions.
         training: arguments of :func:`dstheory.dynamics.train`.
+
+    Returns:
+        By condition: the training result, the gain in accuracy and its split, and the attribution at the start.
 
     >>> mdp, start = TwoStageMDP.minimal(sample_length=64), Policy.minimal(p=0.55, a=0.8, b=0.3)
     >>> out = compare(mdp, start, four_conditions(mdp, start), steps=50)

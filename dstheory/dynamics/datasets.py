@@ -59,7 +59,7 @@ Block = tuple[TwoStageMDP, Policy, Policy]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DatasetSolution(Tabulated):
-    """What a chain in many blocks comes to; all means are over prompts.
+    """The sums over a chain in many blocks, as :func:`solve_dataset` returns them; all means are over prompts.
 
     Attributes:
         blocks, prompts, pairs: how many, pairs of a prompt and an answer.

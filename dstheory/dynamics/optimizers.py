@@ -142,6 +142,12 @@ class NaturalGradient(Optimizer):
 
     Args:
         damping: >= 0, added to the Fisher information's diagonal; keeps steps bounded where a probability vanishes.
+
+    >>> from dstheory import Policy, Reinforce, TwoStageMDP, train
+    >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> result = train(TwoStageMDP.minimal(), start, Reinforce(), steps=5, optimizer=NaturalGradient(lr=0.1))
+    >>> bool(result.policy.p > start.p)
+    True
     """
 
     damping: float = 1e-8

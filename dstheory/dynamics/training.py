@@ -46,11 +46,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainResult(Drawn):
-    """What a training run leaves.
+    """The result of training: the final policy, and what was logged on the way.
 
     Attributes:
         log: what was logged, as labelled arrays (see above).
         policy: the final policy.
+
+    >>> from dstheory import Policy, TwoStageMDP
+    >>> from dstheory.objectives import Reinforce
+    >>> result = train(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3), Reinforce(), steps=10)
+    >>> round(float(result.policy.p), 3) > 0.55, int(result.history.step[-1])
+    (True, 10)
     """
 
     log: LabelledArrays

@@ -48,7 +48,7 @@ class ChainSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class ChainFile:
-    """What a chain file holds.
+    """The contents of a chain file.
 
     Attributes:
         mdp: the chain; ``mdp.prompts`` are the names in the file, in order of first appearance.
@@ -81,6 +81,9 @@ def read_chain(path: str | os.PathLike[str], **settings: Unpack[ChainSettings]) 
         path: the file; its suffix says the format: .json, .toml, .csv, .jsonl, .parquet, .csv.gz or .jsonl.gz.
         settings: ``gamma, discount_per, max_turns, reward, resample_cost`` replace what the file says; ``reward`` and
             ``resample_cost`` replace its reward columns as a whole.
+
+    Returns:
+        The chain (``mdp``), its policies and the names of its answers.
 
     Raises:
         FileFormatError: the file breaks a rule of the format: the file, the place, the value, the rule and the remedy.

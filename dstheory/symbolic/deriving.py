@@ -36,9 +36,12 @@ MAX_OPERATIONS = 2000
 
 
 class Derivation(DerivedGradient):
-    """A derivation that shows itself: as text where it is printed, as mathematics in a notebook.
+    """A derivation: it prints as text, and a notebook shows it as mathematics.
 
-    Other formats are those of :func:`dstheory.symbolic.render.render`.
+    :func:`dstheory.symbolic.render.render` gives the other formats.
+
+    >>> str(derive("reinforce")).splitlines()[0]
+    'REINFORCE, return form'
     """
 
     def __str__(self) -> str:
