@@ -219,14 +219,14 @@ class EpisodesBuilder:
         )
         if self.apart:
             self.reading.note(
-                f"problems that have the name of one in another file and ask something else ({self.apart:,}) are taken for "
+                f"problems that have the name of one in another file and ask something else ({self.apart:,}) count as "
                 "different problems; --field problem=KEY names problems otherwise",
                 "",
             )
         if self.alike and self.names.problem == FieldNames().problem:
             self.reading.note(
-                f"problems that have the name of one in another file ({len(self.alike):,}) are taken for the same, though not "
-                "both files show what they ask; where they are not, give the files one at a time",
+                f"problems that have the name of one in another file ({len(self.alike):,}) count as the same, though not "
+                "both files show what they ask; if they differ, give the files one at a time",
                 "",
             )
         self.reading.bounds = _bounds(episodes, self.reading.depends_on_outcome, self.reading.attempts_left_out)

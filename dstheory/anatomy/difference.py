@@ -605,7 +605,7 @@ def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], 
         if who not in (MODEL, ASSUMED):
             notes.append(f"in {which}, decided by: {who}; what decisions give there is not the model's")
         if (side.log.capped & (side.log.attempts != side.log.cap)).any():
-            notes.append(f"episodes of {which} ended without a stop before their cap: taken as a cap of their own")
+            notes.append(f"episodes of {which} ended without a stop before their cap: each counts as capped there")
     if decide.bias > max(_UNSEEN, decide.error / 2):
         notes.append(
             f"episodes are too short to show how problems differ: the parts may be off by {decide.bias:.2g} beside chance, which "

@@ -216,7 +216,7 @@ def scores_of(episodes: Episodes, field: str = FIELD) -> Floats:
     [0.25, 1.0]
     """
     if field not in episodes.fields:
-        raise RecordError(f"no sample has a {field}: name where the score stands in a record")
+        raise RecordError(f"no sample has a {field}: name the key of the score")
     column = episodes.fields[field]
     values = np.array([_number(name) for name in column.names], dtype=float)[column.codes]
     bad = np.flatnonzero(~np.isfinite(values))

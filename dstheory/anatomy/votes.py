@@ -131,7 +131,7 @@ def judge_votes(
         raise RecordError("votes are of samples after which nobody could resample, and this log has attempts after the first")
     column = episodes.fields.get("answer")
     if column is None or set(column.names) == {NOT_GIVEN}:
-        raise RecordError("votes need the answers, and no record has one: name where it stands with --field answer=KEY")
+        raise RecordError("votes need the answers, and no record has one: name its key with --field answer=KEY")
     group = groups_of(episodes)
     ballots = Ballots.of(episodes, group, k)
     votes = len(ballots.owner)

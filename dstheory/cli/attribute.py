@@ -112,7 +112,8 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         caption=chain_words(problem.name)
         + "balanced: the coefficients of log-probabilities are equal, c_s = c_d, on the same trajectory and turn, perhaps up to "
         "one discount factor (up to gamma); that depends on how the gradient is written. |g|: norms of the gradient; depend on "
-        "the parametrisation. e: Fisher energies, squared lengths in the metric of the policy; depend on neither. share d: the "
+        "the parametrisation. e: Fisher energies, squared lengths, measured by how much the policy changes; depend on "
+        "neither. share d: the "
         f"decision's part of both stages.{referred(built, problem, options)}",
     )
     for line in said:
@@ -149,7 +150,8 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     note = (
         chain_words(problem.name)
         + "balanced: coefficients c_s = c_d. share d: the decision's share of the gradient's norms, of its Fisher energies "
-        f"(squared lengths in the metric of the policy), and of these with answers {options['longer']:g} times as long. angle: "
+        f"(squared lengths, measured by how much the policy changes), and of these with answers {options['longer']:g} times "
+        "as long. angle: "
         "to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
         f"Each objective at its own defaults, on policy.{referred(built, problem, options)}"
     )

@@ -56,7 +56,7 @@ Examples:
 @click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
 @json_option
 @click.option("--explain", is_flag=True, help="Also say how the result was checked, and which claims are about it.")
-@click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
+@click.option("--standalone", is_flag=True, help="With --format latex: a complete document.")
 @click.option("--numeric", metavar="NAME=NUMBER,...", help="Also evaluate at these numbers; decimals and fractions are read "
                                                            "exactly.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file instead of stdout.")

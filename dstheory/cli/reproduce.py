@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Exit codes:
   0  all ran (with --all, some may have said that they need --data)
-  1  one failed, or one that was named could not run; the others ran all the same
+  1  one failed, or one that was named could not run; the others ran
   2  usage
 
 \b

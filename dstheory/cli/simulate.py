@@ -149,8 +149,8 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         caption=chain_words(chain)
         + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), before and after training. Decision share: the part "
         "of the gain in accuracy that decisions have (Shapley value; - where there is no gain); it changes with the number of "
-        "steps. Energies: Fisher energy of sampling (s) and decision (d) at the start, the squared length of a stage's gradient "
-        "in the metric of the policy.",
+        "steps. Energies: Fisher energy of sampling (s) and decision (d) at the start, the squared length of a stage's "
+        "gradient, measured by how much the policy changes.",
     )
     first, *more = formats_asked() or ("png", "svg")
     figure = " and ".join([f"{out}/simulate.{first}", *(f".{kind}" for kind in more)])

@@ -75,7 +75,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 @click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
-@click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
+@click.option("--standalone", is_flag=True, help="With --format latex: a complete document.")
 @click.option("--examples", type=_EXAMPLES, default=EXAMPLES, show_default=True, help="Examples of each search.")
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(

@@ -216,8 +216,8 @@ def _refuse_unused(objective: str, settings: Mapping[str, Any], optimal: bool) -
     for name in settings:
         if name not in used:
             raise DSTheoryError(
-                f"{objective} has no {name}: its settings are {', '.join(sorted(used)) or 'none'}; what a chain pays "
-                "stands in its files, and gamma, discount_per and max_turns may be given by chain"
+                f"{objective} has no {name}: its settings are {', '.join(sorted(used)) or 'none'}; what a chain pays is in "
+                "its files, and gamma, discount_per and max_turns may be given by chain"
             )
 
 
@@ -307,7 +307,7 @@ def _files(directory: Path, target: Path | None) -> list[_File]:
             if first.get(column) != schema.get(column):
                 here, there = (known.get(column, "not there") for known in (schema, first))
                 raise FileFormatError(
-                    f"{name}: the column {column} is {here}, but {there} in {Path(names[0]).name}: write all files alike"
+                    f"{name}: the column {column} is {here}, but {there} in {Path(names[0]).name}: use one type in all files"
                 )
         files.append(_File(name, status.st_size, status.st_mtime_ns, "" if target is None else str(target / Path(name).name)))
     if "prompt_weight" in (first or {}):
@@ -397,8 +397,8 @@ def _refuse_split(one: _File, other: _File, chain: Mapping[str, Any]) -> None:
     if both := set(here).intersection(there):
         name = next(name for name in here if name in both)
         raise FileFormatError(
-            f"{other.path} has rows of the prompt {name!r}, as {Path(one.path).name} has: all rows of a prompt stand in one "
-            "file; put them together, or call different prompts by different names"
+            f"{other.path} has rows of the prompt {name!r}, as {Path(one.path).name} has: all rows of a prompt must be in "
+            "one file; put them together, or give different prompts different names"
         )
 
 

@@ -326,4 +326,4 @@ def one_warning_of_glyphs() -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if missing:
         some = "".join(list(missing)[:10]) + ("..." if len(missing) > 10 else "")
-        warnings.warn(f"the font of the figures does not have {some}: boxes stand in their place", UserWarning, stacklevel=3)
+        warnings.warn(f"the font of the figures does not have {some}: boxes replace them", UserWarning, stacklevel=3)

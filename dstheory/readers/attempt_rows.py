@@ -162,7 +162,7 @@ def batch_of(
         raise RecordError(
             f"{file}: {rows.lengths[i]} rows have the {names.id} {same}, and nothing says that they are attempts of one episode: "
             f"if they are rollouts of one problem, read them with --reader rollouts --field problem={names.id}; if they are "
-            "attempts in turn, name the column of decisions or of rounds, --field decision=NAME or --field round=NAME"
+            "successive attempts, name the column of decisions or of rounds, --field decision=NAME or --field round=NAME"
         )
     rows.check()
     if rows.undecided:
@@ -170,7 +170,7 @@ def batch_of(
             reading.note(FIXED_NOTE, file)
     elif names.decision not in columns:
         reading.note(
-            f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap", file
+            f"there is no column {names.decision!r}: a record's last attempt counts as a stop unless it is at the cap", file
         )
     for record, (row, fault) in sorted(rows.faults.items(), key=lambda found: found[1][0]):
         fault.attempts = int(rows.lengths[record])

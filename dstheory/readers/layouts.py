@@ -108,7 +108,7 @@ class Request:
         if format is not None:
             named(format)
         if decided_by is not None and decided_by not in DECIDERS:
-            raise UnknownReadingError(f"nobody is called {decided_by!r} who could decide: there are {', '.join(DECIDERS)}")
+            raise UnknownReadingError(f"decided_by is {decided_by!r}: must be one of {', '.join(DECIDERS)}")
         listed = [place.strip() for place in turns.split(",")] if isinstance(turns, str) else list(turns)
         if listed and reader not in ("auto", "records"):
             raise RecordError(
@@ -598,8 +598,8 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
             if objects and not any(map(has, ("correct", "round", "decision", *(["id"] if table else [])))):
                 raise RecordError(
                     f"{file} is in no known format: its records have {keys_of(objects[0])}; name what says which attempts are "
-                    "correct with --field correct=KEY, the list of attempts with --field attempts=KEY, or what says it of "
-                    "answers given in turn with --turns FIRST,LAST; `dstheory anatomy formats` lists the formats"
+                    "correct with --field correct=KEY, the list of attempts with --field attempts=KEY, or the keys of "
+                    "successive answers with --turns FIRST,LAST; `dstheory anatomy formats` lists the formats"
                 )
     elif (
         reader in _NEEDS

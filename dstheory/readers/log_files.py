@@ -345,7 +345,7 @@ class Opened(NamedTuple):
             reading.note(FIXED_NOTE, self.file)
         if self.layout.reader == "rollouts" and (counter := self._counter()):
             reading.note(
-                f"{counter} may count what the model did in turn, and every row is read as an answer by itself: if an answer "
+                f"{counter} may count what the model did in turn, and every row is read as a separate answer: if an answer "
                 f"follows from the one before it, say --reader table --field id={self.layout.names.problem} "
                 f"--field round={counter}",
                 self.file,

@@ -197,7 +197,7 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
     for program, whose in _NOT_COVERED.items():
         if found := re.search(rf"(?<![\w./-]){program}(?![\w.-])", words):
             raise DSTheoryError(
-                f"{source.name} starts {found[0]}, of {whose}, which is not covered and has defaults of its own; covered are "
+                f"{source.name} starts {found[0]}, of {whose}, which is not supported and has other defaults; supported are "
                 f"{', '.join(t.id for t in trainers)}"
             )
     started = [(t, p) for t in trainers for p in t.programs if starts_program(p, words)]
@@ -209,7 +209,7 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
         if "." in p and not p.endswith(".py") and not named:  # a module of that library, and of no other
             raise DSTheoryError(
                 f"{source.name} starts {p}, but its keys are not those of {t.library} {t.version}, such as {next(iter(t.keys))}: "
-                f"is it of another version? --trainer {t.id} reads it all the same"
+                f"is it of another version? --trainer {t.id} reads it anyway"
             )
     others = _other_programs(words, trainers)
     same = [p for t in trainers for p in t.programs if others and _package(p) and _package(p) == _package(others[0])]
@@ -325,8 +325,8 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     unread = [entry for entry in (_named(entry, trainer) for entry in source.unread) if _not_read(entry, trainer)]
     warnings += [_not_read(entry, trainer) for entry in unread]
     warnings += [
-        f"{name} is {shown(entry.value)} in {entry.place}, unless line {entry.unless} makes it another, which stands in "
-        f"a branch or does what is not read: give {name}=VALUE after the file"
+        f"{name} is {shown(entry.value)} in {entry.place}, unless line {entry.unless} makes it another, which is in a branch "
+        f"or does what is not read: give {name}=VALUE after the file"
         for name, entry in entries.items() if entry.unless is not None
     ]  # fmt: skip
     settings = tuple(

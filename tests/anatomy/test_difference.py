@@ -365,7 +365,7 @@ def test_notes_name_what_the_parts_rest_on() -> None:
     cut = Episodes(log.offsets, log.correct, np.zeros_like(log.stopped), np.ones_like(log.capped), log.problem, log.problem_ids,
                    log.cap, log.fields)  # fmt: skip
     found = compare(log, cut)
-    assert "episodes of the log after ended without a stop before their cap: taken as a cap of their own" in found.notes
+    assert "episodes of the log after ended without a stop before their cap: each counts as capped there" in found.notes
 
 
 def test_decisions_that_differ_between_problems_are_noted_and_cost_a_hundredth() -> None:

@@ -80,7 +80,7 @@ def test_without_decisions_the_last_attempt_is_the_stop() -> None:
     assert log.episodes.stopped.tolist() == [False, True, True]
     assert log.episodes.capped.tolist() == [True, False]
     assert log.reading.notes == [
-        "there is no column 'decision': a record's last attempt is taken for a stop unless it is at the cap"
+        "there is no column 'decision': a record's last attempt counts as a stop unless it is at the cap"
     ]
 
 

@@ -74,7 +74,7 @@ def test_against_the_exact_chances_of_three_samples() -> None:
 
 def test_what_cannot_vote() -> None:
     once = Episodes.record([("x", [(True, None)])] * 3, cap=1)
-    with pytest.raises(RecordError, match="votes need the answers, and no record has one: name where it stands"):
+    with pytest.raises(RecordError, match="votes need the answers, and no record has one: name its key"):
         judge_votes(once, 2)
     answered = Episodes.record([("x", [(True, None)])] * 3, cap=1, fields={"answer": ["4"] * 3})
     with pytest.raises(RecordError, match="no problem has 5 samples: at most 3 vote together"):

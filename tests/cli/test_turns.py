@@ -179,7 +179,7 @@ def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
     assert log.episodes.deciders == ("oracle",)
     (group,) = survey(log).groups
     assert (group.total.helps, group.revisions.wrong_to_right.value) == ("yes, oracle decides", 8 / 12)
-    with pytest.raises(RecordError, match="nobody is called 'teacher' who could decide: there are model, verifier, oracle"):
+    with pytest.raises(RecordError, match="decided_by is 'teacher': must be one of model, verifier, oracle"):
         read_log(path, decided_by="teacher")
 
 

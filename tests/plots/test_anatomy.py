@@ -168,7 +168,7 @@ def test_labels_are_texts_in_any_script(tmp_path) -> None:
     labels = ["$x^{$", "_a", "\x1b[31m", "算术", "x" * 5000]
     log = generate_log(20, cells=[Cell(model, label, 0.4, 0.9, 0.8) for label in labels for model in ("_m", "$n")])
     figure = anatomy_figure(survey(log), title="a$_{$.jsonl")
-    with pytest.warns(UserWarning, match="^the font of the figures does not have 算术: boxes stand in their place$") as caught:
+    with pytest.warns(UserWarning, match="^the font of the figures does not have 算术: boxes replace them$") as caught:
         save_figure(figure, tmp_path / "anatomy")
     assert len(caught) == 1
     legend = [text.get_text() for text in figure.legends[0].get_texts()]

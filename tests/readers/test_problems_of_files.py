@@ -89,7 +89,7 @@ def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path:
     found = [note for note in log.reading.notes if "another file" in note]
     assert len(found) == (shown != "both")
     if found:
-        assert found[0].startswith("problems that have the name of one in another file (3) are taken for the same")
+        assert found[0].startswith("problems that have the name of one in another file (3) count as the same")
 
 
 def test_ids_that_records_of_two_names_have_are_numbers_of_samples(tmp_path: Path) -> None:

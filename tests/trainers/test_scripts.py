@@ -169,7 +169,7 @@ def test_a_branch_that_may_be_taken_is_told(tmp_path: Path) -> None:
     configuration = configuration_of(path)
     assert configuration.training.beta == 0.1
     assert [line for line in configuration.warnings if "branch" in line] == [
-        "beta is 0.1 in line 3, unless line 2 makes it another, which stands in a branch or does what "
+        "beta is 0.1 in line 3, unless line 2 makes it another, which is in a branch or does what "
         "is not read: give beta=VALUE after the file"
     ]
 
@@ -186,7 +186,7 @@ def test_a_file_that_only_the_shell_knows_is_told(tmp_path: Path) -> None:
     found = configuration_of(path)
     assert found.training.beta == 0.3
     assert [line for line in found.warnings if "beta" in line] == [
-        "beta is 0.3 in line 1 of base.yaml, unless line 2 makes it another, which stands in a branch or does what "
+        "beta is 0.3 in line 1 of base.yaml, unless line 2 makes it another, which is in a branch or does what "
         "is not read: give beta=VALUE after the file"
     ]
 
@@ -202,7 +202,7 @@ def test_what_a_branch_alone_sets_is_as_in_the_file_before_it(tmp_path: Path) ->
     assert [entry.value for entry in found.unread] == ["$E", "0.3 in a branch"]
     assert [line for line in found.warnings if "beta" in line or "is '$E'" in line] == [
         "line 3: epsilon is '$E', which is not evaluated: the default 0.2 is shown; give epsilon=VALUE after the file",
-        "beta is 0.3 in line 1 of base.yaml, unless line 2 makes it another, which stands in a branch or does what "
+        "beta is 0.3 in line 1 of base.yaml, unless line 2 makes it another, which is in a branch or does what "
         "is not read: give beta=VALUE after the file",
     ]
 

@@ -71,7 +71,7 @@ class _Report(click.Command):
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Measure each label of this field separately: task, difficulty, or any key of the records.")  # fmt: skip
 @click.option("--across", default=None, metavar="FIELD",
-              help="Analyse each label of this field by itself; default model, or log where two logs are compared.")  # fmt: skip
+              help="Analyse each label of this field separately; default model, or log where two logs are compared.")  # fmt: skip
 @click.option("--compare", "compared", nargs=2, default=None, metavar="A B",
               help="Split the difference in accuracy from A to B, two models (or labels of --across, or logs).")  # fmt: skip
 @click.option("--compare-at", type=Whole(0, 1_000_000, "every attempt is summed; give 0 for no cap"), default=None,
