@@ -67,7 +67,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Attribute objectives at three levels: coefficients, gradient, Fisher energy.
 
     Coefficients of an answer and of the decision on it, c_s and c_d, depend on how the gradient is written; norms of the gradient
-    depend on the parametrisation; Fisher energies, its squared length in units of the policy's randomness, depend on neither.
+    depend on the parametrisation; Fisher energies, its squared length measured by
+    how much the policy changes, depend on neither.
     """
     for name in ("longer", "format", "no_figure", *(["overwrite"] if options["out"] is None else [])):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:

@@ -97,8 +97,8 @@ def command(
 ) -> int:
     """Derive the gradient of OBJECTIVE, or of a sum of objectives, symbolically, step by step.
 
-    The result is computed from the objective's rule, compared by exact arithmetic with the derivative of its scalar where it has
-    one, and printed the same way every time.
+    The result is computed from the objective's rule. If the objective is the gradient of a scalar, it is checked against the
+    derivative of that scalar by exact arithmetic.
     """
     if as_json and style not in (None, "json"):
         raise click.UsageError(f"--json and --format {style} contradict each other: give one of them")

@@ -33,9 +33,9 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option("--out", type=click.Path(), help="Where to copy the file, or with no NAME all of them into a new directory.")
 @json_option
 def command(name: str | None, out: str | None, as_json: bool) -> None:
-    """List the example files: chains, configurations of trainers, a claim, an objective and a sweep of one's own.
+    """List the example files: chains, configurations of trainers, and a claim, an objective and a sweep to start from.
 
-    With NAME, print that file, or copy it with --out. Copied into `examples`, they are where --help names them.
+    With NAME, print that file, or copy it with --out. Copied into `examples`, they have the names that --help uses.
     """
     folder = shipped("examples")
     names = example_names()

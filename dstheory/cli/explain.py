@@ -106,8 +106,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     """Say what a trainer optimises with the configuration FILE, or with the defaults of TRAINER.
 
     FILE is YAML or JSON, a Python file that calls the configuration class, or a shell script; KEY=VALUE overrides it. Rewards are
-    1 for a correct answer, or --reward-functions, without discount; the responses are the policy's own, as in the first update on
-    a batch, those of --sampler, or with --update those of the start.
+    1 for a correct answer (or those of --reward-functions), without discount. The responses are the policy's own, as in the first
+    update on a batch, unless --sampler or --update says otherwise.
     """
     if options["model"] is not None and options["log_file"] is None:
         raise click.UsageError("--model chooses records of a log: give it with --log FILE", ctx)

@@ -30,7 +30,7 @@ _SAID = {"measure": "responses of", "balance": "coefficients are"}
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """List the objectives by family: coefficients c_s (sampling) and c_d (decision) at turn k, normaliser, whether c_s = c_d.
 
-    Every objective is written for ascent; with NAME, ours or a library's, the whole entry is shown.
+    Every objective is maximised. With NAME, ours or a library's, the whole entry is shown.
     """
     import dstheory.objectives as room
 

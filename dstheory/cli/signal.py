@@ -78,10 +78,11 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Compute signal and noise of one batch's update, exactly: of P groups of G responses, for each stage.
+    """Compute the signal and noise of one batch's update exactly, for each stage: P groups of G responses.
 
-    The ratio is the norm of the expected update over the root of the trace of its covariance; it grows like the root of the
-    number of groups. Groups whose rewards are all equal are dead: with a mean of the group for a baseline they teach nothing.
+    The ratio is the norm of the expected update over the square root of the trace of its covariance. It grows like the square
+    root of the number of groups. Groups whose rewards are all equal are dead: where the group's mean is the baseline, they add
+    nothing.
 
     With FILE, or TRAINER for its defaults, objective, group size and batch are those of a trainer's configuration, read as
     `dstheory explain` reads it: rewards are 1 for a correct answer, or --reward-functions, without discount.

@@ -159,7 +159,7 @@ def test_one_shot_logs_say_what_samples_give() -> None:
     log = Episodes.record([(str(i % 10), [(i % 10 < 2 or i % 7 == 0, None)]) for i in range(80)], cap=1, fields=fields)
     right, samples = conclusions(survey(log))
     assert right.question == "How often is an answer right?"
-    assert "does not say whether resampling helps" in right.sentences[1]
+    assert "does not show whether resampling helps" in right.sentences[1]
     assert "--reader transcript --field transcript=KEY" in right.sentences[-1]
     assert "dead groups" in samples.short
     assert "From step 0 to step 1" in samples.sentences[-2]
