@@ -58,7 +58,7 @@ def claim_files(name: str) -> list[Path]:
             raise ClaimFileError(f"the directory {name} holds no Python file with claims")
         return files
     if not path.is_file():
-        raise ClaimFileError(f"there is no file {name}")
+        raise ClaimFileError(f"there is no file {name}: check the name")
     return [path.resolve()]
 
 

@@ -279,7 +279,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     try:
         entries = decode_toml(read_whole(value).decode("utf-8"))
     except OSError as error:
-        raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
+        raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}; check the name") from error
     except UnicodeDecodeError as error:
         raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
     except NotTOML as error:

@@ -97,7 +97,7 @@ def _settings(data: Any) -> dict[str, Any]:
     if data.get("format") != FORMAT:
         if "format" in data:
             raise _Bad(f"format is {_kind(data['format'])}: this version of dstheory reads {FORMAT!r}; update one or the other")
-        raise _Bad(f'it names no format: a chain file has the line format = "{FORMAT}"; add that line, if it is one')
+        raise _Bad(f'it has no format: a chain file has format = "{FORMAT}"; add that if this is one')
     for key in data:
         if key not in _TOP:
             hint = f"it belongs into every one of the prompts: write {key} there" if key in BY_NAME else nearest(key, _TOP)

@@ -93,7 +93,8 @@ def _read(path: Path, programs: Collection[str]) -> Source:
         data = read_whole(path, "a configuration is a few pages of text")
     except OSError as error:
         why = error.strerror or error
-        raise DSTheoryError(f"cannot read the configuration {printable(path)}: {why}; check the name") from error
+        remedy = "check the name, or give a trainer, such as trl:grpo"
+        raise DSTheoryError(f"cannot read the configuration {printable(path)}: {why}; {remedy}") from error
     name = path.name
     if data[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05") or path.suffix in (".bin", ".pt", ".pkl"):
         raise FileFormatError(
