@@ -86,7 +86,7 @@ def test_f1_delay_lies_between_its_bounds() -> None:
     for clip in (None, c):
         objective = SFT(expert, length_weight=np.array([0.0, 0.5, 1.0]))
         policy = Policy.minimal(p=start[0], a=start[1], b=start[2])
-        history = train(mdp, policy, objective, steps=2000, optimizer=SGD(lr=lr), clip_norm=clip, log_every=every).history
+        history = train(mdp, policy, objective, steps=1200, optimizer=SGD(lr=lr), clip_norm=clip, log_every=every).history
         runs.append(history)
     for i in range(3):
         free, slow = (int(np.argmax(h.b.values[:, i] >= goal)) for h in runs)
@@ -198,7 +198,7 @@ def test_c5_long_training_ends_at_the_expert_at_every_length_weight(reduction: s
     sft = SFT(EXPERT, np.array(LAMBDAS), reduction)
     mass = sft.mass(solve(MDP, START))
     lr = 1.0 / (mass.sample + mass.stop + mass.resample).sum(axis=(-3, -2, -1))
-    end = train(MDP, START, sft, steps=1400, optimizer=Momentum(lr=lr, momentum=0.97), log_every=1400).policy
+    end = train(MDP, START, sft, steps=700, optimizer=Momentum(lr=lr, momentum=0.93), log_every=700).policy
     for i in range(len(LAMBDAS)):
         np.testing.assert_allclose(end.sample_prob[i, 0], PI_E, rtol=0, atol=1e-8)
         np.testing.assert_allclose(end.stop_prob[i, 0][INSIDE], STOP_E[INSIDE], rtol=0, atol=1e-8)
@@ -255,8 +255,9 @@ M0, FIRST = TwoStageMDP.minimal(sample_length=32), Policy.minimal(p=0.55, a=0.8,
 def test_the_trunks_optimum_solves_its_own_equation() -> None:
     """share w_s n_E (p_E - p) = w_d n_E (1 - p_E)(b_E - b) along the trunk, found by bisection."""
     weights = np.array([0.0, 0.6, 1.0])
-    trunk = length_weight_mechanisms(M0, FIRST, length_weight=weights)["shared trunk"]
-    found = solve(M0, settle(M0, trunk, trunk.start, steps=4000))
+    mdp = TwoStageMDP.minimal(sample_length=8)  # the longer answers are, the more steps it takes to settle
+    trunk = length_weight_mechanisms(mdp, FIRST, length_weight=weights)["shared trunk"]
+    found = solve(mdp, settle(mdp, trunk, trunk.start, steps=1200))
 
     def at(phi: float) -> tuple[float, float]:
         return float(sigma(math.log(0.55 / 0.45) + phi / 2)), float(sigma(math.log(0.3 / 0.7) - phi))
@@ -266,7 +267,7 @@ def test_the_trunks_optimum_solves_its_own_equation() -> None:
         for _ in range(200):
             middle = (low + high) / 2
             p, b = at(middle)
-            low, high = (middle, high) if 32**lam / 2 * (0.75 - p) > 0.25 * (0.95 - b) else (low, middle)
+            low, high = (middle, high) if 8**lam / 2 * (0.75 - p) > 0.25 * (0.95 - b) else (low, middle)
         p, b = at(low)
         assert found.p[i] == pytest.approx(p, abs=1e-8)
         assert found.b[i] == pytest.approx(b, abs=1e-8)
@@ -289,11 +290,15 @@ def test_each_mechanism_changes_one_thing() -> None:
 
 def test_sampled_gradients_are_the_exact_ones_on_average_and_repeatable() -> None:
     made = [length_weight_mechanisms(M0, FIRST, length_weight=1.0, batch=4, seed=3)["clipping, sampled"] for _ in range(2)]
-    draws = [np.array([one.objective_at(k).gradient(solve(M0, FIRST)).parameters(FIRST)[0] for k in range(800)]) for one in made]
-    np.testing.assert_array_equal(draws[0], draws[1])
-    exact = made[0].objective.gradient(solve(M0, FIRST)).parameters(FIRST)[0]
-    error = draws[0].std(axis=0) / np.sqrt(len(draws[0]))
-    assert (np.abs(draws[0].mean(axis=0) - exact) < 4.5 * error).all()
+    s = solve(M0, FIRST)
+    draws, again = (
+        np.array([one.objective_at(k).gradient(s).parameters(FIRST)[0] for k in range(steps)])
+        for one, steps in zip(made, (800, 40), strict=True)
+    )
+    np.testing.assert_array_equal(draws[:40], again)
+    exact = made[0].objective.gradient(s).parameters(FIRST)[0]
+    error = draws.std(axis=0) / np.sqrt(len(draws))
+    assert (np.abs(draws.mean(axis=0) - exact) < 4.5 * error).all()
 
 
 def test_the_trunk_is_the_start() -> None:
