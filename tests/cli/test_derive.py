@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from symbolic.families import derived
+from symbolic.families import SHOWN, derived
 
 from dstheory.symbolic.objectives import REGISTRY
 
@@ -40,7 +40,7 @@ def test_json_by_flag_and_by_format_are_the_same(dstheory) -> None:
     assert dstheory("derive", "kl-direct", "--json").out == dstheory("derive", "kl-direct", "--format", "json").out
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in SHOWN else pytest.mark.slow) for name in REGISTRY])
 def test_json_is_all_there_is_on_stdout(dstheory, name: str) -> None:
     data = dstheory("derive", name, "--json").result
     assert data["objective"] == name

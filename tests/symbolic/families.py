@@ -16,6 +16,8 @@ TRAINING = tuple(name for name in REGISTRY if name not in LENGTH_WEIGHTED)
 """What training libraries compute."""
 KINDS = ("dapo-batch", "grpo", "sft-sequence-mean", "dft", "reinforce-pp", "score-summed", "score-per-attempt", "k1-loss")
 """One of each kind among them, where running all would take long."""
+SHOWN = (*LENGTH_WEIGHTED, *KINDS)
+"""What is shown in every format."""
 
 
 def accepted(name: str, options: dict) -> dict:

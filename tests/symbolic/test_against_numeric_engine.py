@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import in_turn
 from symbolic.families import TRAINING, accepted, derived
 
 from dstheory import Policy, TwoStageMDP, solve
@@ -83,16 +84,14 @@ def numeric_gradient(name: str, options: dict, at: dict) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in TRAINING])
+@pytest.mark.parametrize(("name", "index"), in_turn([name for name in VARIANTS if name not in TRAINING], range(len(SETTINGS)), 2))
 @settings(max_examples=max(4, settings.default.max_examples // 10))
 @given(at=points)
 def test_gradients_agree(name: str, index: int, at: dict) -> None:
     agree(name, index, at)
 
 
-@pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize(("name", "index"), in_turn(TRAINING, range(len(SETTINGS)), 2))
 @settings(max_examples=max(3, settings.default.max_examples // 20))
 @given(at=points)
 def test_gradients_of_training_objectives_agree(name: str, index: int, at: dict) -> None:

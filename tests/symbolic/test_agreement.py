@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
+from profiles import in_turn
 from symbolic import oracle
 from symbolic.families import LENGTH_WEIGHTED, derived
 
@@ -61,8 +62,7 @@ def close(found: dict[str, float], expected: dict[str, float]) -> bool:
     return scale > 1e-6 and all(math.isclose(found[k], v, rel_tol=1e-11, abs_tol=1e-13 * scale) for k, v in expected.items())
 
 
-@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(("name", "options"), in_turn([*RULES], [*SETTINGS.values()], 2), ids=str)
 def test_capped_chain_against_enumeration(name: str, options: dict) -> None:
     turns = 2 if options else 3
     derivation = derived(RULES[name], turns=turns, **options)
@@ -70,8 +70,9 @@ def test_capped_chain_against_enumeration(name: str, options: dict) -> None:
     assert close(found, oracle.update(chain_of(options), name, turns))
 
 
-@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("name", [n for n in RULES if n not in FROZEN and "dropped" not in n])
+@pytest.mark.parametrize(
+    ("name", "options"), in_turn([n for n in RULES if n not in FROZEN and "dropped" not in n], [*SETTINGS.values()], 2), ids=str
+)
 def test_uncapped_chain_against_the_complex_step(name: str, options: dict) -> None:
     derivation = derived(RULES[name], **options)
     found = derivation.evaluate(numbers_for(derivation)).floats()
@@ -126,8 +127,7 @@ GENERAL = [
 ]
 
 
-@pytest.mark.parametrize("options", GENERAL, ids=str)
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(("name", "options"), in_turn([*RULES], GENERAL, 2), ids=str)
 def test_symbolic_routes_agree(name: str, options: dict) -> None:
     rule, s = RULES[name], setting(**options)
     update = expected_update(s, rule)

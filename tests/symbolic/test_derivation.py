@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import pytest
 import sympy as sp
+from profiles import in_turn
 from symbolic import oracle
-from symbolic.families import LENGTH_WEIGHTED, accepted, derived
+from symbolic.families import LENGTH_WEIGHTED, SHOWN, accepted, derived
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError, DSTheoryError
@@ -60,8 +61,11 @@ def test_direct_kl_in_its_simplest_form() -> None:
     assert formula == -beta * w_s * n * p * (1 - p) * sp.log(p * (1 - p_ref) / (p_ref * (1 - p)))
 
 
-@pytest.mark.parametrize("options", [{}, {"rewards": "general", "discount_per": "stage"}, {"turns": 2}, {"answers": 3}], ids=str)
-@pytest.mark.parametrize("name", LENGTH_WEIGHTED)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    in_turn(LENGTH_WEIGHTED, [{}, {"rewards": "general", "discount_per": "stage"}, {"turns": 2}, {"answers": 3}], 2),
+    ids=str,
+)
 def test_the_expanded_form_is_the_simplest_form(name: str, options: dict) -> None:
     derivation = derived(name, **options)
     assert derivation.gradient.keys() == derivation.expanded.keys()
@@ -185,7 +189,13 @@ def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
     assert found == pytest.approx(oracle.complex_step(oracle.settled_value, m, "reinforce"), rel=1e-11)
 
 
-@pytest.mark.parametrize("name", [*REGISTRY, "forward-kl on the reference"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in REGISTRY and name not in SHOWN else ())
+        for name in (*REGISTRY, "forward-kl on the reference")
+    ],
+)
 def test_python_output_computes_the_same_numbers(name: str) -> None:
     rule = REGISTRY.get(name) or lookup("forward-kl", states="reference")
     for options in ({}, {"turns": 3, "rewards": "general", "per_answer_lengths": True}):

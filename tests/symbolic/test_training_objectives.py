@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 import sympy as sp
+from profiles import in_turn
 from symbolic import oracle, training_oracle
 from symbolic.families import OVER_LENGTH, derived
 from symbolic.families import TRAINING as NAMES
@@ -52,8 +53,9 @@ def close(found: dict[str, float], expected: dict[str, float], rel: float = 1e-1
     return all(math.isclose(found[k], v, rel_tol=rel, abs_tol=1e-13 * scale) for k, v in expected.items())
 
 
-@pytest.mark.parametrize("options", [{}, {"per_answer_lengths": True, "rewards": "general"}], ids=str)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "options"), in_turn(NAMES, [{}, {"per_answer_lengths": True, "rewards": "general"}], 1), ids=str
+)
 def test_capped_chain_against_groups_and_trajectories(name: str, options: dict) -> None:
     m = replace(CHAIN, lengths=(5.0, 13.0) if options else (5.0, 5.0))
     assert close(evaluated(name, turns=2, **options), training_oracle.update(m, name, 2))
@@ -82,8 +84,9 @@ def test_uncapped_chain_is_the_limit_of_capped_ones(name: str, options: dict) ->
     assert gaps[1] < gaps[0] * 0.22**4 * 10 + 1e-13  # rounding, over a thousand trajectories
 
 
-@pytest.mark.parametrize("options", [{"answers": 3, "turns": 2}, {"turns": 2, "turn_indexed": True}], ids=str)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "options"), in_turn(NAMES, [{"answers": 3, "turns": 2}, {"turns": 2, "turn_indexed": True}], 1), ids=str
+)
 def test_symbolic_routes_agree(name: str, options: dict) -> None:
     rule, s = REGISTRY[name], setting(**options)
     update, slope = expected_update(s, rule), differentiated(s, rule)
