@@ -98,7 +98,11 @@ def test_logs_that_show_stops_at_the_cap_are_predicted_with_a_decision_there() -
     assert any("shows stops at the cap" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("chain", [ALIKE, UNLIKE, {"p": 0.1, "a": 0.95, "b": 0.9, "cap": 10}], ids=["alike", "unlike", "rare"])
+@pytest.mark.parametrize(
+    "chain",
+    [pytest.param(ALIKE, marks=pytest.mark.slow), UNLIKE, {"p": 0.1, "a": 0.95, "b": 0.9, "cap": 10}],
+    ids=["alike", "unlike", "rare"],
+)
 def test_coverage_of_youden_and_multiplier_over_a_thousand_logs(chain) -> None:
     """Promised 95 %; standard error 0.7 %. A little above is expected: recovered intervals inherit the parts' conservatism."""
     log = many_logs(1000, 150, seed=21, **chain)
@@ -181,8 +185,8 @@ def no_cautions(monkeypatch: pytest.MonkeyPatch) -> None:
     ("sizes", "shapes", "b", "cap"),
     [
         ([1] * 100, (2.0, 3.0), 0.35, 3),
-        ([1] * 120, (1.0, 2.0), 0.1, 2),
-        ([1] * 150, (0.3, 4.0), 0.3, 3),
+        pytest.param([1] * 120, (1.0, 2.0), 0.1, 2, marks=pytest.mark.slow),
+        pytest.param([1] * 150, (0.3, 4.0), 0.3, 3, marks=pytest.mark.slow),
         ([5] * 30, (0.05, 0.9), 0.5, 4),
         ([20, *[1, 3, 5, 7] * 10], (1.6, 2.4), 0.3, 3),
     ],
@@ -272,7 +276,7 @@ def test_coverage_of_the_predicted_accuracy() -> None:
     assert abs(np.mean([e.low <= truth <= e.high for e in found]) - 0.95) < 0.045
 
 
-@pytest.mark.parametrize(("p", "problems"), [(0.97, 8), (0.03, 8), (0.97, 40), (0.4, 3)])
+@pytest.mark.parametrize(("p", "problems"), [(0.97, 8), (0.03, 8), pytest.param(0.97, 40, marks=pytest.mark.slow), (0.4, 3)])
 def test_coverage_of_the_predicted_accuracy_of_short_logs(p: float, problems: int) -> None:
     """500 logs each: of a coverage of 93 % fewer than 443 have probability 0.0003. Percentiles of a bootstrap: 10 to 70 %."""
     truth = float(chain_formulas.accuracy(p, 0.9, 0.7, 6))

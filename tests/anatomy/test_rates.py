@@ -76,10 +76,10 @@ def test_where_nothing_varies_each_problem_counts_once() -> None:
 
 @pytest.mark.parametrize(
     ("chain", "problems"),
-    [
-        ({"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}, 100),
+    [  # The rare one is of problems that are alike, the one of several trials of such as are not: what is hardest of each kind.
+        pytest.param({"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}, 100, marks=pytest.mark.slow),
         ({"p": 0.12, "a": 0.97, "b": 0.9, "cap": 10}, 300),
-        ({"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8, "concentration": 2.0}, 100),
+        pytest.param({"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8, "concentration": 2.0}, 100, marks=pytest.mark.slow),
         ({"p": 0.3, "a": 0.8, "b": 0.8, "cap": 8, "concentration": 1.0, "episodes_per_problem": 3}, 100),
     ],
     ids=["homogeneous", "rare", "heterogeneous", "trials"],
