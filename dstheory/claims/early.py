@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 import sympy
 from sympy.assumptions import AppliedPredicate
 from sympy.core.function import UndefinedFunction
+from sympy.core.relational import Relational
 
 from dstheory.claims.domains import Domain, check_assumptions
 from dstheory.claims.formulas import conjuncts, derivative
@@ -215,6 +216,8 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
     operation, harmless = _operation(frame)
     if operation in ("Sum", "Product", "summation"):
         _require_two_ends(operation, frame.f_locals.get("symbols", ()))
+    if operation == "Equivalent":
+        _require_unlike(frame.f_locals.get("args", ()))
     for symbol in _assumed(operation, frame.f_locals):
         _told[module].setdefault(symbol, (f"applies {operation} with an assumption on", *_place(caller)))
     if harmless:
@@ -294,6 +297,14 @@ def _require_two_ends(operation: str, limits: Any) -> None:
     for limit in limits:
         if not isinstance(limit, tuple | sympy.Tuple) or len(limit) != 3:
             raise ClaimError(f"{operation} over {limit!s} is another one to SymPy; write (index, first, last)")
+
+
+def _require_unlike(parts: Sequence[Any]) -> None:
+    """Refuse an equivalence that SymPy takes for another: of x > y, y < x and a third formula it keeps the third alone."""
+    relations = {part for part in parts if isinstance(part, Relational)}
+    if len(parts) > 2 and len({part.canonical for part in relations}) < len(relations):
+        said = ", ".join(map(str, parts))
+        raise ClaimError(f"Equivalent({said}) is another formula to SymPy, as two of its parts are alike; leave one out")
 
 
 def _top(frame: FrameType) -> str:

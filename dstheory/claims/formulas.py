@@ -12,6 +12,7 @@ How formulas are shown: as one line of text, and as LaTeX. What is shown is what
 
 from __future__ import annotations
 
+import itertools
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import sympy
-from sympy.logic.boolalg import BooleanAtom
+from sympy.logic.boolalg import And, BooleanAtom, Equivalent
 from sympy.logic.boolalg import BooleanFunction as Connective
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.printer import Printer
@@ -253,7 +254,11 @@ def with_sides(formula: Any, change: Callable[[Any], Any]) -> Any:
     if not (formula.is_Relational or isinstance(formula, Connective)):
         raise ClaimError(f"{formula!r} is not a formula; write Eq(left, right), a < b, And(...), Implies(...) and so on")
     inner = change if formula.is_Relational else lambda part: with_sides(part, change)
-    return formula.func(*map(inner, formula.args), evaluate=False)
+    parts = map(inner, formula.args)
+    if isinstance(formula, Equivalent):  # of three, two of which have become alike, SymPy keeps the third alone
+        pairs = [Equivalent(*pair) for pair in itertools.pairwise(parts)]
+        return And(*pairs, evaluate=False) if len(pairs) > 1 else pairs[0]
+    return formula.func(*parts, evaluate=False)
 
 
 def explained(error: BaseException) -> BaseException:

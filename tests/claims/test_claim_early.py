@@ -270,6 +270,18 @@ def test_a_sum_that_sympy_takes_for_another_is_refused(tmp_path, kind, limit):
         checked(tmp_path, text)
 
 
+def test_an_equivalence_of_three_two_of_which_are_alike_is_not_that_of_the_third_alone(tmp_path):
+    """SymPy makes Equivalent(x > y, y < x, z) the formula z, as it is read and again once V is replaced by what it is."""
+    text = 'claim(decide("", sp.Equivalent(V > a, a < p**2, W + a > 0)))'
+    assert checked(tmp_path, text).outcome == "fails"
+    text = 'claim(decide("", V + W > a), assumptions=[sp.Equivalent(V > a, a < p**2, W > a)])'
+    assert checked(tmp_path, text).outcome == "fails"
+    text = 'claim(decide("", sp.Equivalent(V > a, a < p**2, W > a * p)))'
+    assert checked(tmp_path, text).outcome == "holds"
+    with pytest.raises(ClaimFileError, match=r"Equivalent\(.*\) is another formula to SymPy, as two of its parts are alike"):
+        checked(tmp_path, 'claim(decide("", sp.Equivalent(p > a, a < p, p + a > 0)), definitions={})')
+
+
 def test_a_text_is_no_expression(tmp_path):
     verdict = checked(tmp_path, 'claim(decide("", W < V, using={"S": "diff(V, p)"}), also)')
     assert "'diff(V, p)' is a text" in verdict.message
