@@ -371,5 +371,5 @@ def answer_in_words(data: xr.Dataset) -> str:
         f"{accuracy('sft-mistakes'):.3f}: a gain of {gain['sft-mistakes'].text()}, of which decisions are {share.text(2)} "
         f"({seeds} seeds, 95 % intervals). Against SFT on demonstrations that are right first time (accuracy "
         f"{accuracy('sft-first'):.3f}) the gain is {gain['sft-first'].text()}, {deciding.text()} by decisions and "
-        f"{sampling.text()} by sampling: reward's first answers are right more often by {gap.text()}."
+        f"{sampling.text()} by sampling: reward's accuracy of first answers minus theirs is {gap.text()}."
     )
