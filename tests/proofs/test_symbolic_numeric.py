@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from profiles import in_turn
 from symbolic.families import LENGTH_WEIGHTED
 
 from dstheory import Policy, TwoStageMDP, solve
@@ -84,8 +85,7 @@ def numeric_gradient(name: str, options: dict, point: dict[str, Fraction]) -> di
     }
 
 
-@pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(("name", "index"), in_turn([*VARIANTS], range(len(SETTINGS)), 2))
 def test_turn_indexed_gradients_agree(name: str, index: int) -> None:
     rng, derivation, turns = random.Random(f"{name} {index}"), derived(name, index), SETTINGS[index]["turns"]
     for _ in range(POINTS):
