@@ -93,10 +93,10 @@ def test_runs_of_an_objective_of_one_run_are_a_loop_over_runs(make) -> None:
     many = tuple(np.stack([b + 0.2 * rng.normal(size=b.shape) for _ in range(4)]) for b in case.policy.parameters)
     start = case.policy.with_parameters(tuple(block.reshape(2, 2, *block.shape[1:]) for block in many))
     objective, rates = DPO(case.reference, beta=0.3) + 0.4 * EntropyBonus(), np.array([0.02, 0.05])
-    settings = {"steps": 5, "clip_norm": 0.2, "schedule": schedule("linear"), "reference_every": 2, "log_every": 2}
+    settings = {"steps": 3, "clip_norm": 0.2, "schedule": schedule("linear"), "reference_every": 2, "log_every": 2}
     told: list[int] = []
     together = train(case.mdp, start, objective, optimizer=make(rates), progress=told.append, **settings)
-    assert (told == sorted(told), told[-1]) == (True, 5)
+    assert (told == sorted(told), told[-1]) == (True, 3)
     first = attribute(objective, solve(case.mdp, start))
     assert first.coefficient is None
     for i, (row, column) in enumerate(np.ndindex(2, 2)):
