@@ -81,6 +81,13 @@ def test_equal_under_an_assumption_only_is_a_decision():
     assert "under the assumptions" in result.message
 
 
+def test_an_equation_that_needs_bounds_on_a_logarithm_is_said_to_rest_on_them():
+    by_bounds = identity("", sp.log(p), 0, given=[Eq(p, 1)])
+    without = identity("", sp.Max(p, 1), p, given=[p >= 1])
+    methods = [check(Claim(id="c", statement="S.", domain={p: POSITIVE}, proof=[step])).method for step in (by_bounds, without)]
+    assert methods == ["decision (z3, with elementary bounds on log and exp)", "decision (z3)"]
+
+
 def test_roots_exponentials_and_logarithms_cancel_exactly():
     proof = [
         identity("Root.", sp.sqrt(p * a) * sp.sqrt(p), p * sp.sqrt(a)),

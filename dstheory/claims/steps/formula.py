@@ -90,7 +90,7 @@ class Identity(Step):
         negation = sympy.Ne(equation.lhs, equation.rhs, evaluate=False)
         answer = here.premises.ask([negation])
         if answer.status == "unsat":
-            return Finding(Status.DECIDED, "decision (z3)", "equal under the assumptions, though not identically")
+            return Finding(Status.DECIDED, _by_solver(here), "equal under the assumptions, though not identically")
         why = f": {answer.reason}" if answer.reason else ""
         return Finding(
             Status.UNDECIDED, "identity", f"the difference is not zero{which}, but no witness was found{why}", None, shown
@@ -137,8 +137,7 @@ class Decision(FormulaStep):
             answer = here.premises.ask([Not(part, evaluate=False)])
             if answer.status != "unsat":
                 return self._not_unsat(here, formula, answer)
-        facts = "" if here.premises.abstraction.complete else ", with elementary bounds on log and exp"
-        return Finding(Status.DECIDED, f"decision (z3{facts})")
+        return Finding(Status.DECIDED, _by_solver(here))
 
     def _not_unsat(self, here: StepContext, formula: Any, answer: Answer) -> Finding:
         """The solver did not prove the formula: find a witness that exact arithmetic confirms, or say that there is none."""
@@ -239,6 +238,11 @@ def _sequence(side: Any) -> tuple[Any, ...]:
         side = list(side)
     items = side if isinstance(side, list | tuple) else (side,)
     return tuple(map(as_expression, items))
+
+
+def _by_solver(here: StepContext) -> str:
+    """How the solver decided: for rational functions alone, or with what is known of others."""
+    return f"decision (z3{'' if here.premises.abstraction.complete else ', with elementary bounds on log and exp'})"
 
 
 def _same_sides(formula: Any, here: StepContext) -> bool:
