@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import decimal
+import itertools
 import re
 import sys
 import time
@@ -39,7 +40,7 @@ from dstheory.claims import (
     search,
 )
 from dstheory.claims.evaluation import to_interval
-from dstheory.claims.formulas import explained
+from dstheory.claims.formulas import explained, with_sides
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.steps.enclosure import _mean_value_form, _relation_holds
@@ -742,3 +743,11 @@ def test_an_error_of_a_claim_is_its_own_even_where_sympy_compared_on_the_way():
     with pytest.raises(ClaimError) as raised:
         sp.Max(Odd("odd"), 1)
     assert explained(raised.value) is raised.value
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_an_equivalence_is_true_where_all_of_its_parts_agree_and_nowhere_else(number: int) -> None:
+    parts = sp.symbols(f"x:{number}")
+    written = with_sides(Equivalent(*(part > 0 for part in parts)), lambda side: side)
+    for signs in itertools.product((-1, 1), repeat=number):
+        assert bool(written.subs(dict(zip(parts, signs, strict=True)))) == (len(set(signs)) == 1)
