@@ -23,6 +23,8 @@ with a name in Python says the same.
 from __future__ import annotations
 
 import _thread
+import dis
+import inspect
 import numbers
 import os
 import re
@@ -81,6 +83,8 @@ _DRAWING = "dstheory.claims.claim"
 _PACKAGES = ("sympy", "mpmath", "dstheory")
 _OF_A_FUNCTION = vars(sympy.Function("f")).keys()
 _MAKES_SYMBOLS = sympy.Symbol.__new__.__code__
+_GOES_ON = dis.opmap["RESUME"]
+"""The instruction at which a function or a generator begins, or goes on."""
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
 
@@ -213,6 +217,8 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
         caller = frame.f_back or frame  # in a thread
     elif _is_inside(caller):
         return
+    if _is_closed(frame):
+        return
     operation, harmless = _operation(frame)
     if operation in ("Sum", "Product", "summation"):
         _require_two_ends(operation, frame.f_locals.get("symbols", ()))
@@ -225,6 +231,12 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
     names, about = _arguments(frame, operation)
     if names | about:
         _note(module, operation, names, about, caller)
+
+
+def _is_closed(frame: FrameType) -> bool:
+    """Whether a generator is only closed: to Python up to 3.12 that is a call, by whatever code runs when it is collected."""
+    code = frame.f_code
+    return bool(code.co_flags & inspect.CO_GENERATOR) and code.co_code[frame.f_lasti] != _GOES_ON
 
 
 def _note(module: str, operation: str, names: frozenset[str], about: frozenset[str], caller: FrameType) -> None:
