@@ -267,6 +267,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     wanted = name.strip().lower()
     close = get_close_matches(wanted, known, n=2, cutoff=0.6)
     if not close:
-        words = get_close_matches(wanted, {word for one in known for word in one.split("_")}, n=1, cutoff=0.75)
-        close = [one for one in known if words and words[0] in one.split("_")][:3]
+        parts = {one: re.split("[_:]", one) for one in known}
+        words = get_close_matches(wanted, {word for words in parts.values() for word in words}, n=1, cutoff=0.75)
+        close = [one for one in known if words and words[0] in parts[one]][:3]
     return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}; rename or remove it"

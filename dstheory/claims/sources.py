@@ -164,7 +164,8 @@ def _same(left: str, right: str) -> bool:
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownClaimError:
     folded = {item.casefold(): item for item in known}
-    near = [folded[item] for item in get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.4)]
+    like = [item for item in folded if item[:1] == name[:1].casefold()] or list(folded)  # the letter is the group
+    near = [folded[item] for item in get_close_matches(name.casefold(), like, n=3, cutoff=0.4)]
     if near:
         return UnknownClaimError(f"there is no {what} {name!r}. Did you mean {', '.join(near)}?")
     return UnknownClaimError(f"there is no {what} {name!r}. `dstheory verify --list` shows all of them.")

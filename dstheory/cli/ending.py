@@ -78,7 +78,7 @@ def _code_of(command: Callable[[], Any]) -> int:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         usage = f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n" if context else ""
-        _say(f"{usage}Error: {_with_nearest_first(error)}")
+        _say(f"{usage}Error: {_with_remedy(error)}")
         return error.exit_code
     except DSTheoryError as error:
         return _failed(str(error), code=2 if isinstance(error, UnknownNameError) else 1)
@@ -100,11 +100,16 @@ def _code_of(command: Callable[[], Any]) -> int:
         return _failed(f"there is not enough memory ({str(error) or 'no more is free'}): make the problem smaller, or free some")
 
 
-def _with_nearest_first(error: click.ClickException) -> str:
-    """Return what click says, the names that it suggests in the order of likeness: click sorts them by letters."""
+def _with_remedy(error: click.ClickException) -> str:
+    """Return what click says, how files are given, and the names that it suggests by likeness: click sorts them by letters."""
     near = getattr(error, "possibilities", None)
     if not near:
-        return error.format_message()
+        message = error.format_message()
+        if not isinstance(error, click.UsageError) or not error.ctx or "extra argument" not in message:
+            return message
+        flags = {flag for param in error.ctx.command.params for flag in param.opts}
+        taken = [f"{flag} FILE" for flag in ("--mdp", "--config", "--module") if flag in flags]
+        return f"{message}. Files are given by {', '.join(taken)}." if taken else message
     *first, last = near
     return f"{error.message} Did you mean {', '.join(first)}{' or ' if first else ''}{last}?"
 

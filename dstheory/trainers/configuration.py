@@ -155,7 +155,7 @@ def configuration_of(
     if trainer is not None and trainer.strip().lower() not in known:
         raise UnknownNameError(f"there is no trainer {trainer!r}: {nearest(trainer.strip().lower(), known)}")
     name = str(what).strip().lower()
-    if not Path(what).exists() and (name in known or re.fullmatch(r"[\w-]+:[\w-]+", name)):
+    if not Path(what).exists() and (name in known or re.fullmatch(r"[\w-]+(:[\w-]+)?", name)):
         if name not in known:
             raise UnknownNameError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
         source, found, why = Source(name, ()), known[name], "the defaults alone"

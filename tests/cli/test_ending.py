@@ -198,3 +198,27 @@ def test_the_nearest_name_is_suggested_first(dstheory: Callable[..., Outcome], w
     ran = dstheory(*words.split())
     assert ran.code == 2
     assert ran.err.endswith(f". Did you mean {near}?\n")
+
+
+def test_a_file_without_its_option_is_told_which_options_take_files(dstheory: Callable[..., Outcome]) -> None:
+    ran = dstheory("simulate", "chain.json")
+    assert ran.code == 2
+    assert ran.err.endswith("(chain.json). Files are given by --mdp FILE, --config FILE, --module FILE.\n")
+    assert dstheory("derive", "grpo", "dpo").err.endswith("Got unexpected extra argument (dpo)\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("explain gpro", "did you mean nemo-rl:grpo or open-instruct:grpo or slime:grpo?"),
+        ("explain grpo", "did you mean trl:grpo?"),
+        ("explain trl:grop", "did you mean trl:grpo or trl:rloo?"),
+        ("verify A99", "Did you mean A, A6, A5?"),
+        ("verify nope", "`dstheory verify --list` shows all of them."),
+    ],
+)
+def test_a_name_that_does_not_exist_is_answered_with_names_of_its_kind(
+    dstheory: Callable[..., Outcome], words: str, said: str
+) -> None:
+    ran = dstheory(*words.split())
+    assert (ran.code, ran.err.endswith(f"{said}\n")) == (2, True)
