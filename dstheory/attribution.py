@@ -111,6 +111,13 @@ class Attribution(Drawn):
             tabular policy (disjoint blocks).
         energy: level (iii).
         by_logit: the gradient that all this is said of, see :func:`without_rounding`.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKLDirect
+    >>> start, reference = Policy.minimal(p=0.55, a=0.8, b=0.3), Policy.minimal(p=0.5, a=0.5, b=0.5)
+    >>> split = attribute(ReverseKLDirect(reference), solve(TwoStageMDP.minimal(), start))
+    >>> split.coefficient.balanced, round(float(split.energy.decision_share), 3), float(split.cosine)
+    (False, 0.96, 0.0)
     """
 
     objective: str

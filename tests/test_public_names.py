@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from pathlib import Path
 
+import pytest
 from mypy import api
 
 import dstheory
@@ -27,6 +29,17 @@ def test_every_name_is_listed_once_and_exists() -> None:
         assert name == "__version__" or inspect.getdoc(thing), f"{name} has no docstring"
         if inspect.isfunction(thing) or inspect.isclass(thing):
             assert thing.__name__ == name
+
+
+@pytest.mark.parametrize("room", ["", "objectives", "claims", "symbolic", "tokens", "anatomy", "arithmetic", "trainers"])
+def test_every_public_function_and_class_has_an_example(room: str) -> None:
+    """They run as doctests. Figures are left out: each example would draw one."""
+    module = importlib.import_module(f"dstheory.{room}" if room else "dstheory")
+    things = [getattr(module, name) for name in module.__all__]
+    classes = [thing for thing in things if inspect.isclass(thing) and not issubclass(thing, Exception)]
+    theirs = [thing for thing in [*classes, *filter(inspect.isfunction, things)] if thing.__module__.startswith("dstheory")]
+    assert theirs
+    assert not [thing.__name__ for thing in theirs if ">>>" not in str(thing.__doc__)]
 
 
 def test_no_function_is_hidden_by_a_module_of_its_name() -> None:

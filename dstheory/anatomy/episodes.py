@@ -51,6 +51,11 @@ class Counts:
         stop_correct: of these, stops, s_C.
         decided_wrong: decisions of the model's own after a wrong answer, m_W.
         resample_wrong: of these, resamples, r_W.
+
+    >>> from dstheory.anatomy import generate_log
+    >>> counts = generate_log(60).counts("model")
+    >>> counts.attempts.tolist(), counts.correct.tolist()
+    ([258, 381], [97, 146])
     """
 
     attempts: Ints

@@ -143,6 +143,11 @@ class Survey(Drawn):
         first_answers_parts: label -> the same within the labels that both have.
         reading: how the log was read; None if it was not read here.
         level, seed: of intervals, and of what is drawn.
+
+    >>> from dstheory.anatomy import generate_log
+    >>> found = survey(generate_log(60))
+    >>> found.by, found.across, [group.name for group in found.groups]
+    ('task', 'model', ['base', 'tuned'])
     """
 
     by: str

@@ -41,7 +41,12 @@ class SizeReport:
 
 
 def held_out_problems(sizes: Sequence[Size], per_size: int) -> Problems:
-    """Return the evaluation problems of these sizes: always the same ones."""
+    """Return the evaluation problems of these sizes: always the same ones.
+
+    Example:
+        >>> held_out_problems([(4, 4)], 2).names
+        ('4x4:6758x4927', '4x4:4753x8455')
+    """
     seeded = ((size, np.random.default_rng([EVALUATION_SEED, *size])) for size in sizes)
     drawn = [draw_problems([size], per_size, part="evaluation", rng=rng) for size, rng in seeded]
     return Problems.of([pair for some in drawn for pair in zip(some.x.tolist(), some.y.tolist(), strict=True)])
@@ -109,7 +114,14 @@ def train_and_evaluate(
 
 
 def as_episodes(rollouts: Rollouts, *, model: str = "policy") -> Episodes:
-    """Return the rollouts as :mod:`dstheory.anatomy` holds them; tasks are sizes."""
+    """Return the rollouts as :mod:`dstheory.anatomy` holds them; tasks are sizes.
+
+    Example:
+        >>> from dstheory.arithmetic import draw_problems, roll_out, start_policy
+        >>> rollouts = roll_out(start_policy(rng=0), draw_problems([(4, 4)], 3, part="train", rng=0), cap=4, rng=0)
+        >>> as_episodes(rollouts)
+        Episodes(3 episodes, 8 attempts, 3 problems, 1 capped)
+    """
     offsets, correct, stopped = rollouts.columns
     names: dict[str, int] = {}
     problem = np.array([names.setdefault(name, len(names)) for name in rollouts.problems.names])
@@ -127,7 +139,15 @@ def as_episodes(rollouts: Rollouts, *, model: str = "policy") -> Episodes:
 
 
 def report_row(report: SizeReport) -> dict[str, Any]:
-    """Return one line of the table: exact figures, and the rollouts' with intervals, under the same names."""
+    """Return one line of the table: exact figures, and the rollouts' with intervals, under the same names.
+
+    Example:
+        >>> from dstheory.arithmetic import start_policy
+        >>> (report,), _ = evaluate(start_policy(rng=0), sizes=[(4, 4)], per_size=5, episodes=100)
+        >>> row = report_row(report)
+        >>> row["size"], round(row["p"]["exact"], 3), row["p"]["rollouts"]
+        ('4x4', 0.52, '0.51 [0.27, 0.75]*')
+    """
     table, exact = ProblemCounts.of(report.rollouts), report.exact
     rates = row(table)
     accuracy = rate(table, "final_correct", "episodes", interval="binomial")  # the exact one is of the same problems
@@ -180,7 +200,19 @@ def read_attempt(policy: ArithmeticPolicy, rollouts: Rollouts, part: Attempts, a
 
 
 def read_episode(policy: ArithmeticPolicy, rollouts: Rollouts, episode: int) -> Iterator[str]:
-    """Yield the lines of one episode."""
+    """Yield the lines of one episode.
+
+    Example:
+        >>> from dstheory.arithmetic import draw_problems, roll_out, start_policy
+        >>> policy = start_policy(rng=0)
+        >>> rollouts = roll_out(policy, draw_problems([(4, 4)], 3, part="train", rng=0), cap=4, rng=0)
+        >>> for line in list(read_episode(policy, rollouts, 0))[:4]:
+        ...     print(line)
+        8655 x 6732 = 58265460
+        attempt 1: 48 tokens
+          column 0
+            5 x 2 = 1 (0.9944) 0 (0.9989)   total 10 (0.9991)
+    """
     problem = rollouts.problems[np.array([episode])]
     yield f"{int(problem.x[0])} x {int(problem.y[0])} = {int(problem.product[0])}"
     for part in rollouts.parts:

@@ -64,6 +64,12 @@ class Rollouts:
         cap: T, the largest number of attempts.
         checks: what the decision saw.
         parts: the attempts, by turn and size.
+
+    Example:
+        >>> from dstheory.arithmetic import draw_problems, start_policy
+        >>> rollouts = roll_out(start_policy(rng=0), draw_problems([(4, 4)], 3, part="train", rng=0), cap=4, rng=0)
+        >>> rollouts.turns.tolist(), rollouts.correct.tolist()
+        ([1, 3, 4], [False, False, True])
     """
 
     problems: Problems

@@ -94,6 +94,10 @@ class Settings:
         mask: whether the tokens of wrong attempts are left out of SFT (their decisions are not).
         length_weight, reduction: lambda of SFT and of the penalty in the loss; sum or mean, of SFT.
         optimizer, lr, clip_norm: steps; clip_norm 0 for none.
+
+    Example:
+        >>> Settings(method="sft", updates=20).as_dict()["optimizer"]
+        'adam'
     """
 
     method: str = "reward"
@@ -191,6 +195,11 @@ class TrainingRun:
         tokens, episodes: sampled (reward) or shown (SFT) so far.
         log: per update, one list per name in :data:`LOGGED`: accuracy and attempts of the batch, its tokens, and the norms of the
             gradient's two parts.
+
+    Example:
+        >>> run = train(Settings(updates=1, problems=2, group=2))
+        >>> run.done, run.episodes, len(run.log["accuracy"])
+        (1, 4, 1)
     """
 
     settings: Settings
@@ -203,7 +212,12 @@ class TrainingRun:
 
 
 def initial_policy(settings: Settings) -> ArithmeticPolicy:
-    """Return the policy that every method of this seed starts from."""
+    """Return the policy that every method of this seed starts from.
+
+    Example:
+        >>> initial_policy(Settings(checks=("nines",))).checks
+        ('nines',)
+    """
     return start_policy(rng=_stream(settings, _START), checks=settings.checks, trunk=settings.trunk)
 
 
@@ -371,6 +385,13 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
     Raises:
         DamagedCheckpointError: it was cut off or changed.
         ArithmeticTaskError: there is no such file, it is not a checkpoint, or its settings differ.
+
+    Example:
+        >>> read_checkpoint("nowhere.npz")
+        Traceback (most recent call last):
+            ...
+        dstheory.errors.ArithmeticTaskError: cannot read the checkpoint nowhere.npz: No such file or directory; train first, or
+        name another file
     """
     try:
         arrays = read_arrays(Path(path))

@@ -33,6 +33,10 @@ class Trajectories:
         stop: (m,) whether the step ended with stop; a forced submission counts as stop.
         decided: (m,) whether a decision was drawn; False only for a forced submission.
         weight: (n,) probability of each trajectory, or 1/n for a sample.
+
+    >>> two = Trajectories.record([(0, [(1, "resample"), (0, "stop")]), (0, [(0, "stop")])])
+    >>> two.answer.tolist(), two.stop.tolist(), two.offsets.tolist(), two.weight.tolist()
+    ([1, 0, 0], [False, True, True], [0, 2, 3], [0.5, 0.5])
     """
 
     prompt: Ints

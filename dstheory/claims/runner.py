@@ -41,7 +41,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts of a run, in the order of the claim files; how many kept verdicts were damaged and not used."""
+    """The verdicts of a run, in the order of the claim files; how many kept verdicts were damaged and not used.
+
+    Example:
+        >>> Report(()).exit_code  # no verdict differs from the recorded one
+        0
+    """
 
     entries: tuple[Entry, ...]
     seed: int = 0
@@ -94,6 +99,12 @@ def verify(
         UnknownClaimError: If a name selects nothing.
         ClaimFileError: If a path does not exist.
         ClaimError: If the time limit is no number of seconds up to a day.
+
+    Example:
+        >>> verify("mine/claims.py")
+        Traceback (most recent call last):
+            ...
+        dstheory.errors.ClaimFileError: there is no file mine/claims.py: check the name
     """
     if not 0 < time_limit <= LONGEST_TIME_LIMIT:
         raise ClaimError(f"time_limit is {time_limit}: must be > 0 and <= {LONGEST_TIME_LIMIT:g} seconds, which is a day")

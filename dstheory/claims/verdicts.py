@@ -22,7 +22,12 @@ BY_DEFINITION = "by definition"
 
 
 class Status(StrEnum):
-    """How a step or a claim came out, the strongest evidence first."""
+    """How a step or a claim came out, the strongest evidence first.
+
+    Example:
+        >>> Status.DECIDED.strength < Status.SEARCHED.strength, str(Status.SEARCHED)
+        (True, 'not refuted')
+    """
 
     PROVED = "proved"
     """By exact arithmetic: an identity of rational functions, or a point evaluated exactly."""
@@ -46,7 +51,12 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a status says about the statement; "error", "undecided" and "true by definition" cannot be recorded."""
+    """What a status says about the statement; "error", "undecided" and "true by definition" cannot be recorded.
+
+    Example:
+        >>> Outcome("holds under condition").name
+        'CONDITIONAL'
+    """
 
     HOLDS = "holds"
     CONDITIONAL = "holds under condition"
@@ -85,7 +95,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class StepReport:
-    """A step of a proof with its result: what a reader sees."""
+    """A step of a proof with its result: what a reader sees.
+
+    Example:
+        >>> import sympy
+        >>> from dstheory import check
+        >>> from dstheory.claims import UNIT, Claim, decide
+        >>> p = sympy.Symbol("p")
+        >>> (step,) = check(Claim(id="x", statement="p < 1.", domain={p: UNIT}, proof=[decide("p is below 1.", p < 1)])).steps
+        >>> step.number, step.words, str(step.status), step.lemma
+        (1, 'p is below 1.', 'decided', False)
+    """
 
     number: int
     words: str
@@ -129,6 +149,16 @@ class Verdict(Tabulated):
         message: Why, where the status alone does not say it.
         steps: The reports of the steps that ran.
         reach: Whether the steps quantify, or are points or definitions only.
+
+    Example:
+        >>> import sympy
+        >>> from dstheory import check
+        >>> from dstheory.claims import UNIT, Claim, decide
+        >>> p = sympy.Symbol("p")
+        >>> step = decide("Always.", p * (1 - p) <= sympy.Rational(1, 4))
+        >>> verdict = check(Claim(id="x", statement="p (1 - p) is at most 1/4.", domain={p: UNIT}, proof=[step]))
+        >>> str(verdict.outcome), str(verdict.status), verdict.method
+        ('holds', 'decided', 'decision (z3)')
     """
 
     claim: str

@@ -67,6 +67,12 @@ class DatasetSolution(Tabulated):
         gradient: norm of each stage's block of the gradient with respect to the logits.
         energy: Fisher energy of each stage.
         optimum: the optimal penalised value, or None if it was not asked for.
+
+    >>> from dstheory import Policy
+    >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> total = solve_dataset(lambda number: (TwoStageMDP.minimal(max_turns=1 + number), start, start), blocks=2)
+    >>> total.blocks, total.prompts, round(total.accuracy, 4), round(total.turns, 4)  # at most one turn, and at most two
+    (2, 2, 0.5624, 1.1225)
     """
 
     blocks: int

@@ -50,6 +50,12 @@ class Objective(ABC):
     """One objective: its rule on trajectories, its coefficient mass in closed form, and what it declares about itself.
 
     A subclass is a frozen dataclass in a file of its own, decorated with ``@register``. What it declares is tested.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> objective, s = Reinforce(), solve(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3))
+    >>> objective.name, objective.family, objective.gradient(s).sample.round(4).tolist()
+    ('reinforce', 'reward', [[[0.2405, -0.2405]]])
     """
 
     # What these say is explained at dstheory.about.About; those of this package's objectives come from its table.

@@ -112,6 +112,10 @@ class GroupObjective(ResponseObjective):
         combine: weights apply to rewards, before the credit is formed (``"before"``), or to the credits of each reward
             (``"after"``): a A(R_1) + b A(R_2) + ...; with ``"after-batch"`` these are divided once more, by their standard
             deviation over the batch plus epsilon (arXiv 2601.05242), in large batches one number.
+
+    >>> from dstheory.objectives import GRPO
+    >>> GRPO(group_size=8, normalise_by="batch-tokens").group_size, issubclass(GRPO, GroupObjective)
+    (8, True)
     """
 
     group_size: float = 8
@@ -541,6 +545,11 @@ class GroupMeanObjective(GroupObjective):
         drop_dead: leave such groups out of the batch, and of what divides it; a batch without mixed groups gives no update.
         baseline_per: ``"response"``, or ``"turn"`` for the mean of the rewards of those members that reach the turn:
             :math:`c_{ik} = (R_i - \frac{1}{n_k} \sum_{j: T_j > k} R_j)` over the normaliser, without std.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import DrGRPO, GRPO
+    >>> issubclass(GRPO, GroupMeanObjective), GRPO(std=False).std, DrGRPO().std
+    (True, False, False)
     """
 
     std: bool | str = True

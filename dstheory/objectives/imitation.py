@@ -47,7 +47,11 @@ from dstheory.objectives.weights import Reduction, StageWeight, TokenWeight, tok
 
 
 class Demonstrations(ABC):
-    """Where demonstrations come from."""
+    """Where demonstrations come from.
+
+    >>> issubclass(ExpertChain, Demonstrations), issubclass(Recorded, Demonstrations)
+    (True, True)
+    """
 
     @abstractmethod
     def visits(self, mdp: TwoStageMDP) -> CoefficientMass:

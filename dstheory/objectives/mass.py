@@ -22,7 +22,14 @@ from dstheory.objectives.rounding import directed, rounding_of
 
 @dataclass(frozen=True, eq=False)
 class StageGradient:
-    """The gradient with respect to the logits of both stages, each (*runs, K, X, Y); ``decide`` is that of the logit of stop."""
+    """The gradient with respect to the logits of both stages, each (*runs, K, X, Y); ``decide`` is that of the logit of stop.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> g = Reinforce().gradient(solve(TwoStageMDP.minimal(max_turns=1), Policy.minimal(p=0.5, a=0.5, b=0.5)))
+    >>> g.sample.tolist(), g.decide.tolist()  # with one turn there is nothing to decide
+    ([[[0.25, -0.25]]], [[[0.0, 0.0]]])
+    """
 
     sample: Floats
     decide: Floats
@@ -53,6 +60,13 @@ class CoefficientMass:
     Attributes:
         sample, stop, resample: of answers, and of the two decisions at each.
         sample_size: the size of the terms that ``sample`` is a sum of; None for its own.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import SFT, ExpertChain
+    >>> expert = ExpertChain(Policy.minimal(p=0.75, a=0.75, b=0.75))
+    >>> mass = SFT(expert).mass(solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5)))
+    >>> mass.sample.round(12).tolist(), mass.stop.round(12).tolist()  # what the expert does: 1.6 turns, one stop
+    ([[[1.2, 0.4]]], [[[0.9, 0.1]]])
     """
 
     sample: Floats

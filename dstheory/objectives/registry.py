@@ -30,6 +30,11 @@ def register(cls: _T) -> _T:
 
     Raises:
         TypeError: a declaration is missing, or the name is taken.
+
+    >>> register(type("Nameless", (), {}))
+    Traceback (most recent call last):
+        ...
+    TypeError: objective Nameless does not declare name, family, title, formula, balance, balanced_when, ascends
     """
     if cls.__dict__.get("name") in ABOUT:
         for key, value in dataclasses.asdict(ABOUT[cls.name]).items():
@@ -46,7 +51,11 @@ def register(cls: _T) -> _T:
 
 
 def listed() -> list[type[Objective]]:
-    """Return the registered classes by family, in the order of :data:`~dstheory.about.ABOUT`, those of users after them."""
+    """Return the registered classes by family, in the order of :data:`~dstheory.about.ABOUT`, those of users after them.
+
+    >>> [cls.name for cls in listed()][:3]
+    ['reinforce', 'reward-to-go', 'advantage']
+    """
     order = {name: i for i, name in enumerate(ABOUT)}
     return sorted(REGISTRY.values(), key=lambda cls: (FAMILIES.index(cls.family), order.get(cls.name, len(order))))
 
@@ -179,6 +188,11 @@ def load_module(path: str | Path) -> None:
 
     Raises:
         DSTheoryError: there is no such file, or it does not import.
+
+    >>> load_module("objective.txt")
+    Traceback (most recent call last):
+        ...
+    dstheory.errors.DSTheoryError: objective.txt is not a Python file: give the file in which your objective is registered
     """
     file = Path(path).resolve()
     if file.suffix != ".py" or not file.is_file():

@@ -50,6 +50,10 @@ class Term:
     """One product: an effective credit, and a token weight or None for 1; of the objective's reward, unless it has its own.
 
     Its mass may be known of another chain alone, with another credit: of rewards that are too rare for numbers.
+
+    >>> term = Term(EffectiveCredit(t=np.zeros(1), constant=np.array([[-0.5]]), slope=np.array([[1.0]])))  # R - 1/2
+    >>> term.scaled(0.1).credit.slope.tolist(), term.weight is None
+    ([[0.1]], True)
     """
 
     credit: EffectiveCredit
@@ -82,7 +86,12 @@ def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
 
 
 class ResponseObjective(Objective):
-    """An objective whose coefficients are effective credits of whole responses times token weights."""
+    """An objective whose coefficients are effective credits of whole responses times token weights.
+
+    >>> from dstheory.objectives import DPO, GRPO
+    >>> issubclass(GRPO, ResponseObjective), issubclass(DPO, ResponseObjective)
+    (True, False)
+    """
 
     @abstractmethod
     def generated(self, solution: Solution) -> Solution:

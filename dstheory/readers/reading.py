@@ -83,6 +83,9 @@ class Reading:
         answers_asked: by key of a file of right answers, the values that records have.
         questions: of several files, what their problems ask: file -> name of a problem -> a digest; None for one file.
         bounds: between what p, a and b lie whatever was left out, where that depended on what happened; "" where nothing did.
+
+    >>> Reading(files=["log.jsonl"], records=50, faults={"no field 'correct'": 2}).unusable
+    2
     """
 
     files: list[str] = field(default_factory=list)

@@ -95,7 +95,13 @@ class Evaluation:
 
     Attributes:
         at: the numbers.
-        exact: logit -> value, an exact SymPy number; with integrals in it, one of 30 digits.
+        exact: pairs of a logit and its value, an exact SymPy number; with integrals in it, one of 30 digits.
+
+    Example:
+        >>> from dstheory.symbolic import derive
+        >>> found = derive("reinforce").evaluate({"p": "1/2", "a": "1/2", "b": "1/2", "gamma": 1})
+        >>> dict(found.at)["p"], dict(found.exact)["theta_s"]
+        (1/2, 1/4)
     """
 
     at: tuple[tuple[str, sp.Rational], ...]

@@ -157,6 +157,12 @@ class Rule:
         normaliser: by what a loss with this reward divides its tokens: 1, L, Lbar or L_max; None for what is no reward.
         inherits: whether, in a sum, it is divided as the reward beside it is.
         terms: the rules of a sum, each with its factor in it; the other parts of such a rule are those of its terms.
+
+    Example:
+        >>> from dstheory.symbolic import lookup
+        >>> rule = lookup("reinforce")
+        >>> rule.name, rule.claims
+        ('reinforce', ('B1', 'B3', 'B6', 'B8', 'O1'))
     """
 
     name: str

@@ -52,6 +52,11 @@ class SymbolicSetting:
         lengths: tokens of each answer, and of a decision.
         named: names to use in place of the solved values, for formulas that say "Q_C" instead of writing it out.
         noted: where sums over whole responses note the names that they give, instead of being written out; None for no names.
+
+    Example:
+        >>> s = setting(rewards="general")
+        >>> s.policy.sample, s.reward.stop
+        (((p, 1 - p),), (R_SC, R_SW))
     """
 
     chain: SymbolicChain

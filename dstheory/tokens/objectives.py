@@ -93,6 +93,13 @@ class TokenSolution:
         chain, policy: what was solved.
         forward: the forward pass over the tokens.
         stop_logits: (X, M).
+
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=2, symbols=2, required={0: 1}, gamma=1.0)
+        >>> s = solve_tokens(chain, TokenPolicy(Factored.from_probabilities([[[0.5, 0.5], [0.9, 0.1]]]), stop=[0.5, 0.25]))
+        >>> round(s.accuracy, 12), s.class_probability.tolist()
+        (0.666666666667, [[0.5, 0.5]])
     """
 
     def __init__(self, chain: TokenChain, policy: TokenPolicy, what: str = "policy") -> None:
@@ -214,6 +221,14 @@ class TokenEnergy:
     Attributes:
         by_position: (L,) energy of each token position; they add up to ``sample``.
         by_class: (M,) energy of the decisions at each class of answers; they add up to ``decide``.
+
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=2, symbols=2, required={0: 1}, gamma=1.0)
+        >>> policy = TokenPolicy(Factored.from_probabilities([[[0.5, 0.5], [0.9, 0.1]]]), stop=[0.5, 0.25])
+        >>> energy = token_reward(chain, policy).energy
+        >>> energy.by_position.round(6).tolist(), energy.by_class.round(6).tolist(), round(energy.sample, 6)
+        ([0.074074, 0.0], [0.037037, 0.111111], 0.074074)
     """
 
     by_position: Floats
@@ -239,6 +254,14 @@ class TokenResult:
         tokens: gradient with respect to the token logits, one array per block of the sampler; None if it was not asked for.
         decide: (X, M) gradient with respect to the logits of stop.
         energy: stage energies.
+
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
+        >>> pi, expert = (TokenPolicy(Factored.from_probabilities([[[p, 1 - p]] * 3]), stop=0.5) for p in (0.5, 0.75))
+        >>> result = token_sft(chain, pi, expert)
+        >>> result.tokens[0].tolist(), round(result.value, 6)  # one turn: no decisions
+        ([[[0.25, -0.25], [0.25, -0.25], [0.25, -0.25]]], -2.079442)
     """
 
     value: float | None

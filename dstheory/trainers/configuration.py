@@ -84,6 +84,10 @@ class Configuration:
         warnings: what contradicts itself, or does nothing.
         unread: settings whose value only the shell or Python knows.
         versions: what was otherwise in other versions of the library.
+
+    >>> found = configuration_of("trl:grpo", settings=["beta=0.04"])
+    >>> found.trainer.id, found.training.method, found.recognised_by
+    ('trl:grpo', 'policy-gradient', 'the defaults alone')
     """
 
     name: str

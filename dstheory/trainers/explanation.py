@@ -41,6 +41,10 @@ class StartingPoint:
         expert: who demonstrates, or teaches.
         sampler: who generated the responses, where that is not the policy.
         first: whether p is that of first answers, as a log measures it, instead of all attempts.
+
+    >>> start, reference, expert = (Policy.minimal(p=p, a=0.8, b=0.3) for p in (0.55, 0.5, 0.8))
+    >>> StartingPoint(TwoStageMDP.minimal(), start, reference, expert).sampler is None  # the policy's own responses
+    True
     """
 
     mdp: TwoStageMDP
@@ -90,6 +94,12 @@ class Explanation:
         why_not: why nothing is attributed, "" if it is.
         stale: what another policy's responses change; None on the policy.
         moves: which way a step moves p, a and b, one row for each of ``attribution``.
+
+    >>> from dstheory.trainers import configuration_of
+    >>> start, reference, expert = (Policy.minimal(p=p, a=0.8, b=0.3) for p in (0.55, 0.5, 0.8))
+    >>> place = StartingPoint(TwoStageMDP.minimal(), start, reference, expert)
+    >>> explain(configuration_of("trl:grpo"), place).formula
+    'c = rho (R - mean(R))/(std of group + 0.0001)/(sum of batch L)'
     """
 
     configuration: Configuration
@@ -169,7 +179,14 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
 
 
 def moves_at(training: Training, place: StartingPoint) -> list[Moves]:
-    """Return which way a step moves p, a and b at a place: one row for the whole and, of several terms, one for each."""
+    """Return which way a step moves p, a and b at a place: one row for the whole and, of several terms, one for each.
+
+    >>> from dstheory.trainers import configuration_of
+    >>> start, reference, expert = (Policy.minimal(p=p, a=0.8, b=0.3) for p in (0.55, 0.5, 0.8))
+    >>> place = StartingPoint(TwoStageMDP.minimal(), start, reference, expert)
+    >>> [row.name for row in moves_at(configuration_of("trl:grpo", settings=["beta=0.04"]).training, place)]
+    ['whole', 'reward', 'KL in the loss']
+    """
     return moves(place.mdp, place.policy, _makes(training, place), first=place.first)
 
 
@@ -239,6 +256,13 @@ class TrainingDifference:
         turned: angles between the two, in degrees.
         why_not: why they are not compared, "" if they are.
         moves: what each as a whole does to p, a and b, the one here first; none where they are not compared.
+
+    >>> from dstheory.trainers import configuration_of
+    >>> start, reference, expert = (Policy.minimal(p=p, a=0.8, b=0.3) for p in (0.55, 0.5, 0.8))
+    >>> place = StartingPoint(TwoStageMDP.minimal(), start, reference, expert)
+    >>> here, there = configuration_of("trl:grpo", settings=["beta=0.04"]).training, configuration_of("trl:grpo").training
+    >>> difference(here, there, place).fields
+    (('beta', 0.04, 0.0),)
     """
 
     fields: tuple[tuple[str, Any, Any], ...]

@@ -42,6 +42,9 @@ class Move:
     Attributes:
         change: per unit of the learning rate; 0 where terms cancel up to rounding, NaN where it has no meaning or is not known.
         rises, falls: the share of the policy's attempts or decisions at which it rises, and at which it falls.
+
+    >>> Move(change=0.02, rises=1.0, falls=0.0).change
+    0.02
     """
 
     change: float

@@ -68,6 +68,10 @@ class Part:
             ``teacher`` or ``teacher's responses``.
         objective: as it is divided in the loss.
         factor: what it is multiplied by.
+
+    >>> from dstheory.objectives import Reinforce
+    >>> Part("reward", Reinforce()).factor
+    1.0
     """
 
     name: str
@@ -154,6 +158,14 @@ def parts(
 
     Raises:
         ChainError: this package has no such objective.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.trainers import configuration_of
+    >>> start, reference, expert = (Policy.minimal(p=p, a=0.8, b=0.3) for p in (0.55, 0.5, 0.8))
+    >>> training = configuration_of("trl:grpo", settings=["beta=0.04"]).training
+    >>> terms = parts(training, solve(TwoStageMDP.minimal(), start), reference=reference, expert=expert)
+    >>> [(term.name, term.factor) for term in terms]
+    [('reward', 1.0), ('KL in the loss', 1.0)]
     """
     if sampler is not None and training.method != "policy-gradient":
         raise ChainError(f"{training.method} trains on responses that are given, or on the policy's own: it has no sampler")
@@ -354,7 +366,12 @@ def reward_row(training: Training, solution: Solution, reference: Policy, masked
 
 
 def few_prompts(training: Training) -> bool:
-    """Return whether credits are divided by the deviation of a finite batch, and its successes can be counted."""
+    """Return whether credits are divided by the deviation of a finite batch, and its successes can be counted.
+
+    >>> from dstheory.trainers import configuration_of
+    >>> [few_prompts(configuration_of("trl:grpo", settings=["scale_rewards=batch"], prompts=n).training) for n in (None, 4)]
+    [False, True]
+    """
     t = training
     counted = 1 < t.std_prompts < inf and t.group_size * t.std_prompts <= LARGEST_BATCH
     same = t.normaliser != "batch-tokens" or t.prompts == t.std_prompts

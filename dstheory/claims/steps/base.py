@@ -201,6 +201,13 @@ class Step(ABC):
         using: Definitions of this step alone: symbol -> expression, substituted before the check and shown by name.
         lemma: Whether the step is an auxiliary one. A statement is refuted by any of its own steps, but a false lemma only
             breaks the proof: the claim is then undecided.
+
+    Example:
+        >>> from dstheory.claims import decide
+        >>> p = sympy.Symbol("p")
+        >>> step = decide("A square is not negative.", p**2 >= 0, lemma=True)
+        >>> isinstance(step, Step), step.words, step.lemma
+        (True, 'A square is not negative.', True)
     """
 
     words: str

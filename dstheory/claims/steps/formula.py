@@ -222,7 +222,17 @@ class Example(PointStep):
 
 
 class Counterexample(PointStep):
-    """A step that says that a formula is false at a point: proves "not always", for instance that a condition is needed."""
+    """A step that says that a formula is false at a point: proves "not always", for instance that a condition is needed.
+
+    Example:
+        >>> import sympy
+        >>> from dstheory import check
+        >>> from dstheory.claims import UNIT, Claim
+        >>> p = sympy.Symbol("p")
+        >>> step = counterexample("p = 1/3 is not above 1/2.", p > sympy.S.Half, at={p: "1/3"})
+        >>> check(Claim(id="x", statement="p need not exceed 1/2.", domain={p: UNIT}, proof=[step])).status.value
+        'proved'
+    """
 
     expected = False
 

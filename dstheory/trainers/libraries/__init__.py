@@ -111,6 +111,11 @@ class Trainer:
         strange: first parts of keys that only other trainers of the library have.
         flat: the version before which keys had no sections, "" where there is none.
         stale: those of the programs that train on responses of the policy before the last update.
+
+    >>> from dstheory.trainers import all_trainers
+    >>> trainer = all_trainers()["trl:grpo"]
+    >>> trainer.name, trainer.library, "beta" in trainer.keys
+    ('GRPOTrainer', 'TRL', True)
     """
 
     id: str
