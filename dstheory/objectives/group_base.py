@@ -99,7 +99,7 @@ class GroupObjective(ResponseObjective):
         temperature: > 0; responses come from the logits divided by it, log-probabilities are those at 1.
         importance: multiply credits by w = old/generating, ``"none"``, per ``"token"``, per ``"sequence"`` (the product over the
             response), or ``"sequence-mean"`` (that to the power 1/L), not differentiated; the penalty is not weighted.
-        importance_rule, importance_cap: min(w, cap) (``"truncate"``), or 0 above the cap (``"mask"``).
+        importance_rule, importance_cap: min(w, cap) (``"truncate"``), or 0 above the cap (``"mask"``); at least 1 where w is 1.
         mask_truncated: responses that the cap on turns cut off have coefficient 0 (``"numerator"``), and their tokens are left
             out of the normaliser, too (``"both"``, which differs where tokens of the group or of the batch are counted); their
             rewards stay in the group's statistics.

@@ -76,6 +76,11 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
         )
     if o.engine is not None and o.temperature != 1.0:
         raise ChainError(f"{o.name}: engine and temperature both say who generates: give one of them")
+    if o.importance != "none" and o.importance_cap < 1.0 and o.engine is None and o.temperature == 1.0:
+        raise ChainError(
+            f"importance_cap is {o.importance_cap:g}: without an engine or a temperature every w is 1, and a cap below 1 would "
+            "shrink or drop every token; give who generates, or a cap of at least 1"
+        )
     whole_number(o.micro_batches, "micro_batches", low=1)
     if o.prompts != inf and o.prompts % o.micro_batches:
         raise ChainError(f"micro_batches is {o.micro_batches}: must divide prompts, {o.prompts:g}, into whole groups")

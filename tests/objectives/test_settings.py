@@ -829,6 +829,7 @@ def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None
         (lambda: GRPO(temperature=2.0, engine=OLD), "engine and temperature both say who generates"),
         (lambda: GRPO(importance_rule="clip"), "importance_rule is 'clip': must be 'truncate'"),
         (lambda: GRPO(importance_cap=0.0), "importance_cap is 0.0: must be > 0"),
+        (lambda: GRPO(importance="token", importance_cap=0.5), "importance_cap is 0.5: without an engine or a temperature"),
         (lambda: GRPO(importance="word"), "importance is 'word': must be one of none, token, sequence, sequence-mean"),
         (lambda: GRPO(reward_weights=(1.0, math.nan)), "must be 2 finite numbers, one for each of correct, return"),
         (lambda: DAPO(reward_weights=(1.0, 1.0), combine="after"), "no one reward by which groups are dead"),
