@@ -117,7 +117,8 @@ class DivergedError(ChainError):
     """Training left the finite numbers.
 
     Attributes:
-        runs: booleans of the shape of the run axes: which of them did, at the step where the first one did.
+        runs: booleans of the shape of the run axes: which of them did, at the step where the first one did or, where steps were
+            taken many at once, among these.
     """
 
     def __init__(self, message: str, runs: Any) -> None:

@@ -51,7 +51,7 @@ def minimal_ascent(
     """
     runs = policy.runs
     work = steps * max(1, int(np.prod(runs)))
-    if work < SMALLEST or not isinstance(optimizer, SGD) or not _is_minimal(mdp, policy):
+    if work < SMALLEST or type(optimizer) is not SGD or not _is_minimal(mdp, policy):  # a class of one's own steps as it says
         return None
     settings = _settings(mdp, objective, runs)
     if settings is None:

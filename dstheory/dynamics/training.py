@@ -31,8 +31,8 @@ from dstheory.attribution import StageSplit, attribute, coefficient_levels, norm
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, whole_number
-from dstheory.dynamics.minimal import minimal_ascent
+from dstheory.checks import Bools, Floats, whole_number
+from dstheory.dynamics.minimal import Ascent, minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
 from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, WeightedSum
@@ -200,7 +200,14 @@ def _ascend(
             ahead += [step + reference_every - step % reference_every] if reference_every else []
             factors = np.array([schedule(k, steps) for k in range(step, min(ahead))])
             theta = ascent(policy.parameters[0], factors)
-            refuse_infinite(theta, step, len(runs))
+            lost = np.asarray(~np.isfinite(theta).all(axis=-1))
+            if lost.any():
+                # One run goes on step by step from its last numbers: there it is said whether its episodes no longer end.
+                last, theta = _last_finite(ascent, policy.parameters[0], factors)
+                if runs:
+                    refuse_infinite(ascent(theta, factors[last : last + 1]), step + last, len(runs), lost)
+                ascent, minimal = None, False
+                ahead = [step + last]
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
         solution = solve(mdp, policy)
@@ -215,6 +222,16 @@ def _ascend(
         policy = policy.with_parameters(blocks)
         step += 1
     return TrainResult(log.arrays(), policy)
+
+
+def _last_finite(ascent: Ascent, theta: Floats, factors: Floats) -> tuple[int, Floats]:
+    """Return after how many of these steps the logits of all runs are finite for the last time, and those logits."""
+    low, high = 0, len(factors)
+    while high - low > 1:
+        middle = (low + high) // 2
+        finite = bool(np.isfinite(ascent(theta, factors[:middle])).all())
+        low, high = (middle, high) if finite else (low, middle)
+    return low, ascent(theta, factors[:low])
 
 
 def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> list[int]:
@@ -297,14 +314,15 @@ def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int)
     return tuple(g * over_runs(factor, g.ndim - run_axes) for g in gradient)
 
 
-def refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
-    """Raise DivergedError if a run's numbers are no longer finite."""
+def refuse_infinite(values: Floats, step: int, run_axes: int, later: Bools | None = None) -> None:
+    """Raise DivergedError if a run's numbers are no longer finite; the error is that of all runs of ``later``, if given."""
     bad = ~np.isfinite(values).all(axis=tuple(range(run_axes, values.ndim)))
     if bad.any():
         run = tuple(int(i) for i in np.argwhere(bad)[0]) if run_axes else ()
         where = f" in run {run}" if run else ""
         remedy = "use a smaller learning rate, or clip its norm"
-        raise DivergedError(f"training left the finite numbers from step {step} on{where}: {remedy}", bad)
+        words = f"training left the finite numbers from step {step} on{where}: {remedy}"
+        raise DivergedError(words, bad if later is None else later)
 
 
 _TRAJECTORIES = 400
