@@ -197,6 +197,26 @@ def test_other_credits_and_normalisers(explained, change: str, credit, loss: str
 # ---------------------------------------------------------------------- a standard deviation over few prompts
 
 
+NUMBERS = ("probability", "reward", "tokens", "scores")
+
+
+def drawn(lists):
+    """Every choice of one episode of each list: an episode for each list, whose numbers are arrays over the choices."""
+    chosen = np.indices([len(listed) for listed in lists]).reshape(len(lists), -1)
+    return [
+        brute.Episode(*(np.array([getattr(e, name) for e in listed])[k].T for name in NUMBERS), ())
+        for listed, k in zip(lists, chosen, strict=True)
+    ]
+
+
+def credits_of(every):
+    """The credit of each response of each batch: its reward less the mean of its group of two, over the batch's deviation."""
+    mean = sum(e.reward for e in every) / len(every)
+    spread = np.sqrt(sum((e.reward - mean) ** 2 for e in every) / (len(every) - 1))
+    groups = [every[i - i % 2 : i - i % 2 + 2] for i in range(len(every))]
+    return [(e.reward - (one.reward + two.reward) / 2) / (spread + 1e-4) for e, (one, two) in zip(every, groups, strict=True)]
+
+
 def of_batches(prompts, size, below):
     """The expected update by every batch of as many groups, each of one of the prompts' lists of episodes.
 
@@ -205,19 +225,13 @@ def of_batches(prompts, size, below):
         size: how many groups of two a batch holds.
         below: what the sum over tokens of a response is divided by, given the batch and the response.
     """
-    total = [[0.0] * 3 for _ in prompts]
-    for drawn in itertools.product(range(len(prompts)), repeat=size):
-        pairs = [list(itertools.product(prompts[x][1], repeat=2)) for x in drawn]
-        for batch in itertools.product(*pairs):
-            chance = math.prod(prompts[x][0] for x in drawn) * math.prod(e.probability for pair in batch for e in pair)
-            every = [e for pair in batch for e in pair]
-            mean = sum(e.reward for e in every) / len(every)
-            spread = math.sqrt(sum((e.reward - mean) ** 2 for e in every) / (len(every) - 1))
-            for x, pair in zip(drawn, batch, strict=True):
-                for e in pair:
-                    credit = (e.reward - (pair[0].reward + pair[1].reward) / 2) / (spread + 1e-4)
-                    weight = chance * credit / below(every, e)
-                    total[x] = [t + weight * score for t, score in zip(total[x], e.scores, strict=True)]
+    total = np.zeros((len(prompts), 3))
+    for asked in itertools.product(range(len(prompts)), repeat=size):
+        whose = [x for x in asked for _ in range(2)]
+        every = drawn([prompts[x][1] for x in whose])
+        chance = math.prod(prompts[x][0] for x in asked) * math.prod(e.probability for e in every)
+        for x, e, credit in zip(whose, every, credits_of(every), strict=True):
+            total[x] += e.scores @ (chance * credit / below(every, e))
     return total
 
 
@@ -268,12 +282,9 @@ def test_the_deviation_of_a_batch_of_two_different_prompts(dstheory, tmp_path: P
 
 def test_what_is_logged_under_the_deviation_of_a_batch_of_two_prompts(explained) -> None:
     found = explained("num_generations=2", "beta=0", "loss_type=dr_grpo", "--prompts", 2)["logged"]["loss"]
-    total = 0.0
-    for batch in itertools.product(LISTED, repeat=4):
-        mean = sum(e.reward for e in batch) / 4
-        spread = math.sqrt(sum((e.reward - mean) ** 2 for e in batch) / 3) + 1e-4
-        each = [(e.reward - (batch[i - i % 2].reward + batch[i - i % 2 + 1].reward) / 2) / spread for i, e in enumerate(batch)]
-        total -= math.prod(e.probability for e in batch) * sum(c * e.tokens for c, e in zip(each, batch, strict=True)) / 4 / 512
+    every = drawn([LISTED] * 4)
+    logged = sum(credit * e.tokens for credit, e in zip(credits_of(every), every, strict=True)) / 4 / 512
+    total = -math.prod(e.probability for e in every) @ logged
     assert found == pytest.approx(total, rel=1e-9)
 
 
