@@ -198,6 +198,15 @@ def test_hypotheses_can_turn_out_either_way() -> None:
     assert outcome(9, **{**then, "sft-mistakes-then-reward over reward": {"gain": -0.1}}) == "contradicted"
     assert outcome(10, **gains) == "as expected"
     assert outcome(10, **{**gains, "grpo over start": {"gain": 0.4, "decide": 0.2}}) == "contradicted"
+    assert outcome(10, **{**gains, "grpo over start": {"gain": 0.0, "decide": 0.0}}) == "undecided"  # no gain, no share
+
+
+def test_where_there_is_no_gain_no_share_is_spoken_of() -> None:
+    words = answer_in_words(made_up())
+    assert "a gain of 0.000 [-0.002, 0.002], which may be 0, so that decisions have no share of it (3 seeds, 95 % in" in words
+    (surrogates,) = [o for o in decide(made_up().isel(seed=[0])) if o.number == 10]  # one seed tells no gain from 0
+    assert surrogates.measured == "RLOO -; grpo -, dr-grpo -, dapo - (- where the gain may be 0)"
+    assert surrogates.outcome == "undecided"
 
 
 def test_tables_and_words(data) -> None:
