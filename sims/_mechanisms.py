@@ -183,7 +183,7 @@ def arrival(steps: Floats, chance: Floats, target: float) -> Floats:
         there = np.flatnonzero(curve >= target)
         if there.size:
             i = int(there[0])
-            out[run] = np.interp(target, curve[i - 1 : i + 1], steps[i - 1 : i + 1])
+            out[run] = np.interp(target, curve[i - 1 : i + 1], steps[i - 1 : i + 1]) if i else steps[0]
     return out
 
 

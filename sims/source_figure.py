@@ -135,7 +135,8 @@ def _row(changes: dict[str, float], data: xr.Dataset) -> dict[str, Any]:
 def _caption(data: xr.Dataset, rows: list[dict[str, Any]], steps: int) -> str:
     answer, decisions = (data.sel(reward=name) for name in REWARDS)
     first, last = decisions.isel(step=0), decisions.isel(step=-1)
-    turn = decisions.step.values[(decisions.reward_gradient.sel(logit="theta_s") < 0).values]
+    up = np.flatnonzero((decisions.reward_gradient.sel(logit="theta_s") >= 0).values)
+    turn = decisions.step.values[up[-1] + 1 if up.size else 0 :]  # negative from there to the end
     always = min(row["answer: lowest gradient"] for row in rows)
     negative = sum(row["decisions: last gradient"] < 0 for row in rows)
     falls = [row["decisions: p"] for row in rows if row["decisions: p"] < float(first.p)]
@@ -148,11 +149,13 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], steps: int) -> str:
         else "In so few steps the gradient on theta_s has not turned negative yet."
     )
     robust = "So the signs do not depend on the fit." if always > 0 and negative == len(rows) else ""
+    fall = f"it falls in {len(falls)} runs, to between {min(falls):.2f} and {max(falls):.2f}" if falls else "it falls in none"
     settings = ", ".join(f"{name} {value:g}" for name, value in FITTED.items())
     paragraphs = [
-        f"""The source's simulation from theta_s, theta_C, theta_W = {START} over {steps} steps, with a length-weighted KL penalty
-        to a reference that moves along: six panels for each reward, the gradients of reward and penalty on each logit above, the
-        probability of each below. Which panels the source draws is not known here; these hold what is reported of them.""",
+        f"""The source's simulation from theta_s, theta_C, theta_W = {START} over {steps:,} steps, with a length-weighted KL
+        penalty to a reference that moves along: six panels for each reward, the gradients of reward and penalty on each logit
+        above, the probability of each below. Which panels the source draws is not known here; these hold what is reported of
+        them.""",
         f"""(A) Final answer rewarded (claim B6). The reward's gradient on theta_s is positive throughout (at least
         {lowest:.1e}): P(correct) rises from {float(answer.p[0]):.3f} to {float(answer.p[-1]):.3f}, in steps, since the penalty
         holds it until the reference moves. No setting can turn that sign; the source's figure does not come from this reward.""",
@@ -163,11 +166,9 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], steps: int) -> str:
         f"""Fitted: {settings}. The source prints none of these; they were chosen by hand so that (B) ends where its figure does,
         six settings for three numbers, so that the ends prove nothing. With one setting changed at a time (table), the gradient
         of (A) on theta_s is never below {always:.1e}, and that of (B) is negative at the end of {negative} of {len(rows)} runs.
-        {robust} How far P(correct) falls does depend on it: it falls in {len(falls)} runs, to between
-        {min(falls, default=np.nan):.2f} and {max(falls, default=np.nan):.2f}.
-        {endless}""",
+        {robust} How far P(correct) falls does depend on it: {fall}. {endless}""",
     ]
-    return "\n\n".join(textwrap.fill(" ".join(paragraph.split()), 110) for paragraph in paragraphs)
+    return "\n\n".join(textwrap.fill(" ".join(paragraph.split()), 110, break_on_hyphens=False) for paragraph in paragraphs)
 
 
 _LOGITS = {"theta_s": r"$\theta_s$", "theta_C": r"$\theta_C$", "theta_W": r"$\theta_W$"}

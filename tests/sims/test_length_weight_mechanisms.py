@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import quick_experiments
@@ -65,6 +67,26 @@ def test_the_caption_names_every_claim_and_its_numbers(quick) -> None:
         assert claim in quick.caption
     cost = {row["mechanism"]: row for row in quick.tables["costs"]}
     assert f"Lost {cost['finite training']['lost']:.3f}" in " ".join(quick.caption.split())
+
+
+def test_what_the_caption_says_of_the_end_is_what_was_measured(quick) -> None:
+    """The reduced version stops before finite training and sampled clipping have caught up, and does not say that they have."""
+    words = " ".join(quick.caption.split())
+    left = {row["mechanism"]: row["lost at end"] for row in quick.tables["costs"]}
+    assert left["finite training"] > 0.01
+    assert f"{left['finite training']:.3f} after long training" in words
+    said = ", ".join(f"{cost:.3f} ({name})" for name, cost in left.items() if abs(cost) > 0.005)
+    assert "(clipping, sampled)" in said
+    assert f"After long training weight 1 costs the decision {said}." in words
+    assert "biases sampling" not in words  # p ends at 0.75, as the demonstrator's
+    assert not re.search(r"\w- \w", words)  # no word is broken
+
+
+def test_where_a_chance_first_reaches_a_target() -> None:
+    (experiment,) = find_experiments(("length-weight-mechanisms",))
+    arrival = load(experiment.path).arrival
+    curves = np.array([[0.1, 0.5, 0.1], [0.3, 0.4, 0.2], [0.7, 0.8, 0.3]])  # reaches it, is there at the start, never gets there
+    np.testing.assert_array_equal(arrival(np.array([0.0, 10.0, 20.0]), curves, 0.5), [15.0, 0.0, np.nan])
 
 
 @pytest.mark.slow

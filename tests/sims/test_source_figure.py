@@ -77,6 +77,18 @@ def test_the_text_says_what_was_fitted(quick) -> None:
     assert quick.data.attrs["fitted gamma"] == 0.1
 
 
+def test_no_word_of_the_text_is_broken_and_a_gradient_is_negative_from_a_step_on_only_if_it_stays_so(quick) -> None:
+    assert "length-weighted KL penalty" in " ".join(quick.caption.split())
+    (experiment,) = find_experiments(("source-figure",))
+    module, data, rows = load(experiment.path), quick.data.copy(deep=True), quick.tables["settings"]
+    assert "has not turned negative yet" in " ".join(quick.caption.split())
+    steps, on_sampling = data.step.values, {"reward": "right decisions rewarded", "logit": "theta_s"}
+    data.reward_gradient.loc[on_sampling] = np.where(np.isin(steps, steps[[3, -1]]), -1.0, 1.0)
+    assert f"From step {steps[-1]} on the gradient" in " ".join(module._caption(data, rows, 200).split())
+    risen = [{**row, "decisions: p": 0.9} for row in rows]
+    assert "does depend on it: it falls in none." in " ".join(module._caption(quick.data, risen, 200).split())
+
+
 @pytest.mark.slow
 def test_the_full_run_ends_where_the_sources_figure_does() -> None:
     full = findings(quick=False)
