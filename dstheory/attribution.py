@@ -75,6 +75,7 @@ class CoefficientLevel:
         balanced: equal on every trajectory and turn that was looked at, up to one discount factor and to 1e-9 of the trajectory's
             largest coefficient.
         zero: every coefficient that was looked at is 0, so that balance says nothing.
+        undecided: no decision is drawn on any of these trajectories, so that there is nothing to compare an answer's with.
         factor: the discount factor c_s/c_d where balanced: 1, or gamma.
         ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0, inf beyond the largest floating-point number).
         witness: the first trajectory and turn where they differ, in words, or "".
@@ -88,10 +89,13 @@ class CoefficientLevel:
     witness: str
     evidence: str
     zero: bool = False
+    undecided: bool = False
 
     @property
     def verdict(self) -> str:
         """What was found, in words."""
+        if self.undecided:
+            return "no decision"
         if self.zero:
             return "all 0"
         if not self.balanced:
@@ -133,7 +137,8 @@ class Attribution(Drawn):
             (level, *map(short, (split.sample, split.decide, split.decision_share)))
             for level, split in (("gradient norm", self.gradient), ("Fisher energy", self.energy))
         ]
-        verdict = "not compared" if self.coefficient is None else self.coefficient.verdict
+        first = self.coefficient
+        verdict = "not compared" if first is None or first.undecided else first.verdict
         head = ("level", "sample", "decide", "decision share")
         update = r"g = \mathrm{E}\Bigl[\sum_k c_s\,\nabla\log\pi_s(y_k) + c_d\,\nabla\log\pi_d(d_k\mid y_k)\Bigr]"
         return Table(f"{self.objective}: coefficients {verdict}", head, rows, (update,))
@@ -317,6 +322,7 @@ def coefficient_level(
         witness=_describe(t, found.differs, *found.coefficients),
         evidence=evidence,
         zero=bool(found.zero),
+        undecided=not met.any(),
     )
 
 
