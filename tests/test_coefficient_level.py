@@ -290,7 +290,7 @@ def test_the_verdict_in_words() -> None:
         (ReverseKL(HERE), "all 0"),
     ):
         assert coefficient_level(objective, s).verdict == words
-    once = solve(TwoStageMDP.minimal(max_turns=1), HERE)  # the answer is submitted: its coefficient is not 0, and there is no other
+    once = solve(TwoStageMDP.minimal(max_turns=1), HERE)  # the answer is submitted: its coefficient is not 0, and the only one
     level = coefficient_level(Reinforce(), once)
     assert (level.verdict, level.undecided) == ("no decision", True)
     assert level.evidence == "all trajectories, on which no decision is drawn"
