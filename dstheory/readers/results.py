@@ -134,6 +134,23 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
     Raises:
         FileFormatError: no such directory, no run in it, or a file of it is truncated or not what its name says.
     """
+    manifest, history = read_manifest(directory), Path(directory) / HISTORY_FILE
+    return SavedRun(_read_netcdf(history) if history.exists() else None, manifest)
+
+
+def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read ``run.json`` of a run, and compare ``history.nc`` with its checksum there, which takes a small part of reading it.
+
+    Raises:
+        FileFormatError: as :func:`read_run`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_manifest(folder, {"command": "demo", "parameters": {}, "seed": 0, "wall_seconds": 0.1})
+        ...     read_manifest(folder)["command"]
+        'demo'
+    """
     folder = Path(directory)
     path = folder / RUN_FILE
     try:
@@ -160,7 +177,7 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
             f"{history} is not what was written: it does not fit its checksum in {RUN_FILE}, so it was cut off or changed; "
             "run the command again"
         )
-    return SavedRun(_read_netcdf(history) if history.exists() else None, manifest)
+    return manifest
 
 
 def _read_netcdf(path: Path) -> xarray.Dataset:

@@ -16,7 +16,7 @@ from dstheory.dynamics.sweeps.state import differences, state_path, stored_confi
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.readers.atomic import RUN_FILE, results_directory
-from dstheory.readers.results import HISTORY_FILE, read_run, write_run
+from dstheory.readers.results import HISTORY_FILE, read_manifest, read_run, write_run
 
 
 def labelled(plan: SweepPlan, tables: dict[str, Any]) -> LabelledArrays:
@@ -129,7 +129,7 @@ def holds(out: Path) -> Any:
     """Return the configuration of the sweep in ``out``, finished or not; None if it is free, False if it holds other things."""
     if out.exists():
         try:
-            there = read_run(out).manifest.get("sweep") if out.is_dir() and any(out.iterdir()) else None
+            there = read_manifest(out).get("sweep") if out.is_dir() and any(out.iterdir()) else None
         except FileFormatError:
             return False
         return there or False
