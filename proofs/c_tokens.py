@@ -153,7 +153,7 @@ def more_tokens_more_energy() -> Iterator[Step]:
     """C4-loose: four answers, once as they are and once as two binary tokens."""
     x, y, z, shown_x, shown_y, shown_z = symbols("x y z x_E y_E z_E")
     chances = [x * y, x * (1 - y), (1 - x) * z, (1 - x) * (1 - z)]
-    demonstrated = [e.subs({x: shown_x, y: shown_y, z: shown_z}, simultaneous=True) for e in chances]
+    demonstrated = [e.xreplace({x: shown_x, y: shown_y, z: shown_z}) for e in chances]
     whole = sp.Add(*[d**2 / c for d, c in zip(demonstrated, chances, strict=True)]) - 1
     rows = ((sp.S.One, sp.S.One, x, shown_x), (x, shown_x, y, shown_y), (1 - x, 1 - shown_x, z, shown_z))
     split = sp.Add(*[(met * (s - t)) ** 2 / (reach * t * (1 - t)) for reach, met, t, s in rows])

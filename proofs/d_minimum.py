@@ -221,7 +221,7 @@ def at_rest() -> Iterator[Step]:
     )
     yield from only_there()
     uneven = setting(per_answer_lengths=True)
-    here = update(uneven, lookup("kl"))[g_s].subs(AT_REFERENCE, simultaneous=True)
+    here = update(uneven, lookup("kl"))[g_s].xreplace(AT_REFERENCE)
     yield counterexample(
         "The condition is needed: if the two answers weigh 2 and 1, the full gradient at the reference is not zero.",
         Eq(g_s, 0),
@@ -305,9 +305,7 @@ D5_LOOSE = Claim(
             "The sampling gradient is zero at the reference.",
             Eq(g_s, 0),
             using={
-                g_s: update(setting(per_answer_lengths=True), lookup("kl"))[g_s].subs(
-                    {**AT_REFERENCE, w_d: 1}, simultaneous=True
-                )
+                g_s: update(setting(per_answer_lengths=True), lookup("kl"))[g_s].xreplace({**AT_REFERENCE, w_d: sp.S.One})
             },
         )
     ],

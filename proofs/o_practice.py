@@ -587,12 +587,12 @@ def corrected(name: str, by_token: bool, baseline: sp.Expr) -> sp.Expr:
     """The update of one logit on the other policy's responses, weighed by ratios of whole responses or of each action."""
     total, logit = [], TURNS.logit(name)
     for t in trajectories(CHAIN):
-        generated = t.probability.subs(ENGINE, simultaneous=True)
+        generated = t.probability.xreplace(ENGINE)
         credit = int(t.steps[-1][0] == 0) - baseline
         for k, step in enumerate(t.steps):
             for chance, part in zip(chance_of(k, *step), score(TURNS, logit, k, *step), strict=True):
                 of = chance if by_token else t.probability
-                total.append(generated * of / of.subs(ENGINE, simultaneous=True) * credit * part)
+                total.append(generated * of / of.xreplace(ENGINE) * credit * part)
     return sp.Add(*total)
 
 

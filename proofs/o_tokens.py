@@ -39,6 +39,11 @@ def by_name(surrogate: str, *, ratio_one: bool = False) -> dict[sp.Symbol, sp.Ex
     return dict(zip(NAMES, [on_policy(c, SMALL) for c in found] if ratio_one else found, strict=True))
 
 
+def one_fraction(expr: sp.Expr) -> sp.Expr:
+    """An expression as one fraction; ``simplify`` finds the same, and loads SymPy's physics for it."""
+    return sp.together(sp.expand(expr))
+
+
 # --- O1 ---------------------------------------------------------------------------------------------------------------
 
 N = SMALL.size
@@ -131,7 +136,7 @@ def k3_makes_a_difference() -> Iterator[Step]:
     yield decide(
         "On policy, `x_t = ref/pi` of the second response's tokens, no advantage: both tokens get one coefficient.",
         Eq(c_21, c_22),
-        using={name: sp.simplify(found[name].xreplace(replace).xreplace(at)) for name in (c_21, c_22)},
+        using={name: one_fraction(found[name].xreplace(replace).xreplace(at)) for name in (c_21, c_22)},
     )
 
 
@@ -174,7 +179,7 @@ def token_by_token() -> Iterator[Step]:
             f"{words} If the rewards differ, two tokens of a response agree exactly if their `u` do.",
             Implies(Ne(first.reward, second.reward), Equivalent(Eq(c_21, c_22), Eq(*PAIR))),
             where={**STRENGTHS, **where},
-            using={c: sp.powsimp(sp.expand_power_exp(found[c].xreplace(inside)), force=True).simplify() for c in (c_21, c_22)},
+            using={c: one_fraction(sp.powsimp(sp.expand_power_exp(found[c].xreplace(inside)), force=True)) for c in (c_21, c_22)},
         )
     entropy, lp, other = sp.symbols("H lp lp_other")
     yield decide(
@@ -223,7 +228,7 @@ def ratio_of_whole_or_part() -> Iterator[Step]:
 
     def at_ratios(name: str) -> list[sp.Expr]:
         found = by_name(name)
-        return [sp.powsimp(sp.expand_power_exp(found[c].xreplace(ratio)), force=True).simplify() for c in (c_21, c_22)]
+        return [one_fraction(sp.powsimp(sp.expand_power_exp(found[c].xreplace(ratio)), force=True)) for c in (c_21, c_22)]
 
     where = {"rho_1 rho_2": POSITIVE, "std": POSITIVE}
     grpo = dict(zip((c_21, c_22), at_ratios("grpo"), strict=True))
