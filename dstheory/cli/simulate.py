@@ -154,5 +154,5 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
     )
     first, *more = formats_asked() or ("png", "svg")
     figure = " and ".join([f"{out}/simulate.{first}", *(f".{kind}" for kind in more)])
-    say(f"written: {figure} (figure), history.nc (p, a, b at each step), run.json (command and results)")
+    say(f"written: {figure} (figure), history.nc (p, a, b along the way), run.json (command and results)")
     say("next: `dstheory attribute --all` for every objective; `dstheory anatomy LOG` for a model's own p, a, b")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 HATCH = STAGES["decide"]["hatch"]
+_DECADES = 15
+"""Energies that are smaller than the largest by more have no place beside it."""
 
 
 def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
@@ -60,7 +62,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
             top = 0.925 - 0.02 * title.count("\n") if title else 0.96
             figure.subplots_adjust(left=0.125, right=0.94, top=top, bottom=0.085 + 0.03 * rows, wspace=0.36, hspace=0.5)
         else:
-            figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * rows,
+            figure.subplots_adjust(left=0.066, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * rows,
                                    wspace=0.3, hspace=0.44)  # fmt: skip
     return figure
 
@@ -70,6 +72,7 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
         curve(axes, result.log["step"], result.log[variable], label=f"{i + 1}: {figure_text(name)}", **look)
     axes.margins(x=0)
+    axes.set_xlim(0, max(int(result.log["step"][-1]) for result in comparison.results.values()) or 1)  # also without a curve
     tidy(axes)
 
 
@@ -83,21 +86,23 @@ def _one_scale(panels: Iterable[Axes]) -> None:
 
 
 def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
-    """Stage energies at the start on a logarithmic scale: their distance is the imbalance."""
+    """Stage energies at the start on a logarithmic scale: their distance is the imbalance; 0 has no place there."""
     logs = (result.log["energy"][0, ..., -1, :] for result in comparison.results.values())  # of the total, which comes last
     energy = np.array([np.median(log, axis=tuple(range(log.ndim - 1))) for log in logs])
-    finite = energy[np.isfinite(energy) & (energy > 0)]
-    # Energies of rounding size beside others share the bottom line: no axis has room for hundreds of decades.
-    known = np.log10(finite) if finite.size else np.array([-2.5])
-    highest = float(known.max())
-    floor = max(float(known.min()), highest - 15) - 0.5
-    with np.errstate(divide="ignore"):
-        heights = np.maximum(np.log10(energy), floor)
-    for i, (sample, decide) in enumerate(heights.tolist()):
+    known = np.log10(energy[np.isfinite(energy) & (energy > 0)])
+    highest = float(known.max()) if known.size else -2.5
+    # No axis has room for hundreds of decades: energies of rounding size beside others are written at the edge, as 0 is.
+    there = np.isfinite(energy) & (energy >= 10.0 ** (highest - _DECADES))
+    floor = float(np.log10(energy[there]).min() if there.any() else highest) - 0.5
+    for i, (pair, inside) in enumerate(zip(energy, there, strict=True)):
         colour = PALETTE[i % len(PALETTE)]
-        axes.plot([i, i], [sample, decide], color=colour, linewidth=1.2, alpha=0.6)
-        axes.plot(i, sample, marker="o", color=colour, markersize=6)
-        axes.plot(i, decide, marker="D", color=colour, markerfacecolor="white", markersize=6)
+        axes.plot(np.full(inside.sum(), i), np.log10(pair[inside]), color=colour, linewidth=1.2, alpha=0.6)
+        for x, place, (look, face) in zip(pair, inside, (("o", colour), ("D", "white")), strict=True):
+            if place:
+                axes.plot(i, np.log10(x), marker=look, color=colour, markerfacecolor=face, markersize=6)
+        words = [f"{STAGES[stage]['label']}: {x:.2g}" for stage, x, place in zip(STAGES, pair, inside, strict=True) if not place]
+        axes.annotate(", ".join(words), (i, 0.0), xycoords=("data", "axes fraction"), xytext=(7, 3), textcoords="offset points",
+                      rotation=90, ha="center", va="bottom", fontsize=6)  # fmt: skip
     low, high = floor - 0.2, highest + (0.7 if in_column() else 0.3) * (highest - floor)  # room for the legend above
     axes.set_ylim(low, high)
     mark(axes, by_decades(axes.yaxis, low, high), size=2, width=0.6)

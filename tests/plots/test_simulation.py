@@ -10,6 +10,7 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.dynamics import compare, four_conditions, scattered
+from dstheory.objectives import Reinforce
 from dstheory.plots import save_figure, simulation_figure
 from dstheory.plots.style import drawn_for
 
@@ -42,9 +43,30 @@ def test_energies_up_to_the_largest_number_have_their_place(p: float, tmp_path) 
     axes = figure.axes[4]
     heights = [line.get_ydata()[0] for line in axes.get_lines() if line.get_marker() in ("o", "D") and len(line.get_xdata())]
     energies = np.array([result.log["energy"][0, -1, :] for result in out.results.values()]).ravel()
-    exact = [math.log10(energy) if energy > 0 else -math.inf for energy in energies.tolist()]
-    floor = max(min(e for e in exact if math.isfinite(e)), max(e for e in exact if math.isfinite(e)) - 15) - 0.5
-    assert heights == pytest.approx([max(e, floor) for e in exact], abs=1e-12)
+    exact = np.array([math.log10(energy) if energy > 0 else -math.inf for energy in energies.tolist()])
+    inside = np.isfinite(exact) & (exact >= exact[np.isfinite(exact)].max() - 15)  # what is infinite is written, too
+    assert heights == pytest.approx(exact[inside].tolist(), abs=1e-12)
+    assert sum("sampling: " in text.get_text() for text in axes.texts) == (~inside)[::2].sum()
+
+
+def test_an_energy_of_zero_is_written_and_has_no_height(tmp_path) -> None:
+    """With one turn no decision is drawn: its energy is 0, which a logarithmic scale does not have."""
+    mdp, start = TwoStageMDP.minimal(sample_length=16, max_turns=1), Policy.minimal(p=0.3, a=0.8, b=0.3)
+    figure = simulation_figure(compare(mdp, start, four_conditions(mdp, start), steps=1))
+    save_figure(figure, tmp_path / "drawn")
+    axes = figure.axes[4]
+    drawn = [line.get_marker() for line in axes.get_lines() if len(line.get_xdata()) == 1]
+    assert [marker for marker in drawn if marker in "oD"] == ["o"] * 4
+    assert [text.get_text() for text in axes.texts] == ["decisions: 0"] * 4
+    assert {each.get_xlim() for each in figure.axes[:4]} == {(0.0, 1.0)}  # steps, where nothing is decided as well
+
+
+def test_nothing_is_cut_where_few_steps_ask_for_many_decimals() -> None:
+    mdp, start = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=0.551, a=0.552, b=0.553)
+    figure = simulation_figure(compare(mdp, start, {"reward": Reinforce()}, steps=1))
+    figure.draw_without_rendering()
+    assert any(len(label.get_text()) >= 5 for axes in figure.axes[:4] for label in axes.get_yticklabels())
+    assert all(figure.bbox.x0 <= axes.get_tightbbox().x0 for axes in figure.axes)
 
 
 def test_nothing_is_cut_in_a_column() -> None:
