@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from profiles import in_turn
 from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, solve
@@ -315,21 +316,22 @@ def _row(of: Credit, **fields: Any) -> GRPO:
     return type("Own", (GRPO,), {"credit": of})(**{"group_size": 4, **fields})
 
 
-@pytest.mark.parametrize("outcome", ["correct", "return"])
-@pytest.mark.parametrize(
-    ("base", "limit", "said"),
-    [
-        (_ByMean(), lambda r, mean, deviation: r - 0.5 * mean, "limit"),
-        (_ByMean(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
-        (_OverRoot(), lambda r, mean, deviation: r - mean + 0.01 * deviation, "limit"),
-        (LeaveOneOut(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
-        (_ByMean(), lambda r, mean, deviation: r - mean + np.where((deviation > 0) & (deviation < 0.3), 0.1, 0.0), "limit"),
-        (GroupMean(epsilon=1e-4), lambda r, mean, deviation: (r - mean) / np.maximum(deviation, 1e-300), "limit"),
-        (GroupMean("leave-one-out"), lambda r, mean, deviation: r - mean, "limit"),
-        (_Diverges(), lambda r, mean, deviation: 0.0 * r, "no number"),
-    ],
-)
-def test_a_limit_that_large_groups_do_not_come_to_is_refused_by_check(base, limit, said: str, outcome: str) -> None:
+_WRONG_LIMITS = [
+    (_ByMean(), lambda r, mean, deviation: r - 0.5 * mean, "limit"),
+    (_ByMean(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
+    (_OverRoot(), lambda r, mean, deviation: r - mean + 0.01 * deviation, "limit"),
+    (LeaveOneOut(), lambda r, mean, deviation: (r - mean) * (1.0 + 3e-5), "limit"),
+    (_ByMean(), lambda r, mean, deviation: r - mean + np.where((deviation > 0) & (deviation < 0.3), 0.1, 0.0), "limit"),
+    (GroupMean(epsilon=1e-4), lambda r, mean, deviation: (r - mean) / np.maximum(deviation, 1e-300), "limit"),
+    (GroupMean("leave-one-out"), lambda r, mean, deviation: r - mean, "limit"),
+    (_Diverges(), lambda r, mean, deviation: 0.0 * r, "no number"),
+]
+
+
+# With either reward, groups of rewards 0 and 1 come first, and refuse all of these.
+@pytest.mark.parametrize(("row", "outcome"), in_turn(_WRONG_LIMITS, ["correct", "return"], 1))
+def test_a_limit_that_large_groups_do_not_come_to_is_refused_by_check(row: tuple, outcome: str) -> None:
+    base, limit, said = row
     wrong = object.__new__(type("Own", (type(base),), {"limit": lambda self, *args: limit(*args)}))
     wrong.__dict__.update(vars(base))
     with pytest.raises(DisagreementError, match=rf"^grpo: .*{said}"):
