@@ -30,9 +30,13 @@ MYPY := import gc, runpy; gc.disable(); gc.enable = gc.set_threshold = lambda *_
 types: $(VENV)/.test
 	$(BIN)/python -c '$(MYPY)'
 
-# Loops are compiled here once, beside the check of types; the workers of the tests would all do it at the same time.
+# Loops are compiled here once, beside the check of types; the workers of the tests would all do it at the same time. Those of
+# tokens and of the optimum stand outside the room of kernels: a few tests that take them compile them.
 loops: $(VENV)/.test
 	$(BIN)/python -c "from dstheory.kernels import warm_up; warm_up()"
+	$(BIN)/python -m pytest -q -n 0 -m "not slow" -k compiled $(WITH_LOOPS)
+
+WITH_LOOPS := tests/tokens/test_token_digits.py tests/tokens/test_token_errors.py tests/dynamics/test_optimum_extremes.py
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
