@@ -98,7 +98,7 @@ def _angles(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
 def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> Figure:
     """Draw, objective by objective, the responses for a signal-to-noise ratio of 1, stage by stage, and the share of dead groups.
 
-    The ratio is taken to grow like the root of the number of responses, from the batch that was computed.
+    They are the groups that the signals name, times their size.
 
     Args:
         found: signals of one objective, group size by group size; those of single responses are drawn as a level.
@@ -112,9 +112,8 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
             label, marker = figure_text(name), MARKERS[i % len(MARKERS)]
             apart = 2 ** (min(0.12, 0.6 / len(found)) * (i - (len(found) - 1) / 2))  # else equal numbers would hide each other
             for axes, stage in zip(panels, ("sample", "decide"), strict=False):
-                ratios = np.array([getattr(one, stage).ratio for one in several])
-                drawn = np.array([one.prompts * one.group_size for one in several])
-                needed = np.divide(drawn, ratios**2, out=np.full(len(ratios), np.nan), where=(ratios > 0) & np.isfinite(ratios))
+                groups = np.array([getattr(one, stage).groups for one in several])
+                needed = np.where((groups > 0) & np.isfinite(groups), groups * sizes, np.nan)
                 if sizes.max() == 1:
                     axes.axhline(needed[0], label=label, **look)
                 else:

@@ -136,7 +136,7 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
 
 
 def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
-    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, and the middle 80 % shaded."""
+    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, the middle 80 % shaded over numbers."""
     dims = [name for name in data.variables["status"][0] if name != "step"]
     sizes = [np.size(data[name]) for name in dims]
     along = int(np.argmax(sizes))
@@ -161,7 +161,9 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
         if not numbers:
             axes.set_xticks(x, [figure_text(str(label), longest=20) for label in where], rotation=20, ha="right")
         rest = sum(size > 1 for size in sizes) - 1
-        more = "\nmedians over the others;\nshaded: the middle 80 %" if rest > 0 else ""
+        more = "\nmedians over the others" if rest > 0 else ""
+        more += ";\nshaded: the middle 80 %" if more and numbers else ""
+        more += "\n(none has no place here)" if finite.size < where.size else ""  # it is inf: no cap, no bound, never
         axes.set_xlabel(figure_text(name.replace("_", " ")) + more)
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)

@@ -15,6 +15,8 @@ from matplotlib.text import Text
 
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, train, verify
 from dstheory.errors import DSTheoryError
+from dstheory.noise import signal
+from dstheory.objectives import GRPO
 from dstheory.plots import save_figure
 from dstheory.plots.comparison import signal_figure
 from dstheory.plots.results import attribution_figure, picture, rates_figure, sweep_figure
@@ -96,7 +98,8 @@ def test_a_sweep_joins_numbers_and_no_categories(where: np.ndarray) -> None:
 
 
 def test_group_sizes_are_written_as_counts() -> None:
-    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=SimpleNamespace(ratio=1.0), decide=SimpleNamespace(ratio=2.0))
+    sample, decide = SimpleNamespace(groups=1.0), SimpleNamespace(groups=0.25)
+    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=sample, decide=decide)
     figure = signal_figure({"grpo": [one, SimpleNamespace(**vars(one) | {"group_size": 16})]})  # type: ignore[list-item]
     figure.draw_without_rendering()
     written = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
@@ -104,8 +107,33 @@ def test_group_sizes_are_written_as_counts() -> None:
     assert not any("^" in text for text in written)
 
 
+def test_the_responses_that_a_batch_needs_are_the_groups_of_the_table() -> None:
+    """Also where a batch is divided by its own tokens, whose ratio does not grow like the root of its size."""
+    chain = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3.0, 60.0]]), Policy.minimal(p=0.1, a=0.7, b=0.4))
+    several = [signal(GRPO(group_size=size, normalise_by="batch-tokens"), chain, prompts=4) for size in (2, 4)]
+    for axes, stage in zip(signal_figure({"grpo": several}).axes, ("sample", "decide"), strict=False):
+        (line,) = axes.get_lines()
+        needed = [getattr(one, stage).groups * one.group_size for one in several]
+        np.testing.assert_allclose(line.get_ydata(), needed)
+        assert all(count == round(count) for count in needed)
+
+
+def test_a_sweep_says_what_it_does_not_draw() -> None:
+    def words(where: np.ndarray) -> str:
+        shape = (len(where), 2)
+        tables = {name: (("by", "p"), np.full(shape, 0.5), {}) for name in ("p_after", "a_after", "b_after", "accuracy")}
+        tables["status"] = ("by", "p"), np.zeros(shape, dtype=np.int8), {}
+        data = LabelledArrays(tables, {"by": (("by",), where, {}), "p": (("p",), np.array([0.1, 0.2]), {})}, {})
+        return sweep_figure(data).axes[0].get_xlabel()
+
+    assert words(np.array([1.0, 2.0, 3.0])) == "by\nmedians over the others;\nshaded: the middle 80 %"
+    assert words(np.array(["sgd", "adam", "natural"])) == "by\nmedians over the others"
+    assert words(np.array([np.inf, 1.0, 2.0])).endswith("\n(none has no place here)")
+
+
 def test_objectives_with_equal_numbers_do_not_hide_each_other() -> None:
-    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=SimpleNamespace(ratio=1.0), decide=SimpleNamespace(ratio=2.0))
+    sample, decide = SimpleNamespace(groups=1.0), SimpleNamespace(groups=0.25)
+    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=sample, decide=decide)
     several = [one, SimpleNamespace(**vars(one) | {"group_size": 16})]
     for axes in signal_figure({"grpo": several, "rloo": several}).axes:  # type: ignore[dict-item]
         first, second = (line.get_xdata() for line in axes.get_lines())
