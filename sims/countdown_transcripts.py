@@ -8,7 +8,7 @@ What it shows, and why. The three give very different p and b, since what counts
 use the same transcripts. Conclusions about resampling from unmarked text are conclusions about the segmentation too. For the
 first definition the chains are compared on puzzles that were not used in the fit, as for marked logs. Since every transcript
 ends with a stop, the pooled chain's accuracy agrees by accounting (G4-fit), which proves nothing; whether resampling helps (A3:
-whether a + b > 1) is decided under each definition.
+whether a + b > 1) is asked under each definition, and need not be told by all of them.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """One statement of each related work in the two-stage chain: verdicts, effect on each stage, and what pictures say better.
 
 Tables: every claim with its verdict, method and what was derived here; and, for each work, how its update splits between sampling
-and decision at the three levels, computed on one lopsided minimal chain, p = 0.35, a = 0.8, b = 0.6,
-answers of 16 tokens.
+and decision at the three levels, computed on one lopsided minimal chain, p = 0.35, a = 0.8, b = 0.6, answers of 16 tokens (H3 and
+H8: on chains of their own).
 
 Figures. *confidence*: a policy over stated confidences, its location learned and its width fixed, under the log score; divided
 by the group's standard deviation it runs to an extreme for every chance q other than 1/2, unscaled it stops at q (claims H3,
 H3-unscaled). *rejection*: the chance that tau tokens mislead, exactly, against the exponential bounds (H4). *majority*: a
-majority of verifiers makes the gradient larger only where both error rates are below 1/2, and reverses it where their sum
-exceeds 1 (H9, H9-majority). *curves*: accuracy by round, predicted by the chain with decisions and by the self-correction chain
-for problems that were not used in the fit (A6), on simulated logs: of a homogeneous chain, of one with a p per problem, and of
-a model that looks at every answer again.
+majority of verifiers keeps the sign of the gradient, which is reversed where the error rates of one add up to more than 1; it
+surely makes the gradient larger where both rates are below 1/2, and elsewhere may shrink it (H9, H9-majority). *curves*: accuracy
+by round, predicted by the chain with decisions and by the self-correction chain for problems that were not used in the fit (A6),
+on simulated logs: of a homogeneous chain, of one with a p per problem, and of a model that looks at every answer again.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
 from dstheory.errors import RecordError
 from dstheory.experiments import experiment_names, load, markdown_text
-from dstheory.extensions import SelfCorrection
+from dstheory.extensions import SelfCorrection, verifier_effect
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "neighbours.md").read_text(encoding="utf-8")
@@ -47,6 +47,11 @@ def test_the_reduced_experiment(findings) -> None:
     hurt = findings.data.factor.sel(verifier="0.75, 0.125")
     assert (np.diff(helped) > 0).all()
     assert (np.diff(hurt) < 0).all()
+    reversed_ = findings.data.factor.sel(verifier="0.6, 0.7")  # by one verifier already: a majority keeps the sign
+    assert (reversed_ < 0).all()
+    one, three = (float(verifier_effect(false_reject=0.55, false_accept=0.05, n=n).factor) for n in (1, 3))
+    assert three > one > 0  # larger, although one rate is above 1/2: "only where both are below" was not true
+    assert "keeps the sign" in MODULE.__doc__
 
 
 def test_the_page_is_what_is_generated(findings) -> None:
