@@ -89,15 +89,17 @@ def test_what_an_experiment_returns_is_what_is_written_and_printed(dstheory, tmp
         assert data.b.values.tolist() == [1.0]
 
 
-@pytest.mark.parametrize(("jobs", "width", "points"), [(1, "text", 7.2 * 72), (1, "column", 3.4 * 72), (2, "column", 3.4 * 72)])
-def test_figures_are_drawn_for_the_width_asked(dstheory, drawn, tmp_path, jobs: int, width: str, points: float) -> None:
-    body = """
-        import xarray as xr
-        from dstheory.plots.style import row_figure
-        return xr.Dataset(), {"fig": row_figure(1, 2.0)[0]}
-    """
-    files = [experiment(tmp_path / f"{name}.py", body) for name in ("one", "other")]
-    ran = dstheory("reproduce", *files, "--jobs", jobs, "--width", width, "--figure-format", "svg", "--out", "out")
+FIGURE = """
+    import xarray as xr
+    from dstheory.plots.style import row_figure
+    return xr.Dataset(), {"fig": row_figure(1, 2.0)[0]}
+"""
+
+
+@pytest.mark.parametrize(("width", "points"), [("text", 7.2 * 72), ("column", 3.4 * 72)])
+def test_figures_are_drawn_for_the_width_asked(dstheory, drawn, tmp_path, width: str, points: float) -> None:
+    files = [experiment(tmp_path / f"{name}.py", FIGURE) for name in ("one", "other")]
+    ran = dstheory("reproduce", *files, "--jobs", 1, "--width", width, "--figure-format", "svg", "--out", "out")
     assert ran.code == 0, ran.err
     for name in ("one", "other"):
         assert f'width="{points:g}pt"' in (tmp_path / "out" / name / "fig.svg").read_text()
@@ -145,13 +147,13 @@ def test_what_fails_is_reported_and_the_others_run(dstheory, tmp_path) -> None:
 
 
 def test_a_process_that_dies_is_reported_and_the_others_run(dstheory, tmp_path) -> None:
-    """What fails in a process of its own comes back as it does here, unless the process itself ends."""
+    """What fails in a process of its own comes back as it does here, unless the process itself ends; what is asked goes there."""
     files = [
         experiment(tmp_path / "crash.py", "a = 1\nreturn a / 0"),
         experiment(tmp_path / "leaves.py", "import os\nos._exit(7)"),
-        experiment(tmp_path / "tiny.py", TINY),
+        experiment(tmp_path / "drawn.py", FIGURE),
     ]
-    ran = dstheory("reproduce", *files, "--jobs", 2, "--out", "out")
+    ran = dstheory("reproduce", *files, "--jobs", 2, "--width", "column", "--figure-format", "svg", "--out", "out")
     assert ran.code == 1
     for line in (
         "crash: failed: ZeroDivisionError: division by zero (crash.py, line 9)",
@@ -161,7 +163,8 @@ def test_a_process_that_dies_is_reported_and_the_others_run(dstheory, tmp_path) 
         assert line in ran.err.splitlines()
     assert ran.out.splitlines()[-1] == "1 done, 2 failed"
     # A process that is torn down cannot tidy up: what it had begun keeps its hidden name.
-    assert [p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".partial-")] == ["tiny"]
+    assert [p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".partial-")] == ["drawn"]
+    assert f'width="{3.4 * 72:g}pt"' in (tmp_path / "out" / "drawn" / "fig.svg").read_text()
 
 
 def test_what_needs_data_says_so(dstheory, tmp_path) -> None:

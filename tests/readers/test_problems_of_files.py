@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from profiles import in_turn
 
 from dstheory.anatomy import read_log, survey
 from dstheory.errors import RecordError
@@ -77,8 +78,7 @@ def test_files_of_several_formats_in_one_directory_are_refused_in_one_sentence(t
     )
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("shown", ["neither", "the first", "the second", "both"])
+@pytest.mark.parametrize(("shown", "workers"), in_turn(["neither", "the first", "the second", "both"], [1, 2], 1))
 def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path: Path, shown: str, workers: int) -> None:
     for file in ("a", "b"):
         more = {"question": "?"} if shown == "both" or ((shown == "the first") == (file == "a") and shown != "neither") else {}
