@@ -156,10 +156,16 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         f"{counted(run.episodes, 'episode')}, {counted(run.tokens, 'token')}",
         ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
         rows,
-        caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
+        caption=f"exact, not sampled{_undecided(settings)}" if summary
+        else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
     say(f"checkpoint: {path} ({seconds:.1f} s)")
     _say_figures(figures)
+
+
+def _undecided(settings: arithmetic.Settings) -> str:
+    """Return what a caption says of exact a and b where an answer is submitted at once."""
+    return "; with T = 1 nothing is decided, a and b are of decisions that would be taken" if settings.cap == 1 else ""
 
 
 def _figure_files(beside: Path, name: str) -> list[Path]:
@@ -247,6 +253,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     for each in [*([] if out is None else [out]), *figures]:
         readers.refuse_overwrite(each, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
+    undecided: dict[str, str] = {}
     logs: list[anatomy.Episodes] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
         for done, path in enumerate(checkpoints):
@@ -255,6 +262,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
             reports, rollouts = arithmetic.evaluate(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
             model = path.stem if path.stem not in models else str(path)
             models[model] = [arithmetic.report_row(report) for report in reports]
+            undecided[model] = _undecided(run.settings)
             logs.append(arithmetic.as_episodes(rollouts, model=model))
             update(done + 1)
     if out is not None:
@@ -271,7 +279,8 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
         columns = list(rows[0])
         table = [[_cell(row[name]) for name in columns] for row in rows]
         caption = "exact | rollouts with 95 % intervals; accuracy is that of submitted answers; predicted: by the minimal chain "
-        caption += "with the exact p, a, b of all problems of a size, as if these were alike"
+        caption += "with the exact p, a, b of all problems of a size, as if these were alike; attempts: the rollouts' mean"
+        caption += undecided[model]
         if any(cell.endswith("*") for row in table for cell in row):
             caption += "; * the interval may be too narrow, since it rests on what few problems were like"
         print_table(model, columns, table, caption=caption)

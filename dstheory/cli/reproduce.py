@@ -101,7 +101,7 @@ def command(
         )
         say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if bad:
-        say(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
+        say(f"error: {len(bad)} of {len(results)} experiments gave no result: {', '.join(bad)}", err=True)
     return 1 if bad else 0
 
 

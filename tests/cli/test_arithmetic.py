@@ -205,3 +205,14 @@ def test_policies_whose_law_is_not_known_are_measured(dstheory) -> None:
     ran = dstheory("arithmetic", "evaluate", "m.npz", "--sizes", "4x4", "--per-size", 5, "--episodes", 5)
     assert ran.code == 0, ran.err
     assert re.search(r"4x4\s+48\s+- \| 0\.", ran.out)
+
+
+def test_with_one_attempt_the_captions_say_that_nothing_is_decided(dstheory) -> None:
+    small = ("--updates", 1, "--problems", 2, "--group", 2, "--sizes", "4x4")
+    words = "with T = 1 nothing is decided, a and b are of decisions that would be taken"
+    for cap, said in ((1, True), (2, False)):
+        trained = dstheory("arithmetic", "train", *small, "--cap", cap, "--checkpoint", f"{cap}.npz").out
+        shown = dstheory("arithmetic", "evaluate", f"{cap}.npz", "--sizes", "4x4", "--per-size", 1, "--episodes", 1).out
+        for out in (trained, shown):
+            assert (words in " ".join(out.split())) is said
+        assert "attempts: the rollouts' mean" in " ".join(shown.split())

@@ -139,7 +139,7 @@ def test_what_fails_is_reported_and_the_others_run(dstheory, tmp_path) -> None:
         "broken: failed: is not Python: invalid syntax (broken.py, line 1)",
         'empty: failed: empty.py lacks a docstring that says what it shows, NAME = "...", CLAIMS = ("...", ) with ids of claims, '
         "a function run(*, quick, progress)",
-        "error: 6 of 7 experiments did not run: crash, leaves, refuses, rows, broken, empty",
+        "error: 6 of 7 experiments gave no result: crash, leaves, refuses, rows, broken, empty",
     ):
         assert line in ran.err.splitlines()
     assert ran.out.splitlines()[-1] == "1 done, 6 failed"
@@ -158,7 +158,7 @@ def test_a_process_that_dies_is_reported_and_the_others_run(dstheory, tmp_path) 
     for line in (
         "crash: failed: ZeroDivisionError: division by zero (crash.py, line 9)",
         "leaves: failed: its process ended with code 7",
-        "error: 2 of 3 experiments did not run: crash, leaves",
+        "error: 2 of 3 experiments gave no result: crash, leaves",
     ):
         assert line in ran.err.splitlines()
     assert ran.out.splitlines()[-1] == "1 done, 2 failed"
