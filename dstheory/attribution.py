@@ -336,8 +336,9 @@ def coefficient_levels(objective: Objective, mdp: TwoStageMDP, policies: Sequenc
         limit: the most trajectories to enumerate or sample.
 
     Returns:
-        (3, number of policies): 1 or 0 where balanced or not, the lowest and the highest ratio; NaN for an objective whose class
-        changes its mass and not its coefficients.
+        (3, number of policies): 1 or 0 where balanced or not, the lowest and the highest ratio; NaN where there is nothing to
+        compare (no decision, or coefficients that are all 0), and for an objective whose class changes its mass and not its
+        coefficients.
     """
     if objective.without_rule:
         return np.full((3, len(policies)), np.nan)
@@ -346,8 +347,10 @@ def coefficient_levels(objective: Objective, mdp: TwoStageMDP, policies: Sequenc
     found = _compared_together(objective, together, policies[0], limit)
     if found is None:
         levels = [coefficient_level(objective, solve(mdp, policy), limit=limit) for policy in policies]
-        return np.array([[level.balanced, level.ratio_low, level.ratio_high] for level in levels], dtype=np.float64).T
-    return np.array([np.broadcast_to(part, len(policies)) for part in (found.balanced, found.low, found.high)])
+        rows = [(np.nan if level.zero else level.balanced, level.ratio_low, level.ratio_high) for level in levels]
+        return np.array(rows, dtype=np.float64).T
+    balanced = np.where(found.zero, np.nan, found.balanced)
+    return np.array([np.broadcast_to(part, len(policies)) for part in (balanced, found.low, found.high)])
 
 
 def _compared_together(objective: Objective, solution: Solution, first: Policy, limit: int) -> _Compared | None:

@@ -300,6 +300,15 @@ def test_the_verdict_in_words() -> None:
 # ---------------------------------------------------------------------- several policies at once
 
 
+def test_where_there_is_nothing_to_compare_balance_is_no_number() -> None:
+    """One turn, of which no decision is part; and a KL to the policy itself, whose coefficients are 0."""
+    once, both = TwoStageMDP.minimal(max_turns=1), [HERE, THERE]
+    assert np.isnan(coefficient_levels(Reinforce(), once, both)).all()
+    balanced = coefficient_levels(ReverseKLDirect(HERE), TwoStageMDP.minimal(), both)[0]
+    assert np.isnan(balanced[0])
+    assert balanced[1] == 0.0
+
+
 def several(case: Case) -> list[Policy]:
     """Three policies of one chain."""
     return [case.policy.with_parameters(tuple(factor * block for block in case.policy.parameters)) for factor in (1.0, 0.5, -0.4)]
@@ -320,7 +329,7 @@ def test_several_policies_at_once_are_what_each_is(label: str, make, cap: int | 
         with pytest.raises(ChainError):
             coefficient_levels(objective, case.mdp, policies, limit=400)
         return
-    expected = [[level.balanced, level.ratio_low, level.ratio_high] for level in levels]
+    expected = [[np.nan if level.zero else level.balanced, level.ratio_low, level.ratio_high] for level in levels]
     np.testing.assert_allclose(coefficient_levels(objective, case.mdp, policies, limit=400).T, expected, rtol=1e-12)
 
 
