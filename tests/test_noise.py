@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from strategies import make_case
 from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.attribution import fisher_information, stage_energy
 from dstheory.errors import ChainError
-from dstheory.noise import Signal, signal
+from dstheory.noise import Signal, _search, signal
 from dstheory.objectives import (
     CISPO,
     DAPO,
@@ -291,6 +292,35 @@ def test_a_batch_larger_than_whole_numbers_are_told_apart_is_found() -> None:
     found = signal(DAPOBatch(group_size=4), s, prompts=2)
     assert 2**53 < found.sample.groups < math.inf
     assert 2**53 < found.decide.groups < math.inf
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1.0, 7.5, 1234.5, 3e7, 1e15, 1e21, 1e40])
+@pytest.mark.parametrize("power", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("deviation", ["of the batch", None])
+def test_the_fewest_groups_are_found_however_variances_fall(noise: float, power: float, deviation: str | None) -> None:
+    """The next batch to be tried is guessed from the last; a guess that is far off costs batches that are tried, and no more."""
+    batch = SimpleNamespace(groups=SimpleNamespace(group_size=3), deviation=deviation)
+    tried: list[float] = []
+
+    def sizes_of(groups: float) -> list:
+        tried.append(groups)
+        return [None, [None, (1.0 - 1.0 / (groups + 1.0), noise / groups**power)]]
+
+    def enough(groups: float) -> bool:
+        size, spread = sizes_of(groups)[1][1]
+        return size >= spread
+
+    for guess in (1.0, 0.3 * noise, 1e6, math.inf):
+        tried.clear()
+        found = _search(batch, sizes_of, 1, 1, guess)
+        assert len(tried) < 3 * 80, guess  # batches go up to 2^79
+        if deviation and not enough(8192.0):  # the largest power of two of groups of three among 32,768 responses
+            assert math.isnan(found)
+        elif not enough(2.0**79):
+            assert found == math.inf
+        else:
+            assert enough(found)
+            assert found == 1.0 or found > 2**53 or not enough(found - 1.0)
 
 
 def test_dead_groups_are_all_right_or_all_wrong() -> None:
