@@ -155,8 +155,8 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], budget: int) -> str:
         f"""After long training weight 1 costs the decision {", ".join(still) or "nothing"}. Missing coverage costs it the same at
         every weight; what is not named here costs time.""",
         f"""Table: b at step {budget}; what weight 1 loses there in b, in right decisions on the answers of the start, and in
-        final accuracy (negative: gained, by sampling); steps to b = {TARGET} (- if never); b after long training and what is
-        lost then.""",
+        final accuracy (negative: gained, by sampling); steps to b = {TARGET}, interpolated between those logged, some 3 % apart
+        (- if never); b after long training and what is lost then.""",
     ]
     return "\n\n".join(textwrap.fill(" ".join(paragraph.split()), 110, break_on_hyphens=False) for paragraph in paragraphs)
 
