@@ -21,11 +21,13 @@ import mpmath
 import sympy
 
 from dstheory.claims.evaluation import enclose_value, precision
-from dstheory.claims.formulas import with_sides
+from dstheory.claims.formulas import short, with_sides
+from dstheory.claims.size import MOST_DEGREE, parts_of, ratio, require_small
 from dstheory.errors import ClaimError, NotSettledError, UndefinedError
-from dstheory.rational import as_ratio, factors_of
 
 SignOf = Callable[[Any], int | None]
+_GREATEST_PRIME = 10**5
+"""That is taken out of a number in a logarithm: larger factors, which nobody may find, stay together."""
 _MOST_COMPARED = 6  # logarithms, or exponentials, of which each two are compared
 
 
@@ -67,7 +69,7 @@ class Abstraction:
         if expression.is_Add or expression.is_Mul:
             return expression.func(*[self.rational(arg) for arg in args])
         if expression.is_Pow and args[1].is_Integer:
-            return self.rational(args[0]) ** args[1]
+            return self.rational(args[0]) ** _followed(args[1])
         if isinstance(expression, sympy.log):
             return self._log(self.rational(args[0]), f"{args[0]} in {expression}")
         if isinstance(expression, sympy.exp):
@@ -99,11 +101,11 @@ class Abstraction:
 
     def _log(self, argument: Any, called: str) -> Any:
         """log u as a sum of logs of the irreducible factors of u, each of one sign on the domain; ``called`` is u in errors."""
-        ratio = as_ratio(argument)
+        top, bottom = ratio(argument)
         total: Any = sympy.Integer(0)
         constant = Fraction(1)
-        for polynomial, direction in ((ratio.numerator, 1), (ratio.denominator, -1)):
-            outer, factors = factors_of(polynomial)
+        for polynomial, direction in ((top, 1), (bottom, -1)):
+            outer, factors = parts_of(polynomial)
             if outer == 0:
                 raise UndefinedError(f"{called} is zero")
             leading = Fraction(int(polynomial.LC.numerator), int(polynomial.LC.denominator))
@@ -121,7 +123,8 @@ class Abstraction:
         if constant < 0:
             raise UndefinedError(f"{called} is negative on the whole domain")
         for number, direction in ((constant.numerator, 1), (constant.denominator, -1)):
-            for prime, power in sorted(sympy.factorint(number).items()):
+            parts = sympy.factorint(number, limit=_GREATEST_PRIME, use_rho=False, use_pm1=False, use_ecm=False)
+            for prime, power in sorted(parts.items()):
                 total += direction * power * self._prime(sympy.log, sympy.Integer(prime))
         self._log_facts(argument, total)
         return total
@@ -174,14 +177,15 @@ class Abstraction:
     def _exp(self, exponent: Any) -> Any:
         """exp t as a product over the terms of t: integer multiples of logs become powers, the rest positive unknowns."""
         product: Any = sympy.Integer(1)
+        require_small(exponent)
         for term in sympy.Add.make_args(sympy.expand(exponent)):
             coefficient, rest = term.as_coeff_Mul()
             meaning = self.meaning.get(rest.name) if rest.is_Symbol else None
             if isinstance(meaning, sympy.log) and coefficient.is_Rational:
-                product *= self._root(meaning.args[0], int(coefficient.p), int(coefficient.q))
+                product *= self._root(meaning.args[0], _followed(coefficient.p), _followed(coefficient.q))
             elif coefficient.is_Rational:
                 unknown = self._prime(sympy.exp, rest / int(coefficient.q))
-                product *= unknown ** int(coefficient.p)
+                product *= unknown ** _followed(coefficient.p)
             else:
                 product *= self._prime(sympy.exp, term)
         self._exp_facts(exponent, product)
@@ -231,6 +235,13 @@ class Abstraction:
         for fact in facts:
             if fact not in (sympy.true, sympy.false) and fact not in self.facts:
                 self.facts.append(fact)
+
+
+def _followed(power: Any) -> int:
+    """A power, or the degree of a root, that polynomials can have."""
+    if abs(power) > MOST_DEGREE:
+        raise NotSettledError(f"the power {short(power)} is too large; use powers up to {MOST_DEGREE}")
+    return int(power)
 
 
 def _strict_unless_equal(low: Any, high: Any, one: Any, other: Any) -> tuple[Any, Any]:

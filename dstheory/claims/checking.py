@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain, name_of
-from dstheory.claims.formulas import domain_latex, domain_text, explained, latex, latex_named, text
+from dstheory.claims.formulas import TOO_DEEP, domain_latex, domain_text, explained, latex, latex_named, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure
@@ -33,6 +33,8 @@ from dstheory.claims.verdicts import (
 from dstheory.claims.witnesses import FIRST, find_witness
 from dstheory.errors import ClaimError, NotSettledError
 from dstheory.typeset import unmarked, words_latex
+
+_LONG = "a formula has a number with more digits than Python writes (4,300 unless it is told otherwise); write a shorter one"
 
 
 def check(
@@ -56,7 +58,9 @@ def check(
         {'a': '1/2', 'b': '1/2'}
     """
     start = time.monotonic()
+    assumed: tuple[str, ...] = ()
     try:
+        assumed = tuple(text(item) for item in claim.assumptions)
         context = ClaimContext(
             domain=claim.domain_by_name,
             definitions=claim.plain_definitions,
@@ -80,7 +84,7 @@ def check(
     return replace(
         verdict,
         scope=claim.reaches + (f"; {verdict.scope}" if verdict.scope else ""),
-        assumptions=tuple(text(item) for item in claim.assumptions),
+        assumptions=assumed,
         seed=seed,
         time=time.monotonic() - start,
     )
@@ -262,6 +266,10 @@ def _wrong(error: BaseException) -> Finding:
     error = explained(error)
     if isinstance(error, ClaimError):
         return Finding(Status.ERROR, "not well posed", str(error))
+    if isinstance(error, RecursionError):
+        return Finding(Status.ERROR, "not well posed", TOO_DEEP)
+    if "integer string conversion" in str(error):
+        return Finding(Status.ERROR, "not well posed", _LONG)
     frames = traceback.extract_tb(error.__traceback__)
     place = next((f for f in reversed(frames) if "dstheory/claims" not in f.filename.replace("\\", "/")), None)
     where = f" ({place.filename.replace(chr(92), '/').rsplit('/', 1)[-1]}, line {place.lineno})" if place else ""

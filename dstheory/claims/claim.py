@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 
 from dstheory.claims import early
 from dstheory.claims.domains import Domain, expand_domain, name_of
-from dstheory.claims.formulas import as_expression, domain_latex, domain_text, latex, plain_definitions, plain_formula, text
+from dstheory.claims.formulas import (
+    TOO_DEEP,
+    as_expression,
+    domain_latex,
+    domain_text,
+    latex,
+    plain_definitions,
+    plain_formula,
+    text,
+)
 from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
 from dstheory.errors import ClaimError
@@ -225,6 +234,8 @@ class Claim(Tabulated):
             return build()
         except ClaimError as error:
             raise type(error)(f"claim {self.id}: {error}") from error
+        except RecursionError as error:
+            raise ClaimError(f"claim {self.id}: {TOO_DEEP}") from error
 
 
 def _check_steps(claim: str, steps: Sequence[Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.domains import excess_assumptions
-from dstheory.claims.formulas import derivative, short
+from dstheory.claims.formulas import derivative, short, written_out
 from dstheory.errors import ClaimError, UndefinedError
 
 
@@ -111,10 +111,7 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         if twice := sorted(map(str, within.intersection(node.bound_symbols))):
             raise ClaimError(f"{short(node)} has {twice[0]} as an index twice, one within the other; rename one of them")
         for limit in node.limits:
-            if len(limit) != 3 or not (limit[1].is_Integer and limit[2].is_Integer):
-                raise ClaimError(f"{short(node)} must run between two integers, so that it can be written out")
-            index, low, high = limit
-            inner = [part.xreplace({index: sympy.Integer(k)}) for part in inner for k in range(int(low), int(high) + 1)]
+            inner = [term for part in inner for term in written_out(part, limit, node)]
         for part in inner:
             yield from _partial(part, plain, smooth=smooth)
         return

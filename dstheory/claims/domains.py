@@ -20,14 +20,27 @@ import sympy
 from dstheory.errors import DomainError
 
 Number = int | Fraction
+_MOST_DIGITS = 1000
+
+
+def require_short(number: Any, where: str) -> None:
+    """Refuse a rational number that is too long to be shown, or to be meant.
+
+    Raises:
+        DomainError: If it is.
+    """
+    digits = math.ceil(max(int(number.numerator).bit_length(), int(number.denominator).bit_length()) * math.log10(2))
+    if digits > _MOST_DIGITS:
+        raise DomainError(f"{where} has a number of about {digits:,} digits; write one of at most {_MOST_DIGITS:,}")
 
 
 def _end_point(value: Any) -> Fraction | None:
     """An end point as a fraction; floats are refused, since they are not what they look like."""
-    if value is None or type(value) is Fraction:
+    if value is None:
         return value
-    if isinstance(value, int | sympy.Rational) and not isinstance(value, bool):
-        return Fraction(int(value.numerator), int(value.denominator))
+    if isinstance(value, int | Fraction | sympy.Rational) and not isinstance(value, bool):
+        require_short(value, "an end point of a domain")
+        return value if type(value) is Fraction else Fraction(int(value.numerator), int(value.denominator))
     raise DomainError(
         f"an end point of a domain is {value!r}; write an integer or a Fraction such as Fraction(1, 3), or None for no bound"
     )

@@ -22,6 +22,7 @@ import mpmath
 import sympy
 from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
 
+from dstheory.claims.replacing import replaced
 from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import NotRationalFunctionError, is_zero
 
@@ -37,6 +38,8 @@ Point = Mapping[str, Any]
 _BITS = (64, 256, 1024)
 _MOST_BITS = 10**6
 """Rationals longer than this are left to interval arithmetic."""
+_LARGEST = 10**6
+"""Exponents are followed up to here: exp of exp of exp of 10 would fill the memory."""
 
 
 class NotRationalError(Exception):
@@ -217,18 +220,18 @@ def _sign_of_irrational(expression: Any, point: Point) -> int | None:
 def _vanishes(expression: Any, point: Point) -> bool:
     """Whether a value is 0 whatever the logarithms of primes and the exponentials in it are."""
     try:
-        return is_zero(expression.xreplace({sympy.Symbol(name): as_sympy(value) for name, value in point.items()}))
-    except (NotRationalFunctionError, ZeroDivisionError):
+        return is_zero(_at(expression, point))
+    except (NotRationalFunctionError, ZeroDivisionError, ClaimError):
         return False
 
 
 def _sign_in_number_field(expression: Any, point: Point) -> int | None:
     """Sign of a rational function of algebraic numbers: zero is decided by the minimal polynomial, the rest numerically."""
-    value = expression.xreplace({sympy.Symbol(name): as_sympy(value) for name, value in point.items()})
     variable = sympy.Dummy("x")
     try:
+        value = _at(expression, point)
         minimal = sympy.minimal_polynomial(value, variable)
-    except (NotImplementedError, sympy.polys.polyerrors.NotAlgebraic, ZeroDivisionError):
+    except (NotImplementedError, sympy.polys.polyerrors.NotAlgebraic, ZeroDivisionError, ClaimError):
         return None
     if minimal == variable:
         return 0
@@ -238,6 +241,10 @@ def _sign_in_number_field(expression: Any, point: Point) -> int | None:
     digits = len(str(bound.denominator)) + 15
     number = sympy.N(value, digits)
     return 1 if number > 0 else -1
+
+
+def _at(expression: Any, point: Point) -> Any:
+    return replaced(expression, {sympy.Symbol(name): as_sympy(value) for name, value in point.items()})
 
 
 def as_sympy(coordinate: Any) -> Any:
@@ -318,7 +325,10 @@ def _power_on(expression: Any, box: Mapping[str, Any]) -> Any:
 
 
 def _exp_on(value: Any) -> Any:
-    return _outwards(iv.exp(value), value, 0)
+    """exp of an interval; beyond the largest exponents all that is said is that it is larger, or smaller, than at these."""
+    near = iv.mpf([min(max(end, -_LARGEST), _LARGEST) for end in (value.a, value.b)])
+    found = _outwards(iv.exp(near), near, 0)
+    return iv.mpf([0 if value.a < -_LARGEST else found.a, "inf" if value.b > _LARGEST else found.b])
 
 
 _ON_INTERVALS: dict[Any, Callable[..., Any]] = {

@@ -27,13 +27,20 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
-from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, grouped, name_of
+from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, grouped, name_of, require_short
+from dstheory.claims.replacing import replaced
 from dstheory.errors import ClaimError, DomainError, UndefinedError
 from dstheory.rational.symbols import latex_name
 
 _NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 _MOST_TERMS = 1000
+_MOST_PARTS = 50_000
+_MOST_ORDER = 50
 _MOST_PRINTED = 20_000
+TOO_DEEP = (
+    "a formula is nested deeper than Python follows (about 150 operations, one inside the other); write it flatter, or a symbol "
+    "with its own domain for an inner part"
+)
 _EXTREMES = "sympy/functions/elementary/miscellaneous.py"
 _INSIDE = re.compile("/(sympy|mpmath|dstheory/claims)/|^<")
 
@@ -88,10 +95,10 @@ def plain_definitions(
         waiting[name] = as_expression(value)
     resolved = dict(known or {})
     while waiting:
-        ready = [name for name, value in waiting.items() if not any(s.name in waiting for s in value.free_symbols)]
-        if not ready:
+        ready = next((name for name, value in waiting.items() if not any(s.name in waiting for s in value.free_symbols)), None)
+        if ready is None:
             raise DomainError(f"{', '.join(waiting)} cannot be resolved: their definitions use one another in a circle")
-        resolved[ready[0]] = plain(waiting.pop(ready[0]), domain, resolved)
+        resolved[ready] = plain(waiting.pop(ready), domain, resolved)
     return {name: value for name, value in resolved.items() if name not in (known or {})}
 
 
@@ -114,6 +121,7 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     if floats := sorted(node for node in nodes if isinstance(node, sympy.Float)):
         raise ClaimError(f"{short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
     _refuse_no_number(expression, expression)
+    _refuse_long_numbers(expression)
     for node in nodes:
         if isinstance(node, sympy.Expr) and not isinstance(node, _UNDERSTOOD):
             raise ClaimError(
@@ -147,8 +155,9 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     for node in nodes:
         if isinstance(node, derivative | sympy.Derivative):
             _require_differentiable(node, domain)
-    result = expression.xreplace(replace)
+    result = replaced(expression, replace)
     _refuse_no_number(result, expression)
+    _refuse_long_numbers(result)
     return result
 
 
@@ -178,6 +187,8 @@ def _require_differentiable(node: Any, domain: Mapping[str, Domain]) -> None:
     for symbol, count in orders:
         if not getattr(count, "is_Integer", isinstance(count, int)):
             raise ClaimError(f"{short(node)}: the order {count} of a derivative must be a whole number")
+        if count > _MOST_ORDER:
+            raise ClaimError(f"{short(node)}: the order {short(count)} is too large; at most {_MOST_ORDER} derivatives are taken")
         own = domain.get(getattr(symbol, "name", ""))
         if own is None:
             raise ClaimError(f"{short(node)}: {symbol} is defined; differentiate with respect to a symbol with a domain")
@@ -205,20 +216,41 @@ def _evaluated(expression: Any) -> Any:
 def _differentiated(expression: Any, symbol: Any, times: Any) -> Any:
     if expression.has(sympy.Abs, sympy.Max, sympy.Min):
         raise UndefinedError(f"{short(expression)} has no derivative where Abs, Max or Min has a kink; split the cases")
-    return sympy.diff(expression, symbol, times)
+    for _ in range(int(times)):
+        expression = sympy.diff(expression, symbol)
+        if len(_nodes(expression)) > _MOST_PARTS:
+            raise ClaimError(f"{short(expression)} is too large: a derivative has more than {_MOST_PARTS} parts")
+    return expression
 
 
 def _written_out(kind: Any, term: Any, limits: Any, whole: Any) -> Any:
     for limit in limits:
-        index, low, high = (*limit, None, None)[:3]
-        if not (getattr(low, "is_Integer", False) and getattr(high, "is_Integer", False)):
-            raise ClaimError(f"{short(whole)} must run over {index} between two integers, so that it can be written out")
-        if not 0 <= high - low < _MOST_TERMS:
-            raise ClaimError(f"{short(whole)} runs over {high - low + 1} terms; between 1 and {_MOST_TERMS} are written out")
-        parts = [term.xreplace({index: sympy.Integer(k)}) for k in range(int(low), int(high) + 1)]
+        parts = written_out(term, limit, whole)
         term = sympy.Add(*parts) if kind is sympy.Sum else sympy.Mul(*parts)
     _refuse_no_number(term, whole)
     return term
+
+
+def written_out(term: Any, limit: Any, whole: Any) -> list[Any]:
+    """The terms of a sum or product over an index, whose limit is (index, first, last).
+
+    Raises:
+        ClaimError: It does not run between two integers, or over too many terms.
+    """
+    index, low, high = (*limit, None, None)[:3]
+    if not (getattr(low, "is_Integer", False) and getattr(high, "is_Integer", False)):
+        raise ClaimError(f"{short(whole)} must run over {index} between two integers, so that it can be written out")
+    if not 0 <= high - low < _MOST_TERMS:
+        raise ClaimError(f"{short(whole)} runs over {high - low + 1} terms; between 1 and {_MOST_TERMS} are written out")
+    if (count := int(high - low + 1) * len(_nodes(term))) > _MOST_PARTS:
+        raise ClaimError(f"{short(whole)} has {count:,} parts once it is written out, of {_MOST_PARTS:,} at most; end it sooner")
+    return [replaced(term, {index: sympy.Integer(k)}) for k in range(int(low), int(high) + 1)]
+
+
+def _refuse_long_numbers(expression: Any) -> None:
+    for node in _nodes(expression):
+        if node.is_Rational:
+            require_short(node, "a formula")
 
 
 def _refuse_no_number(expression: Any, shown: Any) -> None:

@@ -19,10 +19,10 @@ from sympy.logic.boolalg import BooleanAtom, Not
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.definedness import Condition, Need
 from dstheory.claims.domains import REAL, Domain
+from dstheory.claims.size import parts_of, ratio
 from dstheory.claims.solver import OUT_OF_TIME, Answer, Operator, PolynomialRelation, ask
 from dstheory.claims.witnesses import FIRST, QUICK, THOROUGH, find_witness, is_witness, simplify_witness
 from dstheory.errors import NotSettledError, UndefinedError
-from dstheory.rational import as_ratio, factors_of
 
 _SIGN_SECONDS = 1.5
 _KNOWN_SIGNS: dict[Any, int | None] = {}
@@ -68,10 +68,9 @@ class Premises:
 
     def sign_of(self, expression: Any) -> int | None:
         """+1 or -1 if a rational expression has that sign wherever the premises hold, otherwise None."""
-        ratio = as_ratio(expression)
         total = 1
-        for polynomial in ratio:
-            sign, factors = factors_of(polynomial)
+        for polynomial in ratio(expression):
+            sign, factors = parts_of(polynomial)
             total *= sign
             for factor, power in factors:
                 part = self._factor_sign(factor, power)
@@ -114,12 +113,12 @@ class Premises:
         """The numerator of an expression as a polynomial, roots reduced by their equations: zero only if it vanishes."""
         rational = self.abstraction.rational(expression)
         roots = {name: root for name, root in self.abstraction.roots.items() if sympy.Symbol(name) in rational.free_symbols}
-        numerator = as_ratio(rational).numerator
+        numerator = ratio(rational).numerator
         for name, (degree, base) in roots.items():
             symbol = sympy.Symbol(name)
             polynomial = sympy.Poly(numerator.as_expr(), symbol)
             reduced = [c * base ** (k // degree) * symbol ** (k % degree) for (k,), c in polynomial.terms()]
-            numerator = as_ratio(sympy.Add(*reduced)).numerator
+            numerator = ratio(sympy.Add(*reduced)).numerator
         return numerator
 
     def require(self, condition: Condition) -> None:
@@ -133,7 +132,7 @@ class Premises:
         sign = self.sign_of(rational)
         if sign == 1 or (sign == -1 and condition.need is Need.NONZERO):
             return
-        constant, factors = factors_of(as_ratio(rational).numerator)
+        constant, factors = parts_of(ratio(rational).numerator)
         if condition.need is Need.NONZERO and constant and all(self._never_zero(factor) for factor, _ in factors):
             return
         try:
@@ -153,20 +152,21 @@ class Premises:
 
     def _sign_condition(self, relation: Any) -> Any:
         """A rational relation as a sign condition on polynomials of undecided sign; its truth, if none is undecided."""
-        ratio = as_ratio(relation.lhs - relation.rhs)
+        top, bottom = ratio(relation.lhs - relation.rhs)
         written = relation.rel_op
-        sign, factors = factors_of(ratio.numerator)
+        sign, factors = parts_of(top)
+        below_sign, below = parts_of(bottom)
         if sign == 0:
             return written in ("==", "<=", ">=")
         undecided = []
         # A denominator's factor has the sign of its reciprocal; that it does not vanish is checked by require.
-        for factor, power in factors + factors_of(ratio.denominator)[1]:
+        for factor, power in factors + below:
             known = self._factor_sign(factor, power)
             if known is None:
                 undecided.append((factor, power))
             else:
                 sign *= known
-        sign *= factors_of(ratio.denominator)[0]
+        sign *= below_sign
         operator: Operator = written if sign > 0 else _FLIP[written]
         if not undecided:
             return operator in (">", ">=", "!=")
@@ -272,8 +272,8 @@ def _raw_tree(formula: Any) -> Any:
 
 
 def _raw_condition(relation: Any) -> Any:
-    ratio = as_ratio(relation.lhs - relation.rhs)
-    product = ratio.numerator * ratio.denominator
+    top, bottom = ratio(relation.lhs - relation.rhs)
+    product = top * bottom
     if product == 0:
         return relation.rel_op in ("==", "<=", ">=")
     return PolynomialRelation(((product, 1),), relation.rel_op)

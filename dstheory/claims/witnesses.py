@@ -167,7 +167,12 @@ def _grid(domains: tuple[Domain, ...], size: int) -> _Points:
     if not domains:
         return _Points([], np.empty((0, 1), dtype=np.intp))
     tables = [_table(domain, size) for domain in domains]
-    index = np.indices([len(table.exact) for table in tables]).reshape(len(tables), -1)
+    lengths = [len(table.exact) for table in tables]
+    rest, rows = np.arange(math.prod(lengths)), []
+    for length in reversed(lengths):  # by hand: NumPy's own takes at most 32 or 64 symbols
+        rest, row = np.divmod(rest, length)
+        rows.append(row)
+    index = np.array(rows[::-1], dtype=np.intp)
     heights = np.stack([table.heights[i] for table, i in zip(tables, index, strict=True)])
     keep = np.flatnonzero(heights.max(axis=0, initial=0) == size)
     return _Points(tables, index[:, keep[np.argsort(heights[:, keep].sum(axis=0), kind="stable")]])

@@ -168,7 +168,7 @@ def test_a_directory_is_checked_whole(files):
 
 HARD = "(x[0]*x[1]*p - x[2])**2 + (x[3] - x[1]**3*x[4])**2 + 1 + x[5]**4 - (x[0]*x[4] - x[1]*x[2])**3*x[3]/10**60"
 SLOW = {
-    "identity": "identity('slow', (sum(x) + 1)**60 * (p + 1), (sum(x) + 1)**60 * p + (sum(x) + 1)**60)",
+    "identity": "identity('slow', [(sum(x)+j)**6*p for j in range(999)], [(sum(x)+j)**5*(sum(x)*p+j*p) for j in range(999)])",
     "decide": f"decide('slow', {HARD} > 0)",
     "enclose": "enclose('slow', exp(sum(x)) - exp(sum(x[:3])) * exp(sum(x[3:])) >= 0, {s: (0, 1) for s in x}, boxes=10**9)",
     "search": "search('slow', lambda n: sum(range(10**9)) > n, n=integers(0, 9))",

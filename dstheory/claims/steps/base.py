@@ -16,14 +16,14 @@ import sympy
 from sympy.core.relational import Relational
 
 from dstheory.claims.definedness import Condition, conditions
-from dstheory.claims.domains import Domain, expand_domain, name_of
+from dstheory.claims.domains import Domain, expand_domain, name_of, require_short
 from dstheory.claims.evaluation import NotRationalError, evaluate
 from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
 from dstheory.claims.verdicts import Finding, Status
 from dstheory.claims.witnesses import Witness, is_witness
-from dstheory.errors import ClaimError, NotSettledError
+from dstheory.errors import ClaimError, DomainError, NotSettledError
 
 _SHORT = 12  # characters of a number that a reader follows
 
@@ -185,6 +185,8 @@ def _sides(formula: Any, point: Mapping[str, Any]) -> str:
         left, right = evaluate(formula.lhs, point), evaluate(formula.rhs, point)
     except NotRationalError:
         return ""
+    if max(part.bit_length() for side in (left, right) for part in side.as_integer_ratio()) > 4 * _SHORT:
+        return ""  # longer still, and Python may refuse to write it
     if max(len(str(left)), len(str(right))) > _SHORT:
         return ""
     return f": {left} {'=' if formula.rel_op == '==' else formula.rel_op} {right} is false"
@@ -280,6 +282,9 @@ def parse_point(at: Mapping[Any, Any]) -> dict[str, Fraction]:
             if isinstance(value, bool) or not isinstance(value, Rational | Decimal | str):
                 raise TypeError
             out[name] = Fraction(value)
+            require_short(out[name], f"the coordinate {name}")
+        except DomainError:
+            raise
         except (TypeError, ValueError, OverflowError, ZeroDivisionError):
             raise ClaimError(
                 f"the coordinate {name} = {reprlib.repr(value)} is no exact rational number; "
