@@ -23,6 +23,7 @@ import sympy
 from dstheory.claims.evaluation import enclose_value, precision
 from dstheory.claims.formulas import short, with_sides
 from dstheory.claims.size import MOST_DEGREE, parts_of, ratio, require_small
+from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.errors import ClaimError, NotSettledError, UndefinedError
 
 SignOf = Callable[[Any], int | None]
@@ -47,6 +48,8 @@ class Abstraction:
         self.facts: list[Any] = []
         self.roots: dict[str, tuple[int, Any]] = {}
         self.complete = True
+        self.hurried = False
+        """Whether a sign was not found for want of time."""
         self._logs: dict[Any, Any] = {}
         self._exps: dict[Any, Any] = {}
         self._done: dict[Any, Any] = {}
@@ -115,7 +118,8 @@ class Abstraction:
                 factor_sign = self._sign_of(expression)
                 if factor_sign is None:
                     if self._sign_of(argument) != 1:
-                        raise NotSettledError(f"{called} could not be shown to be positive on the whole domain")
+                        late = f" ({OUT_OF_TIME})" if self.hurried else ""
+                        raise NotSettledError(f"{called} could not be shown to be positive on the whole domain{late}")
                     return self._prime(sympy.log, argument)
                 constant *= Fraction(factor_sign) ** (power * direction)
                 total += direction * power * self._prime(sympy.log, factor_sign * expression)

@@ -15,6 +15,7 @@ from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain, name_of
 from dstheory.claims.formulas import TOO_DEEP, domain_latex, domain_text, explained, latex, latex_named, text
 from dstheory.claims.premises import Premises
+from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure
 from dstheory.claims.steps.formula import PointStep
@@ -75,7 +76,11 @@ def check(
         _require_well_posed(claim, context)
         _require_mentioned(claim, steps)
         reports = [_report(n, step, context) for n, step in enumerate(steps, 1)]
-        verdict = _reached(claim, context, _combined(claim, reports), steps)
+        verdict = _combined(claim, reports)
+        try:
+            verdict = _reached(claim, context, verdict, steps)
+        except NotSettledError as error:
+            verdict = replace(verdict, status=Status.UNDECIDED, method="coverage", message=str(error))
         verdict = _conditional(claim, verdict, steps)
     except NotSettledError as error:
         verdict = Verdict(claim.id, Status.UNDECIDED, "well-posedness", message=str(error))
@@ -246,7 +251,10 @@ def _covered(context: ClaimContext, own: Sequence[Step], regions: Sequence[Seque
     cases = [And(*region, evaluate=False) for region in regions]
     if find_witness(Or(*cases, evaluate=False), premises.assumptions, domain, points=FIRST) is not None:
         return False  # here is a point outside
-    return premises.ask([Not(Or(*cases, evaluate=False), evaluate=False)], located=False).status == "unsat"
+    answer = premises.ask([Not(Or(*cases, evaluate=False), evaluate=False)], located=False)
+    if answer.reason == OUT_OF_TIME:
+        raise NotSettledError(f"every step came out, but whether their assumptions cover the domain was not found: {OUT_OF_TIME}")
+    return answer.status == "unsat"
 
 
 def _conditional(claim: Claim, verdict: Verdict, steps: list[Step]) -> Verdict:

@@ -14,7 +14,7 @@ that is neither Python's, SymPy's nor this package's, since looking at it may ru
 SymPy also simplifies by what it was told of a symbol, and leaves no trace of the symbol: ``sin(pi*n)`` is 0 for an integer n. A
 symbol that the file makes with the name of a variable may be told no more than the variable's domain promises. Nor may SymPy be
 told more in a call: by ``refine``, ``assuming``, ``posify``, or by ``force=True``, which takes what is under roots and logarithms
-for positive.
+for positive. Integrals and transforms without their conditions (``conds="none"``) are refused.
 
 What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
 with a name in Python says the same.
@@ -224,6 +224,7 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
         _require_two_ends(operation, frame.f_locals.get("symbols", ()))
     if operation == "Equivalent":
         _require_unlike(frame.f_locals.get("args", ()))
+    _require_conditions(operation, frame.f_locals)
     for symbol in _assumed(operation, frame.f_locals):
         _told[module].setdefault(symbol, (f"applies {operation} with an assumption on", *_place(caller)))
     if harmless:
@@ -258,13 +259,29 @@ def _assumed(operation: str, values: Mapping[str, Any]) -> set[sympy.Symbol]:
         given = values.get("assumptions", values.get("assumption", True))
         facts = [part for item in (given if isinstance(given, tuple) else [given]) for part in conjuncts(item)]
         return {_fact(operation, fact) for fact in facts if fact not in (True, sympy.true)}
-    options = [values, *(value for name in ("hints", "kwargs") if isinstance(value := values.get(name), dict))]
-    if operation != "posify" and not any(item.get("force") is True for item in options):
+    if operation != "posify" and not any(item.get("force") is True for item in _options(values)):
         return set()
     given = [*values.values(), *values.get("args", ())]
     about = [value for value in given if isinstance(value, sympy.Basic)]
     under = about if operation == "posify" else [part for value in about for part in _roots_and_logarithms(value)]
     return {sympy.Symbol(symbol.name, positive=True) for part in under for symbol in part.free_symbols}
+
+
+def _options(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a call is given by name."""
+    return [values, *(value for name in ("hints", "kwargs") if isinstance(value := values.get(name), dict))]
+
+
+def _require_conditions(operation: str, values: Mapping[str, Any]) -> None:
+    """Refuse an integral or a transform that comes without the conditions under which it is what SymPy says."""
+    given = {name: value for item in _options(values) for name, value in item.items() if name in ("conds", "noconds")}
+    transforms = operation.endswith("_transform") and "hints" in values and given.get("noconds") is not False
+    if transforms or given.get("noconds") is True or ("conds" in given and str(given["conds"]) == "none"):
+        how = "noconds=False" if transforms or "noconds" in given else 'the usual conds="piecewise"'
+        raise ClaimError(
+            f"{operation} leaves out under which conditions its result holds, which no domain need promise; call it with {how}, "
+            'and tell SymPy what the domains promise: Symbol("p", positive=True)'
+        )
 
 
 def _roots_and_logarithms(expression: sympy.Basic) -> Iterator[sympy.Basic]:

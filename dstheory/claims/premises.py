@@ -199,6 +199,7 @@ class Premises:
                     continue
                 answer = self._ask([PolynomialRelation(((factor, 1),), opposite)], names, with_facts=False)
                 if answer.status == "unknown":
+                    self.abstraction.hurried |= answer.reason == OUT_OF_TIME
                     return None  # for want of time: not to be remembered
                 if answer.status == "unsat":
                     _KNOWN_SIGNS[key] = sign

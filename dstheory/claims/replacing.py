@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import sympy
+
 from dstheory.errors import ClaimError
 
 _MOST_BITS = 100_000
@@ -21,7 +23,6 @@ def replaced(expression: Any, meanings: Mapping[Any, Any]) -> Any:
         ClaimError: If that makes a number of more than 30,000 digits.
 
     Example:
-        >>> import sympy
         >>> x, V = sympy.symbols("x V")
         >>> replaced(x**V, {V: sympy.Integer(2)})
         x**2
@@ -53,7 +54,7 @@ class _Digits:
         if node in self._meanings:
             meaning = self._meanings[node]
             return self.of(meaning) if meaning is not node else 0
-        parts = [self.of(arg) for arg in node.args]
+        parts = [self.of(arg) for arg in node.args if isinstance(arg, sympy.Expr)]  # that of a root is not only of these
         if node.is_Pow:
             return parts[0] * self._greatest(node.exp) if parts[0] else 0
         if node.is_Mul:

@@ -278,6 +278,28 @@ def test_force_takes_only_what_is_under_roots_and_logarithms_for_positive(tmp_pa
     assert checked(tmp_path, text, module=f'x, y = sp.symbols("x y")\n{lines}\n').outcome == "holds"
 
 
+UNCONDITIONAL = {
+    "integrate": 'sp.integrate(sp.exp(-x * t), (t, 0, sp.oo), conds="none")',
+    "integrate, its method": 'sp.exp(-x * t).integrate((t, 0, sp.oo), conds="none")',
+    "doit": 'sp.Integral(sp.exp(-x * t), (t, 0, sp.oo)).doit(conds="none")',
+    "laplace_transform": "sp.laplace_transform(sp.exp(-x * t), t, y, noconds=True)",
+    "inverse_laplace_transform": "sp.inverse_laplace_transform(1 / (y + x), y, t).subs(t, 1)",
+    "fourier_transform": "sp.fourier_transform(sp.exp(-x * t**2), t, y)",
+}
+
+
+@pytest.mark.parametrize("what", UNCONDITIONAL)
+def test_an_integral_comes_with_the_conditions_under_which_it_holds(tmp_path, what):
+    """The integral of exp(-x t) over all t > 0 is 1/x where x is positive, and not where it is not."""
+    with pytest.raises(ClaimFileError, match=rf"{what.partition(',')[0]} leaves out under which conditions.*line 12"):
+        check_assumed(tmp_path, f't = sp.Symbol("t")\nf = {UNCONDITIONAL[what]} < y', "REAL")
+
+
+def test_an_integral_with_its_conditions_is_let_through(tmp_path):
+    lines = 't, X = sp.Symbol("t"), sp.Symbol("x", positive=True)\nf = sp.integrate(sp.exp(-X * t), (t, 0, sp.oo)) < 1 + 1 / X**2'
+    assert check_assumed(tmp_path, lines, "POSITIVE").outcome == "holds under condition"
+
+
 @pytest.mark.parametrize("limit", ["(k, [1, 2, 5])", "(k, (1, 2, 5))", "(k, 1, 3, 2)", "k", "[k, 1, 3]"])
 @pytest.mark.parametrize("kind", ["Sum", "Product", "summation"])
 def test_a_sum_that_sympy_takes_for_another_is_refused(tmp_path, kind, limit):

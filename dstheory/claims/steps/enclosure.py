@@ -10,7 +10,7 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -196,6 +196,25 @@ def _relation_holds(operator: str, value: Any) -> bool | None:
     return True if true else False if false else None
 
 
+@contextlib.contextmanager
+def _by_seed_alone() -> Iterator[None]:
+    """Let examples depend on the seed: Hypothesis also tries numbers that stand in the text of whatever modules are loaded."""
+    try:
+        from hypothesis.internal.conjecture import providers
+
+        found = providers._get_local_constants
+    except (ImportError, AttributeError):  # a version that looks at no text
+        yield
+        return
+    providers.CONSTANTS_CACHE.cache.clear()
+    providers._get_local_constants = providers.Constants
+    try:
+        yield
+    finally:
+        providers._get_local_constants = found
+        providers.CONSTANTS_CACHE.cache.clear()
+
+
 class _Falsified(Exception):
     """The predicate was false for an example; raised so that Hypothesis shrinks towards the smallest one."""
 
@@ -236,7 +255,7 @@ class Search(Step):
         )
         test = hypothesis.seed(context.seed)(profile(hypothesis.given(**self.strategies)(body)))
         with contextlib.suppress(_Falsified):
-            with early.watched(context.file):  # a proof may find what the predicate has kept
+            with early.watched(context.file), _by_seed_alone():  # a proof may find what the predicate has kept
                 test()
             if count == 0:
                 raise ClaimError("the search tried no example; widen its strategies")
