@@ -20,6 +20,7 @@ from typing import Any
 import mpmath
 import sympy
 
+from dstheory.claims.domains import NONNEGATIVE, POSITIVE, Domain
 from dstheory.claims.evaluation import enclose_value, precision
 from dstheory.claims.formulas import short, with_sides
 from dstheory.claims.size import MOST_DEGREE, parts_of, ratio, require_small
@@ -38,15 +39,21 @@ class Abstraction:
     Args:
         sign_of: Returns the sign (+1, -1) that a polynomial expression has on the whole domain, or None.
         taken: Names of the claim's own symbols: no unknown gets one of them, whatever users call theirs.
+        never_negative: Whether a rational expression is at least 0 on the whole domain, as far as can be told.
     """
 
-    def __init__(self, sign_of: SignOf, taken: Collection[str] = ()) -> None:
+    def __init__(
+        self, sign_of: SignOf, taken: Collection[str] = (), *, never_negative: Callable[[Any], bool] = lambda expression: False
+    ) -> None:
         self._sign_of = sign_of
+        self._never_negative = never_negative
         self._taken = set(taken)
         self._unknowns: dict[Any, Any] = {}
         self.meaning: dict[str, Any] = {}
         self.facts: list[Any] = []
         self.roots: dict[str, tuple[int, Any]] = {}
+        self.ranges: dict[str, Domain] = {}
+        """Where unknowns lie whatever else is known: exponentials, roots and absolute values have their sign by nature."""
         self.complete = True
         self.hurried = False
         """Whether a sign was not found for want of time."""
@@ -82,11 +89,13 @@ class Abstraction:
         if expression is sympy.pi:
             return self._number(sympy.pi)
         if expression.is_Pow:
-            exponent = self.rational(args[1])
-            return self._exp(exponent * self._log(self.rational(args[0]), f"{args[0]} in {expression}"))
+            base, exponent = self.rational(args[0]), self.rational(args[1])
+            if exponent.is_Rational and exponent > 0 and self._sign_of(base) != 1 and self._never_negative(base):
+                return self._root(base, _followed(exponent.p), _followed(exponent.q), positive=False)
+            return self._exp(exponent * self._log(base, f"{args[0]} in {expression}"))
         if isinstance(expression, sympy.Abs):
             inner = self.rational(args[0])
-            unknown = self._unknown(sympy.Abs(inner, evaluate=False))
+            unknown = self._unknown(sympy.Abs(inner, evaluate=False), NONNEGATIVE)
             self._know(unknown >= 0, sympy.Or(sympy.Eq(unknown, inner), sympy.Eq(unknown, -inner)))
             return unknown
         if isinstance(expression, sympy.Max | sympy.Min):
@@ -137,7 +146,7 @@ class Abstraction:
         """The unknown that stands for the log or exp of an argument that is not split further; a new one with its facts."""
         meaning = function(argument, evaluate=False)
         known = meaning in self._unknowns
-        unknown = self._unknown(meaning)
+        unknown = self._unknown(meaning, POSITIVE if function is sympy.exp else None)
         if not known:
             (self._log_facts if function is sympy.log else self._exp_facts)(argument, unknown)
         return self._number(meaning) if argument.is_Rational else unknown
@@ -156,6 +165,7 @@ class Abstraction:
         """Add what is known of each two logarithms and each two exponentials; whether that is more than was known."""
         before = len(self.facts)
         logs = self._logs | {1 / u: -value for u, value in self._logs.items() if u.is_Rational}
+        logs |= {value: exponent for exponent, value in self._exps.items() if value.is_Symbol and self._logs}
         bases = {value: u for u, value in self._logs.items() if value.is_Symbol}
         exps = self._exps | {log: u for log, u in bases.items() if any(exponent.has(log) for exponent in self._exps)}
         if max(len(logs), len(exps)) <= _MOST_COMPARED:
@@ -212,19 +222,19 @@ class Abstraction:
             ),
         )
 
-    def _root(self, base: Any, numerator: int, denominator: int) -> Any:
-        """base^(numerator/denominator) for a positive base: the root is an unknown with its defining equation."""
+    def _root(self, base: Any, numerator: int, denominator: int, *, positive: bool = True) -> Any:
+        """base^(numerator/denominator) for a base of at least 0: the root is an unknown with its defining equation."""
         if denominator == 1:
             return base**numerator
         root = sympy.Pow(base, sympy.Rational(1, denominator), evaluate=False)
-        unknown = self._unknown(root)
+        unknown = self._unknown(root, POSITIVE if positive else NONNEGATIVE)
         if unknown.name not in self.roots:
             self.roots[unknown.name] = (denominator, base)
-            self._know(unknown > 0, sympy.Eq(unknown**denominator, base))
+            self._know(unknown > 0 if positive else unknown >= 0, sympy.Eq(unknown**denominator, base))
         whole, part = divmod(numerator, denominator)
         return base**whole * unknown**part
 
-    def _unknown(self, meaning: Any) -> Any:
+    def _unknown(self, meaning: Any, lies_in: Domain | None = None) -> Any:
         """The unknown that stands for a term: one symbol per term, told apart by the term and not by how it prints."""
         if meaning not in self._unknowns:
             name = str(meaning)
@@ -233,6 +243,8 @@ class Abstraction:
             self._taken.add(name)
             self._unknowns[meaning] = sympy.Symbol(name)
             self.meaning[name] = meaning
+            if lies_in is not None:
+                self.ranges[name] = lies_in
         return self._unknowns[meaning]
 
     def _know(self, *facts: Any) -> None:

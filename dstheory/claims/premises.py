@@ -59,7 +59,7 @@ class Premises:
         self.assumptions = list(assumptions)
         self.deadline = deadline
         self.seed = seed
-        self.abstraction = Abstraction(self.sign_of, self.domain)
+        self.abstraction = Abstraction(self.sign_of, self.domain, never_negative=self.never_negative)
         self._signs: dict[Any, int | None] = {}
 
     def assuming(self, assumptions: Sequence[Any]) -> Premises:
@@ -78,6 +78,12 @@ class Premises:
                     return None
                 total *= part
         return total or None
+
+    def never_negative(self, expression: Any) -> bool:
+        """Whether a rational expression is at least 0 wherever domain and rational premises hold, as far as can be told."""
+        opposite = _raw_condition(sympy.Lt(expression, 0, evaluate=False))
+        names = {symbol.name for symbol in expression.free_symbols}
+        return self._ask([opposite], names, with_facts=False).status == "unsat"
 
     def ask(self, formulas: Sequence[Any], *, located: bool = True) -> Answer:
         """Ask the solver for a point at which the premises and all (plain) formulas hold; ``located`` if it is wanted itself."""
@@ -185,13 +191,14 @@ class Premises:
     def _decide_sign(self, factor: Any) -> int | None:
         expression = factor.as_expr()
         names = {symbol.name for symbol in expression.free_symbols}
-        if sign := _sign_of_line(expression, self.domain):
+        domain = self.domain | self.abstraction.ranges
+        if sign := _sign_of_line(expression, domain):
             return sign
         rational = [item for item in self.assumptions if _is_rational(item)]
-        ranges = [(name, self.domain[name]) for name in sorted(names | self._names(rational)) if name in self.domain]
+        ranges = [(name, domain[name]) for name in sorted(names | self._names(rational)) if name in domain]
         key = (expression, tuple(rational), tuple(ranges), self.seed)
         if key not in _KNOWN_SIGNS:
-            box = {name: self.domain.get(name, REAL) for name in names} | dict(ranges)
+            box = {name: domain.get(name, REAL) for name in names} | dict(ranges)
             opposites: tuple[tuple[int, Operator, Any], ...] = ((1, "<=", sympy.Gt), (-1, ">=", sympy.Lt))
             for sign, opposite, kind in opposites:
                 # One point at which it has another sign says as much as the solver, sooner.
@@ -229,8 +236,9 @@ class Premises:
             formulas += [self.abstraction.formula(item) for item in self.assumptions if not _is_rational(item)]
             formulas += self.abstraction.facts
         names = names | self._names(formulas)
-        for name in sorted(names & set(self.domain)):
-            formulas += _range(name, self.domain[name])
+        domain = self.domain | ({} if with_facts else self.abstraction.ranges)
+        for name in sorted(names & set(domain)):
+            formulas += _range(name, domain[name])
         return [_raw_tree(formula) for formula in formulas]
 
     def _names(self, formulas: Sequence[Any]) -> set[str]:

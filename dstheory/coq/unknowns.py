@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from dstheory.claims.domains import NONNEGATIVE
 from dstheory.claims.premises import Premises
 from dstheory.coq.terms import NotExportedError, asserted, posed, term
 
@@ -34,6 +35,8 @@ class Unknowns:
         found = self.abstraction.rational(expression)
         for name, meaning in self.abstraction.meaning.items():
             symbol = sympy.Symbol(name)
+            if meaning.is_Pow and self.abstraction.ranges.get(name) == NONNEGATIVE:
+                raise NotExportedError("a root of what may be 0, which Coq's powers do not have")
             if symbol not in self.known:
                 self.known[symbol] = self._told(meaning)
         return found

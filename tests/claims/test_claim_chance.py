@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from fractions import Fraction
 from types import ModuleType
 
@@ -58,10 +57,13 @@ def test_a_sign_that_was_not_found_in_time_is_said_to_be_so(monkeypatch):
     step = decide("", sp.log(2 + x**3 - y) > 0)
     claim = Claim(id="c", statement="S.", domain={"x y": between(0, Fraction(1, 2))}, proof=[step])
     assert check(claim).outcome == "holds"
-    monkeypatch.setattr(Premises, "_ask", late)
+    ask = Premises._ask
+
+    def hurried(self, *args, with_facts, **options):
+        return ask(self, *args, with_facts=True, **options) if with_facts else late(self)
+
+    monkeypatch.setattr(Premises, "_ask", hurried)
     monkeypatch.setattr("dstheory.claims.premises._KNOWN_SIGNS", {})
-    start = time.process_time()
-    message = check(claim).message
-    assert "2 + x**3 - y" in message or "x**3 - y + 2" in message
-    assert "time limit" in message
-    assert time.process_time() - start < 10
+    verdict = check(claim)
+    assert verdict.outcome == "undecided"
+    assert verdict.message.endswith("could not be shown to be positive on the whole domain (time limit)")
