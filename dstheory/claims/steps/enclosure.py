@@ -118,7 +118,10 @@ class Enclosure(FormulaStep):
     def _with_conditions(self, here: StepContext, formula: Any, premises: Premises) -> Any:
         """The formula, joined with those conditions for its having a value that intervals must settle with it."""
         left_open = []
+        whole = {name: to_interval(low, self.upper[name]) for name, low in self.lower.items()}
         for condition in here.conditions(self.formula):
+            if _holds(condition.formula, whole) is True:
+                continue
             try:
                 premises.require(condition)
             except NotSettledError:
