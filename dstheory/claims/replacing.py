@@ -52,8 +52,7 @@ class _Digits:
         if node.is_Rational:
             return max(int(node.p).bit_length(), int(node.q).bit_length())
         if node in self._meanings:
-            meaning = self._meanings[node]
-            return self.of(meaning) if meaning is not node else 0
+            return _Digits({}).of(self._meanings[node])  # where nothing is replaced once more
         parts = [self.of(arg) for arg in node.args if isinstance(arg, sympy.Expr)]  # that of a root is not only of these
         if node.is_Pow:
             return parts[0] * self._greatest(node.exp) if parts[0] else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sympy as sp
-from quality.engine_cases.stating import ERROR, HALF, HOLDS, PART, UNDECIDED, V, W, case, n, p, q, t, x, y
+from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, PART, V, W, case, n, p, q, t, x, y
 from sympy import Abs, Eq, Implies, Rational, exp, log, sqrt
 
 from dstheory.claims import (
@@ -135,11 +135,12 @@ UNDEFINED = [
     case("a logarithm that cancels", ERROR, "x = ", {x: REAL}, lambda: identity("", exp(V), x), definitions={V: log(x)}),
     case(
         "a root of what may be zero",
-        UNDECIDED,
-        "x - y in sqrt(x - y) could not be shown to be positive",
+        PART,
+        "",
         {"x y": UNIT},
         lambda: decide("", sqrt(x - y) >= 0, given=[x >= y]),
     ),
+    case("a root of what is zero", FAILS, "", {"x y": UNIT}, lambda: decide("", sqrt(x - y) > 0, given=[x >= y])),
     case("a root of a negative number", ERROR, "is negative", {x: REAL}, lambda: identity("", V**2, x), definitions={V: sqrt(x)}),
     case(
         "a cube root of a negative number",
