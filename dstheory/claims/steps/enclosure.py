@@ -204,13 +204,14 @@ def _by_seed_alone() -> Iterator[None]:
     """Let examples depend on the seed: Hypothesis also tries numbers that stand in the text of whatever modules are loaded."""
     try:
         from hypothesis.internal.conjecture import providers
+        from hypothesis.internal.constants_ast import Constants
 
         found = providers._get_local_constants
     except (ImportError, AttributeError):  # a version that looks at no text
         yield
         return
     providers.CONSTANTS_CACHE.cache.clear()
-    providers._get_local_constants = providers.Constants
+    providers._get_local_constants = Constants
     try:
         yield
     finally:
