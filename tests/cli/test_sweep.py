@@ -203,7 +203,7 @@ def test_nothing_is_said_of_what_some_condition_uses(dstheory) -> None:
 
 def test_an_outcome_that_was_asked_for_is_compared_whatever_is_paid(dstheory) -> None:
     """Returns took its place where a price or rewards were given, so that a sweep over it was constant."""
-    more = ("--objective", "grpo", "--group-size", "inf", "--max-turns", 2, "--steps", 200)
+    more = ("--objective", "grpo", "--group-size", "inf", "--max-turns", 2, "--steps", 10, "--lr", 2)
     dstheory("sweep", "--of", "simulate", *more, "--resample-cost", 0.3, "--grid", "outcome=correct,return", "--out", "out")
     unpaid, paid = (
         dstheory("simulate", *more, *price, "--out", f"one-{len(price)}", "--json").result["conditions"][0]["after"]["accuracy"]

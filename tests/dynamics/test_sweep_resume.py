@@ -24,9 +24,12 @@ from click.testing import CliRunner
 from dstheory.cli.main import cli
 from dstheory.dynamics import sweep
 from dstheory.dynamics.problem import Chain
+from dstheory.dynamics.sweeps.result import holds
 from dstheory.dynamics.sweeps.run import plan_sweep, run_plan
 from dstheory.dynamics.sweeps.state import State, _shown, configuration, state_path
 from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.arrays import LabelledArrays
+from dstheory.readers.results import write_run
 
 # 12 looped combinations, each a chunk of its own.
 GRID = {"momentum": [0.0, 0.4, 0.8], "steps": [150, 200], "optimizer": ["momentum", "adam"], "beta": [0.1, 0.2]}
@@ -244,6 +247,21 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "out/run.json").write_text("{")
     with pytest.raises(FileFormatError, match=r"run\.json is not what was written"):
         sweep(SMALL, out=tmp_path / "out")
+
+
+def test_what_a_directory_holds_is_told_apart(tmp_path: Path) -> None:
+    """A sweep without ``out`` takes the first directory that is free or has this very sweep, and leaves all others alone."""
+    plan = plan_sweep(SMALL, of="optimum", fixed={})
+    mine, other, empty, file = (tmp_path / name for name in ("mine", "other", "empty", "file"))
+    run_plan(plan, out=mine)
+    other.mkdir()
+    write_run(other, LabelledArrays({}, {}), {"command": "demo", "parameters": {}, "seed": 0, "wall_seconds": 0.1})
+    empty.mkdir()
+    file.write_text("mine")
+    assert holds(mine) == configuration(plan)
+    assert [holds(path) for path in (tmp_path / "free", other, empty, file)] == [None, False, False, False]
+    (mine / "history.nc").write_bytes(b"cut")
+    assert holds(mine) is False
 
 
 def test_results_of_others_are_never_touched(tmp_path: Path) -> None:
