@@ -199,7 +199,7 @@ def attribute(
     single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3
     if coefficients and single and objective.measure != "mixed":
         level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
-    norms, cosine = _gradient_level(g, solution.policy)
+    norms, cosine = gradient_level(g, solution.policy)
     return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution), g)
 
 
@@ -476,7 +476,8 @@ def norm(block: Floats, axes: int) -> Floats:
     return np.asarray(np.squeeze(top, over) * np.sqrt(np.square(scaled).sum(axis=over)))
 
 
-def _gradient_level(g: StageGradient, policy: Policy) -> tuple[StageSplit, Floats | None]:
+def gradient_level(g: StageGradient, policy: Policy) -> tuple[StageSplit, Floats | None]:
+    """Return the norms of both stages' contributions to the gradient of a policy's parameters, and the cosine between these."""
     if policy.features is None:
         return StageSplit(norm(g.sample, 3), norm(g.decide, 3)), None
     by_sample, by_decide = _pulled_back(g, policy.features)

@@ -3,7 +3,8 @@ r"""All objectives on one chain: how each splits its gradient between the stages
 Per objective: the three levels of :mod:`dstheory.attribution`; the decision's share of the energy when answers are ``longer``
 times as long (length dependence); and the **tilt**, the angle between its gradient and that of the accuracy, grad E[R], stage by
 stage and over both stages together. An angle of 0 for each stage with one of more over both means that the stages are moved the
-right way at the wrong proportion; 90 degrees and more means that the accuracy gains nothing.
+right way at the wrong proportion; 90 degrees and more means that the accuracy gains nothing. Gradients are those of the logits
+of all answers and decisions: in fewer parameters, such as M0's three, the stages have other proportions.
 
 Source: derived here.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy
+from dstheory.attribution import InfiniteEnergyWarning, attribute, gradient_level, norm, stage_energy
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -30,7 +31,7 @@ Make = Callable[[TwoStageMDP], Objective]
 
 @dataclass(frozen=True)
 class Tilt:
-    """Angles to the gradient of the accuracy, in degrees; NaN where a gradient is zero."""
+    """Angles to the gradient of the accuracy, between gradients of logits, in degrees; NaN where a gradient is zero."""
 
     sample: float
     decide: float
@@ -49,7 +50,7 @@ class ObjectiveRow:
         tilt: angles to the gradient of the accuracy.
         claims: ids of the claims that speak about it.
         note: what keeps the row from being complete, or "".
-        norm: of the whole gradient, over both stages.
+        norm: of the whole gradient of the logits, over both stages.
     """
 
     name: str
@@ -172,10 +173,10 @@ def _estimated(
         energy = stage_energy(g, solution)
     return replace(
         row,
-        norm_share=decide / (sample + decide) if both else float("nan"),
+        norm_share=float(gradient_level(g, solution.policy)[0].decision_share),
         energy_share=float(energy.decision_share),
         tilt=tilt(g, reward),
         norm=both,
         note=f"sampled: |g_s| = {sample:.3g} +- {error_sample:.1g}, |g_d| = {decide:.3g} +- {error_decide:.1g} "
-        f"({why.split(':')[0]})",
+        f"in logits ({why.split(':')[0]})",
     )

@@ -9,7 +9,7 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.comparison import angle, compare_objectives, tilt
-from dstheory.objectives import DPO, GRPO, DrGRPO, K1Loss, K2Loss, Reinforce, StageGradient
+from dstheory.objectives import DPO, GRPO, DrGRPO, K1Loss, K2Loss, Reinforce, StageGradient, sampled_gradient
 
 HERE = Policy.minimal(p=0.55, a=0.8, b=0.3)
 
@@ -57,6 +57,12 @@ def test_what_has_no_closed_form_is_sampled_and_says_so() -> None:
     assert "+-" in row.note
     assert row.tilt.sample < 1e-6
     assert 0 < row.energy_share < 1
+    # On the three parameters of M0, as the rows of closed forms are: of two logits of sampling that mirror each other one counts.
+    solution = solve(mdp, HERE)
+    (parameters,) = sampled_gradient(GRPO(outcome="return"), solution, rng=3).gradient.parameters(HERE)
+    answer, *decisions = np.abs(parameters)
+    assert row.norm_share == pytest.approx(math.hypot(*decisions) / (answer + math.hypot(*decisions)), rel=1e-9)
+    assert "in logits" in row.note
     many = TwoStageMDP(correct=np.arange(40)[None] % 2, gamma=1.0)
     policy = Policy.uniform(many)
     (row,) = compare_objectives(many, policy, {"dpo": lambda m: DPO(policy)}, rng=3)
