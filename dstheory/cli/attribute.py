@@ -152,8 +152,8 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         chain_words(problem.name)
         + "balanced: coefficients c_s = c_d. share d: the decision's share of the gradient's norms, of its Fisher energies "
         f"(squared lengths, measured by how much the policy changes), and of these with answers {options['longer']:g} times "
-        "as long. angle: "
-        "to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
+        "as long. angle: to the gradient of accuracy, in degrees, of gradients with respect to the logits, per stage and over "
+        "both (a stage with one parameter has 0 or 180). "
         f"Each objective at its own defaults, on policy.{referred(built, problem, options)}"
     )
     if options["as_json"]:
