@@ -176,7 +176,7 @@ def capped_late(number: int) -> Solution | None:
     """Case of this number at a cap so late that what is left weighs less than 1e-13; None if that takes too many turns."""
     case = drawn_case(number, capped=False)
     worst = max(float((p.sample_prob * p.resample_prob).sum(axis=-1).max()) for p in (case.policy, case.reference, case.expert))
-    turns = int(np.ceil(np.log(1e-15) / np.log(worst))) + 20
+    turns = int(np.ceil(np.log(1e-13) / np.log(worst)))
     return solve(case.mdp.replace(max_turns=turns), case.policy) if turns <= 2000 else None
 
 
