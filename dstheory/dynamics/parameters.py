@@ -230,13 +230,13 @@ TABLE: tuple[Parameter | Together, ...] = (
     _model("reward_stop_wrong", "reward of stopping at a wrong answer"),
     _model("reward_resample_wrong", "reward of resampling a wrong answer"),
     Together("reward",
-             "Four rewards; default 1,0,0,0, a right final answer. With them group objectives compare returns; those that "
-             "cannot are refused.",
+             "Four rewards; default 1,0,0,0, a right final answer, or the file's. With them group objectives compare returns; "
+             "those that cannot are refused.",
              ("reward_stop_correct", "reward_resample_correct", "reward_stop_wrong", "reward_resample_wrong"),
              ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong"), group="model"),
     _model("resample_cost", "price of a resample",
-           "Price of a resample, >= 0; default none. With a price, even 0, group objectives compare returns, as with "
-           "--reward.", low=0.0),
+           "Price of a resample, >= 0; default none. With a price, even 0, a right final answer pays 1, whatever the file "
+           "pays, and group objectives compare returns, as with --reward.", low=0.0),
     _model("answer_length", "length of every answer", default=64.0, **_TOKENS),
     _model("answer_length_correct", "length of the correct answer", minimal=True, **_TOKENS),
     _model("answer_length_wrong", "length of the wrong answer", minimal=True, **_TOKENS),
