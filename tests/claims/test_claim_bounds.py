@@ -46,6 +46,11 @@ FALSE = {
     "a tangent, lower": (CLOSED_UNIT, sp.sqrt(x) <= (near + x) / 2),
     "roots of sums, strictly": (NONNEGATIVE, sp.sqrt(x + y) < sp.sqrt(x) + sp.sqrt(y)),
     "a root is not positive at 0": (CLOSED_UNIT, sp.sqrt(x) + x**third > 0),
+    # 0 where only an exact solver comes: no point that is tried shows it
+    "a root is 0 at a cube root of 2": (NONNEGATIVE, sp.sqrt(y + (x**3 - 2) ** 2) > 0),
+    "a root is 0 at a root without radicals": (NONNEGATIVE, sp.sqrt((x**5 - x - 1) ** 2 + y) > 0),
+    "a third root of a distance": (NONNEGATIVE, (y + sp.Abs(x**3 - 2)) ** third > 0),
+    "a distance": (NONNEGATIVE, sp.Abs(x**5 - x - 1) + y > 0),
 }
 
 
