@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sympy as sp
 
-from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, Claim, check, decide
+from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, check, decide, enclose
 from dstheory.claims.premises import Premises
 
 x, y = sp.symbols("x y")
@@ -63,6 +63,26 @@ def test_false_claims_next_to_them_do_not_hold(what):
 @pytest.mark.parametrize("base", [x - sp.Rational(1, 10**6), x**2 - x, x - y])
 def test_a_root_of_what_may_be_negative_has_no_value(base):
     verdict = checked(CLOSED_UNIT, sp.sqrt(base) >= 0)
+    assert verdict.outcome == "error"
+    assert "has no value where" in verdict.message
+
+
+@pytest.mark.parametrize("formula", [sp.log(1 + sp.log(x)) <= sp.log(x), sp.sqrt(sp.log(x)) >= 0, (1 + sp.log(x)) ** third < x])
+def test_a_logarithm_may_be_negative_and_then_has_no_logarithm_or_root(formula):
+    assert "has no value where" in checked(POSITIVE, formula).message
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        sp.Or(x >= 0, sp.log(x - half) > -1, evaluate=False),
+        sp.Implies(x < 0, sp.sqrt(x - half) > 0, evaluate=False),
+        sp.Or(sp.exp(x) > half, 1 / (x - half) > 0, evaluate=False),
+    ],
+)
+def test_what_intervals_need_not_look_at_must_have_a_value_all_the_same(formula):
+    step = enclose("One part alone settles it.", formula, {x: ("1/10", "9/10")})
+    verdict = check(Claim(id="c", statement="S.", domain={x: UNIT}, proof=[step]))
     assert verdict.outcome == "error"
     assert "has no value where" in verdict.message
 
