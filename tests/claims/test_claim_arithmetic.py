@@ -121,6 +121,13 @@ def test_signs_of_irrational_values():
     assert sign_at(x * sp.log(x) - x * sp.log(x / 2) - sp.log(2) / 3 + sp.exp(x) ** 3 - sp.E, third) == 0
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_algebraic_number_next_to_0_has_its_sign(sign):
+    """sqrt(n^2 + 1) - n is about 1/(2n): of 300 digits of each part nothing is left but the last."""
+    n = sp.Integer(10) ** 150
+    assert sign_at(sign * (sp.sqrt(x**2 - 1 + n**2) - n), {"x": sp.sqrt(2)}) == sign
+
+
 @pytest.mark.parametrize(
     ("formula", "domain"),
     [
