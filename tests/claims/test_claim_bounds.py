@@ -78,6 +78,7 @@ def test_a_logarithm_may_be_negative_and_then_has_no_logarithm_or_root(formula):
         sp.Or(x >= 0, sp.log(x - half) > -1, evaluate=False),
         sp.Implies(x < 0, sp.sqrt(x - half) > 0, evaluate=False),
         sp.Or(sp.exp(x) > half, 1 / (x - half) > 0, evaluate=False),
+        sp.Or(x >= 0, sp.log(x - 2) > -1, evaluate=False),
     ],
 )
 def test_what_intervals_need_not_look_at_must_have_a_value_all_the_same(formula):

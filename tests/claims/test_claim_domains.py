@@ -9,7 +9,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.claims import CLOSED_UNIT, COUNT, DISCOUNT, POSITIVE, REAL, UNIT, ClaimError, Domain, at_least, between
+from dstheory.claims import CLOSED_UNIT, COUNT, DISCOUNT, NONNEGATIVE, POSITIVE, REAL, UNIT, ClaimError, Domain, at_least, between
 from dstheory.claims.domains import expand_domain, height
 from dstheory.claims.formulas import plain, plain_definitions, plain_formula
 from dstheory.errors import DomainError
@@ -127,3 +127,9 @@ def test_expressions_strings_and_floats_are_no_formulas():
 def test_relations_between_numbers_are_not_settled_by_floating_point():
     formula = plain_formula(q > r, {}, {"q": sp.sqrt(2), "r": sp.Rational(7, 5)})
     assert formula.is_Relational
+
+
+def test_a_half_line_is_not_written_as_all_numbers():
+    assert (REAL.latex(), NONNEGATIVE.latex(), POSITIVE.latex()) == (r"\mathbb{R}", r"[0, \infty)", r"(0, \infty)")
+    assert Domain(upper=Fraction(3), upper_open=False).latex() == r"(-\infty, 3]"
+    assert COUNT.latex() == r"[1, \infty) \cap \mathbb{Z}"
