@@ -77,12 +77,14 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
 
 
 def _one_scale(panels: Iterable[Axes]) -> None:
-    """Give probabilities that are compared one scale; a panel without curves (b of a chain without wrong answers) has all."""
+    """Give probabilities that are compared one scale; a panel without curves has all, and says why."""
     drawn = {axes: np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()]) for axes in panels}
     shown = np.concatenate(list(drawn.values()))
     for axes, data in drawn.items():
         some = np.isfinite(data).any()
         axes.set_ylim(*(max(0.0, np.nanmin(shown) - 0.03), min(1.01, np.nanmax(shown) + 0.03)) if some else (0.0, 1.01))
+        if not some:
+            axes.text(0.5, 0.5, "no such decision", transform=axes.transAxes, ha="center", va="center", fontsize=8, color="0.4")
 
 
 def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
@@ -101,7 +103,7 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
             if place:
                 axes.plot(i, np.log10(x), marker=look, color=colour, markerfacecolor=face, markersize=6)
         words = [f"{STAGES[stage]['label']}: {x:.2g}" for stage, x, place in zip(STAGES, pair, inside, strict=True) if not place]
-        axes.annotate(", ".join(words), (i, 0.0), xycoords=("data", "axes fraction"), xytext=(7, 3), textcoords="offset points",
+        axes.annotate(", ".join(words), (i, 0.0), xycoords=("data", "axes fraction"), xytext=(9, 3), textcoords="offset points",
                       rotation=90, ha="center", va="bottom", fontsize=6)  # fmt: skip
     low, high = floor - 0.2, highest + (0.7 if in_column() else 0.3) * (highest - floor)  # room for the legend above
     axes.set_ylim(low, high)

@@ -108,7 +108,7 @@ def test_files_are_reproducible(tmp_path) -> None:
 
 
 def test_a_chain_without_wrong_answers_has_a_figure(tmp_path) -> None:
-    """Its b does not exist: that panel is empty, and says so by having no curve."""
+    """Its b does not exist: that panel has no curve, and says so."""
     mdp = TwoStageMDP(correct=[[1, 1]], gamma=0.9)
     start = Policy.from_probabilities([[0.5, 0.5]], [[0.8, 0.7]])
     for runs in (1, 3):
@@ -117,3 +117,4 @@ def test_a_chain_without_wrong_answers_has_a_figure(tmp_path) -> None:
         figure = simulation_figure(out)
         save_figure(figure, tmp_path / f"a{runs}")
         assert figure.axes[2].get_ylim() == (0.0, 1.01)
+        assert [[text.get_text() for text in axes.texts] for axes in figure.axes[:4]] == [[], [], ["no such decision"], []]
