@@ -39,8 +39,8 @@ UNDECIDED = {
     "the logarithm of a power": decide("", sp.log(1 + x**BIG) > 0),
     "a power of an absolute value": decide("", sp.Abs(x - y) ** BIG < 1),
     "a premise": decide("", x < y, given=[x**BIG < y**BIG]),
-    "a product": decide("", sp.prod([1 + x / j for j in range(1, 400)]) > 0),
-    "digits": decide("", sp.prod([x + sp.Integer(7) ** 900 + j for j in range(9)]) > 0),
+    "a product": decide("", sp.Mul(*[1 + x / j for j in range(1, 400)]) > 0),
+    "digits": decide("", sp.Mul(*[x + sp.Integer(7) ** 900 + j for j in range(9)]) > 0),
 }
 
 
