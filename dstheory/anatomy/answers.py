@@ -62,6 +62,7 @@ from dstheory.anatomy.rates import (
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Bools, Ints
 from dstheory.readers.records import DECIDED_BY, NOBODY
+from dstheory.texts import counted
 
 _FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
 _DIFFERS = 0.05  # a p-value of the test that b is the same for all problems, from which on perfect decisions have a caution
@@ -448,14 +449,15 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     for step in range(1, attempts + 1):
         at = at[tried[at] >= step]
         if not len(at):
-            why = f"no episode reached attempt {step} with only wrong answers before: at most {step - 1:,} attempts can be judged"
+            why = f"no episode reached attempt {step} with only wrong answers before: "
+            why += f"at most {counted(step - 1, 'attempt')} can be judged"
             return Estimate.missing(why if step > 1 else "there are no episodes", level=level)
         right = event[at] & (tried[at] == step)
         hazard = over_problems(1.0 * right, problem[at], len(at), level)
         chance, low, high = float(right.mean()), hazard.low, hazard.high
         if chance == 1:  # whoever got there was right: nothing is left
             most = min(survival * math.exp(math.sqrt((together[:, 0] ** 2).sum() + alone[0])), 1.0)  # both at an end
-            method = f"Kaplan-Meier with one b, {len(np.unique(problem[at])):,} problems at the last step"
+            method = f"Kaplan-Meier with one b, {counted(len(np.unique(problem[at])), 'problem')} at the last step"
             return Estimate(1.0, 1 - most * (1 - low), 1.0, level, method, caution=hazard.caution)
         ends = np.array([math.log((1 - low) / (1 - chance)), math.log((1 - chance) / (1 - high)) if high < 1 else np.inf])
         residual = np.bincount(problem[at], weights=right - chance, minlength=problems)
@@ -469,7 +471,7 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
             widest, caution = ends.sum(), hazard.caution
     below, above = np.sqrt((together**2).sum(axis=0) + alone).tolist()
     low, high = 1 - min(survival * math.exp(below), 1.0), 1 - survival * math.exp(-above)
-    method = f"Kaplan-Meier with one b, MOVER of Wilson's intervals over {problems:,} problems"
+    method = f"Kaplan-Meier with one b, MOVER of Wilson's intervals over {counted(problems, 'problem')}"
     return Estimate(1 - survival, low, high, level, method, caution=caution)
 
 

@@ -37,6 +37,7 @@ from dstheory.anatomy.episodes import Episodes
 from dstheory.anatomy.model_checks import MOST_SIMULATED, Dispersion, Test, beyond, dispersion, simulated_scores, trials_of
 from dstheory.anatomy.rates import Estimate
 from dstheory.checks import Floats, Ints
+from dstheory.texts import counted
 
 LEFT_OUT = {
     "trend within episodes": "",
@@ -237,5 +238,5 @@ def _of_labels(name: str, found: Sequence[Dispersion], drawn: Sequence[Floats]) 
     z = sum(scores) / sqrt(len(scores))
     p_value, method = beyond(z, simulated)
     effect = f"scores within labels: {', '.join(f'{score:.2f}' for score in scores[:12])}"
-    method = f"sum of {len(scores)} scores of overdispersion (Tarone), {method}"
+    method = f"sum of {counted(len(scores), 'score')} of overdispersion (Tarone), {method}"
     return Test(what, null, z, None, p_value, effect, sum(one.df.item() for one in found), method)

@@ -14,6 +14,7 @@ from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames
+from dstheory.texts import counted
 
 _ONE_BY_ONE = ("marked", "messages")  # ways of finding attempts in which each was asked for by itself
 _ALWAYS = ("task", "model", "log")  # columns that every table of episodes has
@@ -265,7 +266,8 @@ def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
     if counts.decided_correct + counts.decided_wrong or more > left_out:
         pairs += [("a", counts.stop_correct, counts.decided_correct), ("b", counts.resample_wrong, counts.decided_wrong)]
     said = [f"{name} between {int(s) / (int(n) + more):.3f} and {(int(s) + more) / (int(n) + more):.3f}" for name, s, n in pairs]
-    return f"of all records {', '.join(said)}, whatever the {left_out:,} hold that were left out because of what happened in them"
+    others = counted(left_out, "record")
+    return f"of all records {', '.join(said)}, whatever the {others} left out because of what happened there may hold"
 
 
 def _small(values: Ints) -> Ints:

@@ -30,6 +30,7 @@ from typing import Any
 
 from dstheory.errors import RecordError
 from dstheory.readers.records import problem_name
+from dstheory.texts import counted
 
 Attempts = Sequence[tuple[bool, str | None]]
 Judge = Callable[[float], bool | None]
@@ -190,7 +191,7 @@ def _cut(path: Path, step: int | None) -> int:
                 beside.writelines(given_up)
                 beside.flush()
                 os.fsync(beside.fileno())
-            what = f"{len(given_up)} records from step {step} on are of a run that was given up: moved to {aside}"
+            what = f"{counted(len(given_up), 'record')} from step {step} on, of a run that was given up, moved to {aside}"
             warnings.warn(f"{path}: {what}", stacklevel=6)
         file.truncate(end)
     return kept

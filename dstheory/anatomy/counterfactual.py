@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike
 
 from dstheory.anatomy.rates import Estimate, normal_quantile, student_quantile
 from dstheory.checks import Floats, Ints, readonly
+from dstheory.texts import counted
 
 MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this degree is close to any accuracy
 GRID = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)
@@ -181,7 +182,7 @@ def allowing_for_bias(value: float, error: float, bias: float, *, level: float, 
     """
     student = student_quantile(max(units - 1, 1), level) / normal_quantile(level)
     half = float(half_width(error * student, bias, level))
-    text = f"normal, {units:,} problems" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
+    text = f"normal, {counted(units, 'problem')}" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
     return Estimate(value, value - half, value + half, level, text)
 
 

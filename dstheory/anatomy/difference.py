@@ -57,6 +57,7 @@ from dstheory.anatomy.rates import (
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
+from dstheory.texts import counted
 
 _DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
 _UNSEEN = 0.005  # a bias worth a note
@@ -114,7 +115,8 @@ class Spread:
             spread = centre * (1 - centre)
             trials = spread / self.error**2 if spread > 0 and self.error > 0 else float(self.units)
             ends.append(float(wilson(centre * trials, trials, level=level, quantile=quantile)[side]))
-        text = f"Wilson, {self.units:,} problems" + (f", bias of at most {self.bias:.2g} allowed for" if self.bias > 0 else "")
+        allowed = f", bias of at most {self.bias:.2g} allowed for" if self.bias > 0 else ""
+        text = f"Wilson, {counted(self.units, 'problem')}{allowed}"
         return Estimate(float(np.clip(value, 0.0, 1.0)), ends[0], ends[1], level, text)
 
 
@@ -586,10 +588,10 @@ def _overlap(sides: tuple[Side, Side], otherwise: str) -> str:
     """Say how many problems both logs are about, and what it means where those of one are not in the other."""
     shared, (one, other) = _shared(sides), (side.problems for side in sides)
     if shared == one == other:
-        return f"both logs are about the same {shared:,} problems"
+        return f"both logs are about the same {counted(shared, 'problem') if shared > 1 else 'problem'}"
     if not shared:
-        return f"the logs share no problem ({one:,} and {other:,} problems): {otherwise}"
-    return f"{shared:,} problems are in both logs, of {one:,} and {other:,}: {otherwise}"
+        return f"the logs share no problem ({one:,} and {counted(other, 'problem')}): {otherwise}"
+    return f"{counted(shared, 'problem is', 'problems are')} in both logs, of {one:,} and {other:,}: {otherwise}"
 
 
 def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], decide: Spread, cap: int) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ from numpy.typing import ArrayLike
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.checks import Floats, Ints
 from dstheory.errors import RecordError
+from dstheory.texts import counted
 
 COLUMNS = (
     "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
@@ -528,7 +529,7 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
         variance, decided = table.covariance((successes, trials), (successes, trials)), trials.startswith("decided")
         right, tried = table.column(successes), table.column(trials)
         found = wilson_over(s / n, variance, right, tried, table.times, n, level, ends=(least, most), decided=decided)
-    unseen = f"; whatever the {hidden:,} decisions were that are not seen" if hidden else ""
+    unseen = f"; whatever {counted(hidden, 'unseen decision was', 'unseen decisions were')}" if hidden else ""
     return replace(found, method=found.method + unseen, successes=s, trials=n)
 
 
@@ -634,10 +635,11 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     if not more or (decided and not seen):
         share = more / (1 + more)
         low, high = (float(end) for end in wilson(share * problems, problems, level=level)) if decided else (share, share)
-        return Estimate(1 + more, 1 / (1 - low), 1 / (1 - high), level, f"Wilson, {problems:,} problems")
+        most = 1 / (1 - high) if high < 1 else math.inf  # few long episodes: to all digits of a float the share may be 1
+        return Estimate(1 + more, 1 / (1 - low), most, level, f"Wilson, {counted(problems, 'problem')}")
     degrees, _ = balance(table.column("episodes"), table.times)
     factor = math.exp(student_quantile(degrees, level) * error / more)
-    return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {problems:,} problems")
+    return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {counted(problems, 'problem')}")
 
 
 def over_problems(values: Floats, problem: Ints, samples: float, level: float, weights: Floats | None = None) -> Estimate:
@@ -686,4 +688,4 @@ def effective_trials(
         seen, student = rate * (1 - rate) / variance, student_quantile(degrees, level)
         choices = ((min(seen, float(most)), student), (min(seen, worth), quantile))
         effective, quantile = max(choices, key=lambda choice: choice[0] / choice[1] ** 2)
-    return effective, quantile, f"Wilson, {effective:.4g} effective trials in {units:,} problems"
+    return effective, quantile, f"Wilson, {effective:.4g} effective trials in {counted(units, 'problem')}"

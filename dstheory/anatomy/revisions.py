@@ -310,7 +310,8 @@ def _orders(episodes: Episodes, fixed: bool) -> tuple[Test, Test]:
     kinds: Counter[tuple[int, ...]] = Counter((m, k) for k in c.tolist())
     ranks = right @ np.arange(1, m + 1) - c * (c + 1) // 2
     if m == 2:
-        effect = f"{int((~right[:, 0]).sum()):,} records went from wrong to right, {int(right[:, 0].sum())} from right to wrong"
+        better, worse = int((~right[:, 0]).sum()), int(right[:, 0].sum())
+        effect = f"{counted(better, 'record')} went from wrong to right, {worse:,} from right to wrong"
     else:
         middle = (ranks + c * (c + 1) / 2 - c * (m + 1) / 2) * m / (c * (m - c))
         effect = f"right answers come {float(middle.mean()):+.2f} turns later than wrong ones on average"

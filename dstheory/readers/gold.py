@@ -16,7 +16,7 @@ from dstheory.readers.documents import Documents
 from dstheory.readers.paths import Place, keys_of
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, Records, compact, text_or_none
-from dstheory.texts import shown
+from dstheory.texts import counted, shown
 
 GOLD = "gold"  # where the answer stands in a record that was joined
 _ANSWERS = (
@@ -107,7 +107,7 @@ class GoldAnswers:
         lacking = sum(Place.of(key).get(row) is None for row in rows) if key else len(rows)
         if lacking:
             rule = f"name the key of the answer with --field gold=KEY; there are {keys_of(rows[0])}"
-            raise RecordError(f"{path}: {lacking:,} of {len(rows):,} records have no {key or 'answer'}: {rule}")
+            raise RecordError(f"{path}: no {key or 'answer'} in {lacking:,} of {counted(len(rows), 'record')}: {rule}")
         return cls(path, rows, key)
 
     def join(self, head: Sequence[Any], file: str) -> Joined:
@@ -150,7 +150,7 @@ class GoldAnswers:
                     twice[name] = None
         if twice:
             raise RecordError(
-                f"{self.source}: {len(twice):,} of {len(out):,} values of {key} have several different answers, first "
+                f"{self.source}: several different answers to {len(twice):,} of {counted(len(out), 'value')} of {key}, first "
                 f"{shown(next(iter(twice)))}: each must have one"
             )
         return out
@@ -160,7 +160,7 @@ class GoldAnswers:
         for key, asked in reading.answers_asked.items():
             there = {_name(row.get(key)) for row in self.rows} - {None}
             if spare := len(there - asked):
-                reading.note(f"{spare:,} of the {len(there):,} answers in {self.source} belong to no record of the log", "")
+                reading.note(f"answers in {self.source} to no record of the log: {spare:,} of {len(there):,}", "")
 
 
 def what_is_checked(head: Sequence[Any]) -> tuple[str, str]:

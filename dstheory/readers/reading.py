@@ -114,7 +114,7 @@ class Reading:
         if self.depends_on_outcome > _FEW_UNUSABLE * self.records:
             words = "; --decision says what its words mean" if "decision" in self.faults else ""
             notes.append(
-                f"{counted(self.depends_on_outcome, 'record is', 'records are')} left out because of what happened in them, "
+                f"{counted(self.depends_on_outcome, 'record is', 'records are')} left out because of what happened there, "
                 f"so the others are not a fair sample of episodes: p, a and b counted on them are biased{words}"
             )
         notes += [self.bounds] if self.bounds else []
@@ -242,16 +242,18 @@ class Reading:
         if ways:
             out.append("attempts found by " + ", ".join(f"{way} in {counted(n, 'record')}" for way, n in ways.items()))
         if self.unfinished:
-            out.append(f"{self.unfinished:,} end before their cap without a stop: their last decision is left out")
+            its, their = "ends before its cap without a stop: its", "end before their cap without a stop: their"
+            out.append(f"{counted(self.unfinished, its, their)} last decision is left out")
         if self.unseen:
             out.append(
-                f"{self.unseen:,} show no end: whether the model stopped there is not seen, and the intervals of a and b hold "
-                "whatever it did"
+                f"{counted(self.unseen, 'shows', 'show')} no end: whether the model stopped there is not seen, and the intervals "
+                "of a and b hold whatever it did"
             )
         if self.unanswered:
+            wrong, them = ("a wrong one", "it") if self.unanswered == 1 else ("wrong ones", "them")
             out.append(
-                f"{self.unanswered:,} have no answer and count as wrong ones, without a decision (--no-answer omit leaves them "
-                "out)"
+                f"{counted(self.unanswered, 'has no answer and counts', 'have no answer and count')} as {wrong}, without a "
+                f"decision (--no-answer omit leaves {them} out)"
             )
         if self.unusable:
             out.append(f"{self.unusable:,} unusable ({100 * self.share_unusable:.2g} %):")

@@ -106,7 +106,7 @@ def test_resuming_from_a_checkpoint_counts_no_step_twice(tmp_path: Path, monkeyp
                 log.add(f"before {rank}", [(True, None)], cap=1, step=step)
     for rank in range(2):
         with RolloutLog(tmp_path, rank=rank) as log:
-            with pytest.warns(UserWarning, match="2 records from step 2 on are of a run that was given up"):
+            with pytest.warns(UserWarning, match="2 records from step 2 on, of a run that was given up, moved to"):
                 log.add(f"after {rank}", [(False, None)], cap=1, step=2)
             log.add(f"after {rank}", [(False, None)], cap=1, step=2)
             log.add(f"after {rank}", [(False, None)], cap=1, step=3)

@@ -155,6 +155,14 @@ def test_a_mean_of_attempts_whose_spread_is_not_seen_has_an_interval(problems: i
     assert (found.value, found.low, found.high) == pytest.approx((2, 1 / (0.5 + half), 1 / (0.5 - half)))
 
 
+def test_the_attempts_of_one_long_episode_may_be_any_number() -> None:
+    """39 of 40 attempts are followed by another, at one problem: the upper end of that share is 1 to all digits of a float."""
+    log = Episodes.record([("x", [(False, "resample")] * 39 + [(True, "stop")])])
+    found = mean_attempts(ProblemCounts.of(log), 0.95)
+    assert found.value == pytest.approx(40)
+    assert 1 < found.low < 40 < found.high == np.inf
+
+
 def test_a_number_of_attempts_that_is_fixed_is_known() -> None:
     turns = [(False, "resample"), (True, None)]
     log = Episodes.record([(str(i), turns) for i in range(9)], cap=2, fields={"decided_by": ["nobody"] * 9})

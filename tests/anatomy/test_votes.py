@@ -94,7 +94,7 @@ def test_they_are_shown_in_table_json_and_report(tmp_path: Path) -> None:
     found = survey(read_log(path), votes=4)
     said = [line for section in document(found) for line in (section.title, *section.lines)]
     assert "the agreement of 4 samples as the decision" in said
-    assert "30 samples make no whole vote of 4 and are left out" in said
+    assert "left out, as they make no whole vote of 4: 30 samples" in said
     assert "the agreement of 4 samples as the decision" in html_report(found, ())
     votes = found.to_dict()["groups"][0]["one_shot"]["votes"]
     assert (votes["k"], votes["rule"]["samples"]) == (4, 60)

@@ -63,8 +63,21 @@ def test_most_unusable_records_leave_no_rate(dstheory, tmp_path: Path) -> None:
     assert "P(correct)" not in ran.out
     ran = dstheory("anatomy", path, "--max-unusable", 1, "--out", tmp_path / "out")
     assert ran.code == 0
-    said = "of all records p between 0.333 and 1.000, a between 0.333 and 1.000, b between 0.000 and 1.000, whatever the 10 hold"
+    said = "of all records p between 0.333 and 1.000, a between 0.333 and 1.000, b between 0.000 and 1.000, whatever the 10"
     assert said in " ".join(ran.out.split())
+
+
+def test_one_record_is_told_of_in_the_singular(dstheory, tmp_path: Path) -> None:
+    once = {"attempts": [{"correct": True, "decision": "stop"}], "cap": 2}
+    odd = {"attempts": [{"correct": False, "decision": "onwards"}, {"correct": True, "decision": "stop"}], "cap": 2}
+    path = _file(tmp_path / "a.jsonl", *({"id": i, "problem": 0, **(odd if i == 0 else once)} for i in range(9)))
+    ran = dstheory("anatomy", path, "--out", tmp_path / "out")
+    assert "1 of 9 records was unusable because of what happened there" in ran.err
+    ran = dstheory("anatomy", path, "--max-unusable", 1, "--details", "--json", "--out", tmp_path / "out")
+    notes = " ".join(ran.result["reading"]["notes"])
+    assert "1 record is left out because of what happened there, so" in notes
+    assert "whatever the 1 record left out because of what happened there may hold" in notes
+    assert "Wilson, 1 effective trials in 1 problem" in ran.result["groups"][0]["total"]["rates"]["p"]["method"]
 
 
 def test_bounds_are_in_the_numbers_for_machines(dstheory, tmp_path: Path) -> None:

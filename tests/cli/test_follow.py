@@ -289,7 +289,7 @@ def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tm
     path.write_text("".join(_line(i).replace("resample", "onwards") for i in range(9)), encoding="utf-8")
     driven(iter(()))
     ran = dstheory("anatomy", path, "--follow", "--json")
-    assert ran.result["reason"].startswith("6 of 9 records were unusable because of what happened in them")
+    assert ran.result["reason"].startswith("6 of 9 records were unusable because of what happened there")
 
 
 @pytest.mark.parametrize(("options", "why"), [

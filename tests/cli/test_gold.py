@@ -83,7 +83,7 @@ def test_who_has_no_answer_is_counted(dstheory, tmp_path: Path) -> None:
     log = read_log(path, gold=gold)
     assert log.reading.faults == {"no-gold": 2}
     assert log.reading.examples["no-gold"][0] == f"{path}: line 4: id is 9: {gold} has no answer for it"
-    assert f"2 of the 5 answers in {gold} belong to no record of the log" in log.reading.notes
+    assert f"answers in {gold} to no record of the log: 2 of 5" in log.reading.notes
     ran = dstheory("anatomy", path, "--gold", gold, "--out", tmp_path / "out")
     assert ran.code == 1
     assert "2 of 5 records were unusable (40 %), more than --max-unusable 0.05" in ran.err
@@ -93,12 +93,12 @@ def test_who_has_no_answer_is_counted(dstheory, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rows", "why"), [
     ([{"id": 0, "gold": "4"}, {"id": 0, "gold": "5"}, {"id": 1, "gold": "7"}],
-     "1 of 2 values of id have several different answers, first '0': each must have one"),
+     "several different answers to 1 of 2 values of id, first '0': each must have one"),
     ([{"id": "a", "gold": "4"}],
      "no record of {log} finds its answer in {gold}: they are joined by an id (id, problem_id, example_id, ..."),
     ([{"id": 0, "gold": "4"}, {"id": 1}],
-     "1 of 2 records have no gold: name the key of the answer with --field gold=KEY; there are id"),
-    ([{"id": 0, "one": "4", "two": "5"}], "1 of 1 records have no answer: name the key of the answer with --field gold=KEY"),
+     "no gold in 1 of 2 records: name the key of the answer with --field gold=KEY; there are id"),
+    ([{"id": 0, "one": "4", "two": "5"}], "no answer in 1 of 1 record: name the key of the answer with --field gold=KEY"),
     ([3], "must hold one object (or row) for each answer"),
 ])  # fmt: skip
 def test_files_of_answers_that_do_not_do(tmp_path: Path, rows: list[Any], why: str) -> None:
@@ -129,4 +129,4 @@ def test_several_files_read_side_by_side_share_the_answers(tmp_path: Path) -> No
     logs = [read_log(*paths, gold=_gold(tmp_path, "csv"), workers=workers) for workers in (1, 2)]
     for log in logs:
         assert log.episodes.correct.tolist() == [True, False, True]
-        assert f"1 of the 3 answers in {tmp_path / 'gold.csv'} belong to no record of the log" in log.reading.notes
+        assert f"answers in {tmp_path / 'gold.csv'} to no record of the log: 1 of 3" in log.reading.notes

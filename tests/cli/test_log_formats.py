@@ -80,7 +80,7 @@ def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> 
     path = _file(tmp_path / "a.jsonl", _once(0), _once(1), *({"id": i, **loop} for i in range(10, 16)))
     ran = dstheory("anatomy", path)
     assert ran.code == 1
-    assert "6 of 8 records were unusable because of what happened in them" in ran.err
+    assert "6 of 8 records were unusable because of what happened there" in ran.err
     assert "p of all attempts" not in ran.out
     assert "--decision says what its words mean" in " ".join(ran.out.split())
     ran = dstheory("anatomy", path, "--decision", "onwards=resample")

@@ -63,7 +63,7 @@ def test_every_rollout_is_written_once_and_p_is_what_trl_counts(tmp_path: Path, 
 
     again = RolloutLog(tmp_path / "logs", model="tiny", rank=0)  # from the checkpoint of step 2, as if killed in step 3
     (tmp_path / "trained" / "checkpoint-4").rename(tmp_path / "elsewhere")
-    with pytest.warns(UserWarning, match="16 records from step 2 on are of a run that was given up"):
+    with pytest.warns(UserWarning, match="16 records from step 2 on, of a run that was given up, moved to"):
         train(tmp_path / "trained", again, STEPS + 1, resume=True)
     after = rows(again)
     assert [row["step"] for row in after] == [step for step in range(STEPS + 1) for _ in range(8)]

@@ -111,7 +111,7 @@ CASES = [
     # JSON
     Case("null.jsonl", 1, ("line 1: holds null: must be an object",)),
     Case("null.jsonl", 1, ("line 1 holds null: must be an object",), SIMULATE),
-    Case("null_first.jsonl", 1, ("1 of 2 records were unusable",)),
+    Case("null_first.jsonl", 1, ("1 of 2 records was unusable",)),
     Case("blank_lines.jsonl", 0, ("line 4: attempts is missing", "3 prompts"), EXPORT + " --by difficulty --max-unusable 0.2"),
     Case("blank_lines.jsonl", 1, ("line 4: attempts is missing", "nothing was written"), EXPORT + " --by difficulty"),
     Case("fields_late.jsonl", 0, ("9 records read, 9 used", "3 prompts"), EXPORT + " --by problem --model m"),
@@ -124,7 +124,7 @@ CASES = [
     Case("brackets.toml", 1, ("is nested too deeply",), "simulate --config FILE", make=lines("steps = " + DEEP)),
     Case("digits.toml", 1, ("a number of more than 4300 digits",), "simulate --config FILE", make=lines("steps = " + "9" * 5000)),
     Case("digits.json", 1, ("thousands of digits",), SIMULATE, make=lines('{"format": %s}' % ("9" * 5000))),
-    Case("digits.jsonl", 1, ("line 2: is not JSON: ", "1 of 2 records were unusable"),
+    Case("digits.jsonl", 1, ("line 2: is not JSON: ", "1 of 2 records was unusable"),
          make=lines(f'{{"id": 1, {ATTEMPTS}}}', f'{{"id": {"9" * 5000}, {ATTEMPTS}}}')),
     Case("round.jsonl", 0, ("1 record read, 1 used",), make=lines('{"id": 1, "correct": true, "round": %s}' % ("9" * 4000))),
     # length and size

@@ -27,6 +27,7 @@ from dstheory.cli.options import Number, NumberRange, Whole, model_option, of_on
 from dstheory.cli.show import echo, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDED_BY, NOBODY
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.readers.batches import RecordBatch
@@ -197,7 +198,8 @@ def generate(
         if as_json:
             print_json({**made, "records": written, "cells": []})
             return
-        say(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
+        wrote = f"{counted(written, 'record')} of {counted(problems, 'problem')}"
+        say(f"{out}: {wrote}, as {form} writes them; shift {shift:g}, seed {seed}")
         return
     with as_usage():
         chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
@@ -220,7 +222,7 @@ def generate(
     rows = [[cell.model, cell.task, *map(number, (cell.p, cell.a, cell.b))] for cell in chosen]
     spread = f"p ~ Beta with concentration {concentration:g} over problems" if concentration else "problems are all alike"
     print_table(
-        f"{out}: {len(log):,} episodes, {len(log.correct):,} attempts",
+        f"{out}: {counted(len(log), 'episode')}, {counted(len(log.correct), 'attempt')}",
         ["model", "task", "p", "a", "b"],
         rows,
         words=2,

@@ -158,7 +158,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
             f"{of}answers per round",
             ["round", "problems", "attempts", "p", "a", "b"],
             [[*row.labels, *_row(row, text_of, episodes=False)] for row in group.rounds[:_ROUNDS]],
-            lines=[f"{len(group.rounds) - _ROUNDS:,} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
+            lines=[f"{counted(more, 'more round')} in anatomy.json"] if (more := len(group.rounds) - _ROUNDS) > 0 else [],
             detail=True,
         ),
         *([_holds(f"{of}what is assumed", group.checks)] if found.comparison is None else []),
@@ -250,7 +250,7 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         ["k", "groups", "pass@k", *(["majority@k"] if voted else []), "all right", "all wrong", "dead"],
         sizes,
         lines=[
-            f"{shot.groups:,} groups of {_range(shot.smallest, shot.largest)} samples of one problem"
+            f"{counted(shot.groups, 'group')} of {_range(shot.smallest, shot.largest)} samples of one problem"
             f"{' at one step' if shot.steps else ''}; row k uses every subset of k samples of each group that has k or more",
             "pass@k: at least one of k is right; dead: all k right or all k wrong, so that no advantage is left to learn from",
         ],
@@ -282,7 +282,7 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
 
 def _votes(of: str, votes: Votes) -> list[Section]:
     """Sections of the agreement of samples taken as the decision."""
-    left = [f"{votes.left_out:,} samples make no whole vote of {votes.k} and are left out"] if votes.left_out else []
+    left = [f"left out, as they make no whole vote of {votes.k}: {counted(votes.left_out, 'sample')}"] if votes.left_out else []
     decisions, accuracy = _scores(of, votes.rule)
     return [
         replace(
@@ -330,7 +330,7 @@ def _scores(of: str, rule: ScoreRule) -> list[Section]:
         ["accept from", "P(accept | right)", "P(reject | wrong)", "a + b - 1"],
         [[f"{row.threshold:.6g}", *(text_of(e, 2) for e in (row.a, row.b, row.youden))] for row in rule.thresholds],
         lines=[
-            f"p = {rule.p.text()}; {rule.samples:,} samples, {rule.distinct:,} distinct scores",
+            f"p = {rule.p.text()}; {counted(rule.samples, 'sample')}, {counted(rule.distinct, 'distinct score')}",
             *([missing] if missing else []),
             *area,
             *([] if not best.reason else [best.reason]),

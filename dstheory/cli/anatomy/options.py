@@ -14,6 +14,7 @@ from dstheory.cli.options import NumberRange, Whole, applied, said_once, workers
 from dstheory.cli.show import live_console
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
@@ -130,7 +131,7 @@ def biased(log: Log, allowed: float) -> str:
     if reading.unexpected <= allowed * reading.records:
         return ""
     return (
-        f"{reading.unexpected:,} of {reading.records:,} records were unusable because of what happened in them, more than "
+        f"{_unusable(reading.unexpected, reading.records)} because of what happened there, more than "
         f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
     )
 
@@ -142,9 +143,13 @@ def too_many_unusable(log: Log, allowed: float) -> str:
     if unusable <= allowed * reading.records:
         return ""
     return (
-        f"{unusable:,} of {reading.records:,} records were unusable ({100 * unusable / reading.records:.2g} %), "
+        f"{_unusable(unusable, reading.records)} ({100 * unusable / reading.records:.2g} %), "
         f"more than --max-unusable {allowed:g}: correct the log, or allow more"
     )
+
+
+def _unusable(some: int, records: int) -> str:
+    return f"{some:,} of {counted(records, 'record')} {'was' if some == 1 else 'were'} unusable"
 
 
 @contextmanager
@@ -162,9 +167,9 @@ def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int
         total = sum(map(os.path.getsize, expand(logs)))
     except (OSError, DSTheoryError):
         total = 0  # the reader will say what is wrong
-    counted = TextColumn("{task.fields[records]:,} records")
+    records = TextColumn("{task.fields[records]:,} records")
     with Progress(
-        TextColumn("reading"), BarColumn(), counted, DownloadColumn(), TimeRemainingColumn(), console=console, transient=True
+        TextColumn("reading"), BarColumn(), records, DownloadColumn(), TimeRemainingColumn(), console=console, transient=True
     ) as bar:
         task = bar.add_task("reading", total=total or None, records=0)
         yield lambda records, done: bar.update(task, completed=done, records=records)
