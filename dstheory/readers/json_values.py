@@ -1,8 +1,11 @@
 """Strict JSON and TOML. JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
 
-msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops: these are found by counting
-(:mod:`dstheory.readers.repeated_keys`). Whatever msgspec refuses, or whatever lacks a key, is read again by Python's own reader,
-which knows where and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
+msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops: these are found by counting. A key
+was dropped if the values made of a text hold fewer strings than the text has, keys counted as strings: half its quotation marks,
+without those that a backslash escapes. The strings of values are not counted one by one, because the records of a log are mostly
+alike: a :class:`Shape` says how many strings a value holds that msgspec decoded by the shape's type. Whatever msgspec refuses, or
+whatever lacks a key, is read again by Python's own reader, which knows where and why. So there is one answer, whichever of the
+two gives it and however many lines are read at once.
 
 TOML: what the standard library's parser cannot do in time is refused before, and all it refuses by one exception.
 """
@@ -13,14 +16,16 @@ import gc
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from itertools import chain
+from operator import itemgetter
+from types import NoneType
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import msgspec
 import numpy as np
 
-from dstheory.readers.repeated_keys import Shape, shape_of, strings_in, strings_of
 from dstheory.readers.streams import Block, not_utf8
 from dstheory.texts import shown
 
@@ -105,10 +110,12 @@ class LineDecoder:
     def decode(self, data: bytes) -> list[Any] | None:
         """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
         with uncollected(), suppress(*_REFUSED):
-            values = self._by_shape(data)
+            tries = self._unlike <= _TRIES + self._alike // 8
+            values = self._by_shape(data) if tries else None
             if values is None:
                 values = _DECODER.decode_lines(data)
-                self._learn(values)
+                if tries:
+                    self._learn(values)
                 if strings_in(data) != strings_of(values):
                     return None
             return values
@@ -116,21 +123,20 @@ class LineDecoder:
 
     def _by_shape(self, data: bytes) -> list[Any] | None:
         """Return the values of lines that look like those before; None if they do not, or have a key twice."""
-        if self._typed is None or self._unlike > _TRIES + self._alike // 8:
-            return None
-        with suppress(msgspec.ValidationError):
-            values: list[Any] = self._typed.decode_lines(data)
-            if strings_in(data) == self._shape.strings(values):
-                self._alike += 1
-                return values
-        self._unlike += 1
+        if self._typed is not None:
+            with suppress(msgspec.ValidationError):
+                values: list[Any] = self._typed.decode_lines(data)
+                if strings_in(data) == self._shape.strings(values):
+                    self._alike += 1
+                    return values
         return None
 
     def _learn(self, values: list[Any]) -> None:
+        self._unlike += 1
         if len(self._seen) < _SEEN:
             self._seen += values[:_SEEN]
             self._shape = shape_of(self._seen)
-            self._typed = msgspec.json.Decoder(self._shape.type()) if self._shape.each != 0 else None
+            self._typed = msgspec.json.Decoder(self._shape.type) if self._shape.type is not Any else None
 
 
 @contextmanager
@@ -231,6 +237,145 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise NotJSON("constant", f"{name} is not a JSON number")
+
+
+# ---------------------------------------------------------------------- how many strings values and texts have
+
+
+_within = chain.from_iterable
+_MOST_NAMES = 64  # of objects at one place: where there are more, keys are data
+_MOST_SEARCHED = 8  # keys that only some of the objects at one place have
+_DEEPEST_SHAPE = 16  # levels
+
+
+def strings_of(values: Sequence[Any]) -> int:
+    """Return how many strings values hold, at any depth, the keys of objects included.
+
+    Example:
+        >>> strings_of([{"a": {"b": 1}}, [{"a": "b"}], "c", 7])
+        5
+    """
+    total = 0
+    while values:
+        kinds = list(map(type, values))
+        total += kinds.count(str)
+        within = list[Any]()
+        if dict in kinds:
+            objects = [value for value in values if type(value) is dict]
+            total += sum(map(len, objects))
+            within += _within(map(dict.values, objects))
+        if list in kinds:
+            within += _within(value for value in values if type(value) is list)
+        values = within
+    return total
+
+
+class Shape(NamedTuple):
+    """What the values at one place of a text look like.
+
+    Attributes:
+        type: what msgspec is to decode there.
+        each: how many strings every value holds that was decoded by the type (or more, under ``Any``); None if they differ.
+        differing: counts the strings of values, where they differ.
+    """
+
+    type: Any = Any
+    each: int | None = 0
+    differing: Callable[[Sequence[Any]], int] = strings_of
+
+    def strings(self, values: Sequence[Any]) -> int:
+        """Return how many strings values hold that were decoded by the type, or fewer: where there were none, none is counted."""
+        return self.differing(values) if self.each is None else self.each * len(values)
+
+
+def shape_of(values: Sequence[Any], depth: int = 0) -> Shape:
+    """Return what values at one place look like.
+
+    Example:
+        >>> shape_of([{"a": "x", "b": [1]}, {"a": "y", "b": [2, 3]}]).each
+        3
+    """
+    kinds = set(map(type, values))
+    if NoneType in kinds and len(kinds) > 1:
+        shape = shape_of([value for value in values if value is not None], depth)
+        if shape.type is Any:
+            return shape
+        return Shape(shape.type | None, None, lambda some: shape.strings([value for value in some if value is not None]))
+    if kinds == {str}:
+        return Shape(str, 1)
+    if not kinds & {str, dict, list}:
+        return Shape()
+    if depth == _DEEPEST_SHAPE or kinds not in ({dict}, {list}):
+        return Shape(Any, None)
+    if kinds == {list}:
+        entry = shape_of(list(_within(values)), depth + 1)
+        if entry.each is None:
+            return Shape(list[entry.type], None, lambda lists: entry.differing(list(_within(lists))))  # type: ignore[name-defined]
+        each = entry.each
+        return Shape(list[entry.type], None, lambda lists: each * sum(map(len, lists))) if each else Shape()  # type: ignore[name-defined]
+    names = list(dict.fromkeys(_within(values)))
+    always = set(names).intersection(*values)
+    ascii_alone = all(map(str.isascii, names))  # msgspec may take an empty key for a name that is not
+    if ascii_alone and len(names) <= min(_MOST_NAMES, len(always) + _MOST_SEARCHED):
+        return _of_objects({name: shape_of([one[name] for one in values if name in one], depth + 1) for name in names}, always)
+    held = shape_of(list(_within(map(dict.values, values))), depth + 1)  # keys are data
+    return Shape(dict[str, held.type], None, lambda objects: (  # type: ignore[name-defined]
+        sum(map(len, objects)) + held.strings(list(_within(map(dict.values, objects))))))  # fmt: skip
+
+
+def _of_objects(parts: dict[str, Shape], always: set[str]) -> Shape:
+    """Return the shape of objects, given those of what is under their keys, and the keys that all of them have."""
+    least = sum(1 + (parts[name].each or 0) for name in always)
+    differing, some = [name for name in always if parts[name].each is None], parts.keys() - always
+
+    def strings(objects: Sequence[Any]) -> int:
+        total = least * len(objects)
+        for name in differing:
+            total += parts[name].differing(list(map(itemgetter(name), objects)))
+        for name in some:
+            held = [one[name] for one in objects if name in one]
+            total += len(held) + parts[name].strings(held)
+        return total
+
+    types = {name: part.type if name in always else NotRequired[part.type] for name, part in parts.items()}
+    return Shape(TypedDict("Object", types), None if differing or some else least, strings)  # type: ignore[operator]
+
+
+_MARK, _BACKSLASH = b'"\\'
+_PART = 2**17  # bytes looked at together
+_DEEP = 4  # backslashes in a row that are told apart: one before the quotation marks of JSON in a string, three in one within it
+
+
+def strings_in(text: bytes) -> int:
+    r"""Return how many strings a text of valid JSON has, keys included.
+
+    A quotation mark is escaped if an odd number of backslashes stands before it: of the marks those with one before them are
+    none that begins or ends a string, those with two are, ...
+
+    Example:
+        >>> strings_in(rb'{"a": ": ", "\\\\": "\": ", "b" : [{"a": 1, "a": 2}]}')
+        7
+    """
+    marks = 0
+    for start in range(0, len(text), _PART):
+        before = min(start, _DEEP)  # bytes that the part before has counted
+        codes = np.frombuffer(text, np.uint8, min(_PART, len(text) - start) + before, start - before)
+        found, backslash = codes == _MARK, codes == _BACKSLASH
+        found[:before] = False
+        marks += (count := int(np.count_nonzero(found)))
+        for i in range(1, _DEEP + 1):
+            if not count:
+                break
+            found = found[1:]
+            found &= backslash[: len(found)]
+            count = int(np.count_nonzero(found))
+            marks += count if i % 2 == 0 else -count
+        if count:  # ever more of them
+            return strings_in(text.replace(rb"\\", b""))
+    return marks // 2
+
+
+# ---------------------------------------------------------------------- TOML
 
 
 _DEEPEST = 100  # parts of a dotted key; the parser's time grows with the square of them
