@@ -45,13 +45,13 @@ from .objectives.group import DAPO as DAPO
 from .objectives.group import GRPO as GRPO
 from .objectives.group import RLOO as RLOO
 from .objectives.group import DrGRPO as DrGRPO
+from .objectives.group import PPOClip as PPOClip
 from .objectives.imitation import RFT as RFT
 from .objectives.imitation import SFT as SFT
 from .objectives.imitation import ExpertChain as ExpertChain
 from .objectives.penalties import ForwardKL as ForwardKL
 from .objectives.penalties import ReverseKLDirect as ReverseKLDirect
 from .objectives.preference import DPO as DPO
-from .objectives.ratios import PPOClip as PPOClip
 from .objectives.reward import Reinforce as Reinforce
 from .objectives.trajectory_penalties import ReverseKL as ReverseKL
 from .readers.chains import read_chain as read_chain

@@ -1,22 +1,24 @@
 """Objectives as coefficient rules under a measure; made of parts where they can be; one registry."""
 
 from dstheory.about import FAMILIES
-from dstheory.objectives.aliases import ALIASES, LACKING, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
 from dstheory.objectives.distillation import Distillation
 from dstheory.objectives.estimate import GradientEstimate, estimate_gradient, sampled_gradient
 from dstheory.objectives.group import (
+    CISPO,
     DAPO,
     GRPO,
+    GSPO,
+    NFT,
     RLOO,
     DAPOBatch,
     DrGRPO,
-    GroupMeanObjective,
-    GroupObjective,
     GRPONoStd,
+    PPOClip,
     ReinforceBaseline,
 )
+from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.imitation import (
     DFT,
     RFT,
@@ -31,8 +33,7 @@ from dstheory.objectives.imitation import (
 from dstheory.objectives.mass import CoefficientMass, StageGradient
 from dstheory.objectives.penalties import EntropyBonus, ForwardKL, K1Loss, K2Loss, K3Loss, ReverseKLDirect
 from dstheory.objectives.preference import DPO
-from dstheory.objectives.ratios import CISPO, GSPO, NFT, PPOClip
-from dstheory.objectives.registry import REGISTRY, build, listed, load_module, lookup, register
+from dstheory.objectives.registry import ALIASES, LACKING, REGISTRY, Alias, build, listed, load_module, lookup, register
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRePerAttempt, SCoReSummed

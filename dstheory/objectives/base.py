@@ -242,7 +242,8 @@ class Objective(ABC):
 
     def with_reference(self, reference: Policy) -> Self:
         """Return the same objective with another reference policy; objectives without one return themselves."""
-        return self
+        held = isinstance(getattr(self, "reference", None), Policy)
+        return dataclasses.replace(self, reference=reference) if held else self  # type: ignore[type-var]
 
     def with_sampler(self, sampler: Policy) -> Self:
         """Return the same objective on responses of another policy; objectives of the policy's own return themselves."""

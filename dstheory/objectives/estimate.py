@@ -26,11 +26,11 @@ from dstheory.checks import Floats, Ints, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import OF_THE_EXPECTATION, Objective, refuse_overridden
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.group import GroupObjective, ReinforceBaseline
+from dstheory.objectives.group import NFT, PPOClip, ReinforceBaseline
+from dstheory.objectives.group_base import GroupObjective
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import BatchTokens, Credit, GroupTokens
 from dstheory.objectives.preference import DPO
-from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
 
 _Sums = Sequence[Floats]

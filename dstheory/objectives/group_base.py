@@ -1,6 +1,6 @@
 r"""What group objectives share: who generates, how tokens are weighted, what is divided by what.
 
-Rows are in :mod:`dstheory.objectives.group` and :mod:`dstheory.objectives.ratios`.
+Rows are in :mod:`dstheory.objectives.group`.
 Every setting is a field with a default that changes nothing; each is one factor, and they compose: a coefficient is
 
 .. math:: c = A_i \times \text{weight of the ratio} \times \text{importance} \times \text{mask} / \text{normaliser}.
@@ -199,10 +199,6 @@ class GroupObjective(ResponseObjective):
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the normaliser and its sizes."""
         return self.normaliser, self.grouping
-
-    def with_reference(self, reference: Policy) -> Self:
-        """Return the same objective with its penalty to another reference."""
-        return self if self.reference is None else replace(self, reference=reference)
 
     def with_sampler(self, sampler: Policy) -> Self:
         """Return the same objective with another denominator of its ratio."""

@@ -152,9 +152,6 @@ class _KL(_Penalty):
         """Whose coefficient an action gets, at the states of the policy; None for another one."""
         return None
 
-    def with_reference(self, reference: Policy) -> Self:
-        return replace(self, reference=reference)
-
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient where all tokens of a prompt weigh the same, by k2 or by k3."""
         normaliser, grouping = self.divided_by

@@ -14,8 +14,7 @@ Source: arXiv 2501.03262; the limit is derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -77,10 +76,6 @@ class ReinforcePlusPlus(Objective):
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the tokens of a large batch."""
         return BatchTokens(), Grouping()
-
-    def with_reference(self, reference: Policy) -> Self:
-        """Return the same objective with its penalty to another reference."""
-        return self if self.reference is None else replace(self, reference=reference)
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the whitened return to go of each stage, over E[L]."""

@@ -22,8 +22,8 @@ from dstheory.errors import ChainError
 from dstheory.objectives import GroupObjective
 from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.margins import pair_loss
 from dstheory.objectives.parts import PerResponse
+from dstheory.objectives.preference import pair_loss
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import reward_row
 

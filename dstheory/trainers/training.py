@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from math import inf, isfinite
 from typing import Any
 
-from dstheory.objectives.margins import LOSSES
+from dstheory.objectives.preference import LOSSES
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("policy-gradient", "sft", "dft", "dpo", "distill"),

@@ -12,7 +12,7 @@ from importlib.resources import files
 from math import inf
 from typing import Any
 
-from dstheory.objectives.margins import PairLoss, pair_loss
+from dstheory.objectives.preference import PairLoss, pair_loss
 from dstheory.readers.json_values import decode_toml
 from dstheory.trainers.libraries import holds
 from dstheory.trainers.training import Training

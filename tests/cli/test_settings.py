@@ -8,8 +8,8 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, Together
 from dstheory.dynamics.problem import PAIRS, POLICIES
 from dstheory.objectives import DPO, GRPO, RLOO, DAPOBatch, Distillation, ExpertChain, K1Reward, K3Loss, SFTTokenMean
-from dstheory.objectives.margins import LOSSES
 from dstheory.objectives.mass import StageGradient
+from dstheory.objectives.preference import LOSSES
 
 MDP = TwoStageMDP.minimal(gamma=1.0, sample_length=[[3.0, 40.0]], max_turns=3)
 HERE = Policy.minimal(p=0.55, a=0.8, b=0.3)

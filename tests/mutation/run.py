@@ -58,8 +58,8 @@ _ROWS = [
 ]  # fmt: skip
 SUITES |= dict.fromkeys(
     [
-        *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
-                                               "weights", "parts", "token_parts")),
+        *(f"objectives/{name}.py" for name in ("group", "preference", "imitation", "reinforce_pp", "responses", "weights",
+                                               "parts", "token_parts")),
         *(f"objectives/expectation/{name}.py" for name in ("groups", "grouping", "denominators", "exponential",
                                                            "rewards", "compositions")),
     ],
@@ -69,7 +69,6 @@ _SETTINGS = "tests/objectives/test_settings.py"
 SUITES |= {
     "objectives/base.py": [*_CORE, *(f"tests/objectives/test_{name}.py" for name in ("overridden", "large_rows"))],
     "objectives/reward.py": [*_CORE, "tests/objectives/test_score.py"],
-    "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
     "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
     "objectives/distillation.py": ["tests/objectives/test_distillation.py"],

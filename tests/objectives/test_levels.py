@@ -13,8 +13,8 @@ from scipy import stats
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import CISPO, DAPO, GRPO, DAPOBatch, DrGRPO, GroupMeanObjective, sampled_gradient
-from dstheory.objectives.expectation import levels as module
-from dstheory.objectives.expectation.levels import mean_credits
+from dstheory.objectives.expectation import counts as module
+from dstheory.objectives.expectation.counts import mean_credits
 
 REWARDS = (-0.5, 0.0, 0.3, 1.0)
 SHARES = np.array([[0.1, 0.2, 0.3, 0.4], [1e-9, 1 - 3e-9, 1e-9, 1e-9], [0.6, 1e-6, 0.4 - 2e-6, 1e-6], [0.0, 0.5, 0.5, 0.0]]).T

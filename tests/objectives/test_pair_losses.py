@@ -11,7 +11,7 @@ from mpmath import mp, mpf
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import DPO
-from dstheory.objectives.margins import LOSSES, mean_over, pair_loss
+from dstheory.objectives.preference import LOSSES, mean_over, pair_loss
 from dstheory.objectives.responses import response_lengths
 
 BETA, SMOOTHING, TAU = 0.7, 0.15, 0.3

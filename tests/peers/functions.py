@@ -17,7 +17,6 @@ from peers import loading
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.objectives import Distillation
-from dstheory.objectives.margins import LOSSES, pair_loss
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -28,6 +27,7 @@ from dstheory.objectives.parts import (
     PerResponse,
     PerToken,
 )
+from dstheory.objectives.preference import LOSSES, pair_loss
 from dstheory.objectives.token_parts import clip_weight, importance_weight, penalty_weight, truncate_weight
 from dstheory.symbolic.losses import SURROGATES, batch, coefficients
 

@@ -16,7 +16,7 @@ counts only those that matter are summed, with a relative error below 1e-10 for 
 Successes, failures and what e^{-tL} takes away are each found as sums of positive terms, so that p = 1e-300 and 1 - p = 1e-300
 keep their digits, and so does the credit of each, which is never found as a difference.
 
-Rewards of a few more values are summed as well (:mod:`~dstheory.objectives.expectation.levels`). Credits that are affine in the
+Rewards of a few more values are summed as well (:mod:`~dstheory.objectives.expectation.counts`). Credits that are affine in the
 rewards need no counting: any rewards will do. Groups that must be mixed are those of
 :mod:`~dstheory.objectives.expectation.grouping`.
 
@@ -35,7 +35,7 @@ from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
-from dstheory.objectives.expectation.counts import mean_over_counts
+from dstheory.objectives.expectation.counts import mean_credits, mean_over_counts
 from dstheory.objectives.expectation.denominators import denominator
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, Tilted, tilted
 from dstheory.objectives.expectation.grouping import (
@@ -50,7 +50,6 @@ from dstheory.objectives.expectation.grouping import (
     mixed_probability,
     not_all,
 )
-from dstheory.objectives.expectation.levels import mean_credits
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.fused import applies
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, SignedMatch
