@@ -21,7 +21,7 @@ from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, 
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout, list_of_records
 from dstheory.readers.paths import keys_of
 from dstheory.readers.reading import Progress, Reading
-from dstheory.readers.records import NOBODY, Fault, Records, noting_questions, question_key
+from dstheory.readers.records import NOBODY, Fault, Records, noting_questions, noting_repeated, question_key
 from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
@@ -391,10 +391,13 @@ class Opened(NamedTuple):
             return
         check = texts.check(names, checker) if layout.turns is not None and checker else None
         also = [str(self.gold.key.steps[0])] if self.gold is not None else []
-        ask = self.question if reading.questions is not None else ""
+        by_id = layout.reader not in ("rollouts", "table")  # which name problems by what is asked, or have a row per attempt
+        ask = self.question if reading.questions is not None or by_id else ""
         naming = {*also, *layout.as_written} - {names.correct}
         parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])], naming)
         parts = layout.alike(parts, file, unit) if layout.without else parts
+        if by_id:
+            parts = noting_repeated(parts, names, ask, lambda note: reading.note(note, file))
         if reading.questions is not None and ask:
             parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))
         parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)

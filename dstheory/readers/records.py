@@ -401,6 +401,7 @@ LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the begi
 # Where a record may show what it asks, or at least that it asks something else.
 _KEYS = ("question", "input", "prompt", "problem_statement", "query", "instruction", "messages", "problem", "doc", "numbers",
          "target", "gold", "gt", "ground_truth", "task", "data_source")  # fmt: skip
+_QUESTIONS = (*_KEYS[:6], "doc", "numbers")  # who asks the same is mostly about the same problem
 
 
 def problem_name(value: Any) -> str:
@@ -447,6 +448,33 @@ def noting_questions(parts: Iterable[Records], names: FieldNames, key: str, ques
                 name = problem_name(value) if isinstance(value, (str, list, dict)) else text_or_none(value)
                 if name is not None and name not in questions and row.get(key) not in (None, ""):
                     questions[name] = _digest(row[key])
+        yield numbers, rows
+
+
+def noting_repeated(parts: Iterable[Records], names: FieldNames, key: str, note: Callable[[str], None]) -> Iterator[Records]:
+    """Yield records as they are, and note once that two which are told apart by their id alone ask the same.
+
+    Args:
+        parts: the records.
+        names: which key holds what.
+        key: under which they show what they ask.
+        note: takes the sentence.
+    """
+    problem, name_of = Place.of(names.problem), Place.of(names.id)
+    asked: dict[str, Any] = {}
+    looking = key in _QUESTIONS
+    for numbers, rows in parts:
+        for number, row in zip(numbers, rows, strict=False) if looking else ():
+            if isinstance(row, dict) and row.get(key) not in (None, "") and problem.get(row) is None:
+                name = name_of.get(row)
+                name = number if name is None else name
+                if asked.setdefault(_digest(compact([row[key], row.get("target")])), name) != name:
+                    looking = False
+                    note(
+                        f"some records of different ids ask the same {key}, and each id counts as a problem of its own: if they "
+                        f"are about one problem, intervals are too narrow, and --field problem={key} makes it one"
+                    )
+                    break
         yield numbers, rows
 
 

@@ -94,3 +94,21 @@ def test_a_chain_of_one_turn_has_no_decisions(dstheory, tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     assert "a - (no decisions), b - (no decisions), accuracy" in ran.out
     assert "nan" not in ran.out
+
+
+def test_records_told_apart_by_their_id_alone_that_ask_the_same_are_noted(dstheory, tmp_path: Path) -> None:
+    """Two puzzles of three episodes each, in blocks, so that the first 20 records do not show it."""
+    asked = "some records of different ids ask the same question"
+    steps = {"attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}
+    rows = [{"id": f"{trial}-{x}", "question": f"puzzle {x}", **steps} for trial in range(2) for x in range(30)]
+    path = _file(tmp_path / "a.jsonl", *rows)
+    whole = dstheory("anatomy", path, "--json", "--out", tmp_path / "a").result
+    assert whole["groups"][0]["total"]["rates"]["problems"] == 60
+    assert [note for note in whole["reading"]["notes"] if note.startswith(asked)]
+    named = dstheory("anatomy", path, "--field", "problem=question", "--json", "--out", tmp_path / "b").result
+    assert named["groups"][0]["total"]["rates"]["problems"] == 30
+    once = dstheory("anatomy", _file(tmp_path / "b.jsonl", *rows[:30]), "--json", "--out", tmp_path / "c").result
+    own = dstheory("anatomy", _file(tmp_path / "c.jsonl", *({**row, "problem": row["id"]} for row in rows)), "--json",
+                   "--out", tmp_path / "d").result  # fmt: skip
+    for found in (named, once, own):
+        assert not [note for note in found["reading"]["notes"] if note.startswith(asked)]
