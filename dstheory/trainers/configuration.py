@@ -167,7 +167,9 @@ def configuration_of(
         chosen = list(known.values()) if trainer is None else [known[trainer.strip().lower()]]
         programs = [program for each in chosen for program in each.programs]
         source = read_source(Path(what), programs, {key for each in chosen for key in each.further})
-        found, why = _recognised(source, given, chosen) if trainer is None else (chosen[0], "--trainer")
+        path = Path(what).resolve()
+        within = set(re.split(r"[^a-z]+", f"{path.parent.name} {path.stem}".lower()))
+        found, why = _recognised(source, given, chosen, within) if trainer is None else (chosen[0], "--trainer")
     return _resolve(source, given, found, why, prompts)
 
 
@@ -195,8 +197,10 @@ def with_rewards(configuration: Configuration, text: str) -> Configuration:
     return replace(configuration, training=replace(t, rewards=rewards), lacks=lacks)
 
 
-def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
-    """Return the trainer of a file, and by what it was found."""
+def _recognised(
+    source: Source, given: Sequence[KeyValue], trainers: Sequence[Trainer], within: Collection[str]
+) -> tuple[Trainer, str]:
+    """Return the trainer of a file, and by what it was found; ``within`` are the words of its name and of its folder's."""
     words, entries = source.text, [*source.entries, *given]
     for program, whose in _NOT_COVERED.items():
         if found := re.search(rf"(?<![\w./-]){program}(?![\w.-])", words):
@@ -206,8 +210,8 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
             )
     started = [(t, p) for t in trainers for p in t.programs if starts_program(p, words)]
     starts = {t.id for t, _ in started}
-    scores = {t.id: _fit(t, [_named(entry, t) for entry in entries] if t.id in starts else entries) for t in trainers}
-    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries or words in t.classes]
+    scores = {t.id: _fit(t, _of_its_version(entries, t) if t.id in starts else entries) for t in trainers}
+    fitting = [t for t in trainers if scores[t.id] > (0, 0) or not entries or words in t.classes]
     named = [(t, p) for t, p in started if t in fitting]
     for t, p in started:
         if "." in p and not p.endswith(".py") and not named:  # a module of that library, and of no other
@@ -240,9 +244,10 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
             "of them, "
             "say which with --trainer"
         )
-    if len(ids) > 1:
+    meant = [one for one in ids if one.partition(":")[2] in within]  # what its keys leave open, recipes/grpo/config.yaml says
+    if len(ids) > 1 and len(meant) != 1:
         raise DSTheoryError(f"{source.name} may be of {' or '.join(ids)}: say which with --trainer")
-    trainer = next(t for t in trainers if t.id == ids[0])
+    trainer = next(t for t in trainers if t.id == (meant or ids)[0])
     own = [entry.key for entry in entries if sum(entry.key in t.keys for t in trainers) == 1 and entry.key in trainer.keys]
     known = {entry.key: sum(_knows(t, entry.key) for t in trainers) for entry in entries if _knows(trainer, entry.key)}
     matched = own or sorted(known, key=known.__getitem__)
@@ -252,6 +257,8 @@ def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Tr
             f"what {trainer.name} does, say so with --trainer {trainer.id}"
         )
     told = f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
+    if len(ids) > 1:
+        told += f" and {trainer.id.partition(':')[2]} in its path, without which it may be of {' or '.join(ids)}"
     return trainer, told + (f", though it starts {others[0]}, which is not known" if others else "")
 
 
@@ -409,16 +416,26 @@ def _sorted(
 
 
 def _named(entry: KeyValue, trainer: Trainer) -> KeyValue:
-    """Return an entry of a key without sections under the key that has all of its words, and the fewest beside them."""
+    """Return an entry of a key without sections under the key that has all of its words, and the fewest beside them.
+
+    The word that says what a key is, its last one, must be among them: ``pretrain`` is a model, and ``pretrain_mode`` a switch.
+    """
     if not trainer.flat or "." in entry.key or entry.key in trainer.keys or trainer.is_beside(entry.key):
         return entry
     section, _, rest = entry.key.partition("_")
     if trainer.is_beside(f"{section}.{rest}"):
         return replace(entry, key=f"{section}.{rest}")
     words = set(entry.key.split("_"))
-    wider = sorted((len(has), name) for name, has in _words_of(trainer).items() if words <= has)
+    wider = sorted((len(has), name) for name, has in _words_of(trainer).items()
+                   if words <= has and re.split(r"[._]", name.removesuffix("_enable"))[-1] in words)  # fmt: skip
     plain = wider and (len(wider) == 1 or wider[0][0] < wider[1][0])
     return replace(entry, key=wider[0][1]) if plain else entry
+
+
+def _of_its_version(entries: Sequence[KeyValue], trainer: Trainer) -> list[KeyValue]:
+    """Return the entries by which a script that starts a program is judged: of keys without sections those that became one."""
+    named = [_named(entry, trainer) for entry in entries]
+    return [entry for entry in named if not trainer.flat or "." in entry.key or _knows(trainer, entry.key)]
 
 
 def _nearly(key: str, trainer: Trainer) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
@@ -101,6 +102,8 @@ def _read(path: Path, programs: Collection[str]) -> Source:
             f"{printable(name)} is a pickle, which could run any program when it is read: "
             "write it as JSON with training_args.to_json_string()"
         )
+    if path.suffix.lower() == ".ipynb":
+        data = _code(data, printable(name)).encode("utf-8", "replace")
     if len(data) > LARGEST_CONFIGURATION:
         raise FileFormatError(
             f"{printable(name)} has {len(data):,} bytes, more than {LARGEST_CONFIGURATION:,}: give a configuration"
@@ -116,7 +119,7 @@ def _read(path: Path, programs: Collection[str]) -> Source:
         raise FileFormatError(f"{what}: give YAML, JSON, Python or a script")
     readers: dict[str, Callable[[str, str], Source]] = {
         ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": partial(read_python, classes=classes),
-        ".sh": script, ".bash": script, ".slurm": script, ".txt": script,
+        ".ipynb": partial(read_python, classes=classes), ".sh": script, ".bash": script, ".slurm": script, ".txt": script,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -127,6 +130,22 @@ def _read(path: Path, programs: Collection[str]) -> Source:
     if len(source.entries) > MOST_SETTINGS:
         raise FileFormatError(f"{source.name} sets {len(source.entries):,} keys: a configuration sets at most {MOST_SETTINGS:,}")
     return source
+
+
+def _code(data: bytes, name: str) -> str:
+    """Return the code of a notebook, one cell after another; what IPython reads, and not Python, is left out."""
+    try:
+        cells = json.loads(data)["cells"]
+        sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+        texts = [source if isinstance(source, str) else "".join(source) for source in sources]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{name} is no notebook: it has no cells of code; give the configuration itself") from error
+    magic = partial(_MAGIC.sub, lambda found: f"{found[1]}pass" + "\n" * found[0].count("\n"))  # which keeps its lines
+    return "\n".join("\n" * text.count("\n") if _OTHER_CELL.match(text) else magic(text) for text in texts)
+
+
+_OTHER_CELL = re.compile(r"\s*%%(?!capture\b|time\b|timeit\b)")  # of bash, or of a file
+_MAGIC = re.compile(r"^([ \t]*)(?:\w+[ \t]*=[ \t]*)?[!%](?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 
 
 # ---------------------------------------------------------------------- YAML and JSON
@@ -276,6 +295,7 @@ def _json(text: str, name: str) -> Source:
         raise FileFormatError(f"{name} is not a JSON object of keys and values: give the configuration itself")
 
     after = 0  # keys stand in the order in which they are walked
+    ends = [found.start() for found in re.finditer("\n", text)]
 
     def walk(table: _Object, above: str, depth: int) -> Iterator[KeyValue]:
         nonlocal after
@@ -283,7 +303,7 @@ def _json(text: str, name: str) -> Source:
         for key, value in table.pairs:
             found = re.compile(re.escape(json.dumps(key)) + r"\s*:").search(text, after)
             after = after if found is None else found.end()
-            line = None if found is None else text.count("\n", 0, found.start()) + 1
+            line = None if found is None else bisect_left(ends, found.start()) + 1
             nested = isinstance(value, _Object) and bool(value) and depth < DEEPEST_CONFIGURATION
             _refuse_again(seen, key, nested, name if line is None else f"{name}, line {line}")
             if nested:

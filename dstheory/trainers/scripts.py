@@ -107,6 +107,7 @@ def read_script(text: str, name: str, programs: Collection[str]) -> Source:
     starts = re.compile(_pattern(*programs) if programs else r"(?!)")
     try:
         reader = _Reader(name, starts)
+        text += "\n" * text.endswith("\\")  # bash drops a backslash at the end, as before a new line
         reader.read(text.replace(_BLANK, "").replace(_OUTER, ""), 1)
         reader.read_what_is_not_called()
     except ShellError as error:

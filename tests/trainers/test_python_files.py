@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from dstheory.errors import FileFormatError
+from dstheory.trainers import configuration_of
 from dstheory.trainers.entries import Source
 from dstheory.trainers.files import read_source
 
@@ -119,3 +121,32 @@ def test_another_trainer_gets_one_sentence_with_those_that_are_covered(tmp_path:
         read(tmp_path, text)
     assert says in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def notebook(*cells: str, kind: str = "code") -> str:
+    made = [{"cell_type": kind, "source": cell.splitlines(keepends=True), "outputs": []} for cell in cells]
+    return json.dumps({"cells": [{"cell_type": "markdown", "source": ["GRPOConfig(beta=9)"]}, *made]})
+
+
+def test_the_code_of_a_notebook_is_read(tmp_path: Path) -> None:
+    """It was read as JSON, and slowly."""
+    magics = "%%capture\n!pip install trl \\\n  vllm\n%env A=1\nx = !ls\nif x:\n    !pip uninstall -y x\n    %cd .."
+    other = "%%bash\npython -c 'GRPOConfig(beta=7)' && {"
+    path = tmp_path / "a.ipynb"
+    path.write_text(notebook(magics, other, "from trl import GRPOConfig\na = GRPOConfig(\n  beta=0.1)"))
+    found = configuration_of(path)
+    assert (found.trainer.id, found.training.beta) == ("trl:grpo", 0.1)
+    assert [setting.line for setting in found.settings if setting.key == "beta"] == [13]  # of the code alone
+    path.write_text(notebook("a = GRPOConfig(beta=0.1)\nwhile"))
+    with pytest.raises(FileFormatError, match=r"a\.ipynb, line 2: no Python"):
+        configuration_of(path)
+    for text in ("{}", "[1", '{"cells": [{"cell_type": "code"}]}', '{"cells": 3}', notebook("GRPOConfig()", kind="raw")):
+        path.write_text(text)
+        with pytest.raises(FileFormatError, match=r"a\.ipynb (is no notebook|calls no class)"):
+            configuration_of(path)
+
+
+def test_a_notebook_is_as_large_as_its_code(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_text(notebook("a = GRPOConfig(beta=0.1)").replace('"outputs": []', f'"outputs": ["{"x" * 2**21}"]'))
+    assert configuration_of(path).training.beta == 0.1

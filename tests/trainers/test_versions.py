@@ -25,6 +25,10 @@ OTHERWISE = {
     ("nemo-rl:grpo",): ["the KL in the loss is multiplied by a ratio that is differentiated from 0.7.0 on"],
     ("nemo-rl:grpo", "loss_fn.reference_policy_kl_penalty=0"): [],
     ("trl:dpo", "label_smoothing=0.1"): ["before 0.29.0 label_smoothing smoothed"], ("trl:dpo",): [],
+    ("openrlhf:ppo",): ["tokens have one mean over the batch, in 0.8.10 already; up to 0.6.1"],
+    ("openrlhf:ppo", "actor.loss_agg_mode=token-mean"): [],
+    ("open-instruct:grpo", "kl_estimator=kl3"): ["kl_estimator is 0, 1, 2 or 3; it was called kl1"],
+    ("open-instruct:grpo", "kl_estimator=2"): [],
     ("verl:ppo",): ["before 0.4.0 there was no algorithm.use_kl_in_reward", "entropy_coeff is 0 from", "token-mean is over"],
     ("verl:ppo", "actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.entropy_coeff=0",
      "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"): [],
@@ -68,11 +72,34 @@ def test_defaults_that_another_package_changes_hold_where_it_is_imported(tmp_pat
     assert (found.training.beta, found.value("loss_type"), found.warnings) == (0.0, "dapo", ())
 
 
+def test_estimators_of_open_instruct_under_the_names_that_they_had() -> None:
+    """``kl3`` was refused."""
+    for number in range(4):
+        old, new = (configuration_of("open-instruct:grpo", settings=["beta=0.1", f"kl_estimator={name}"])
+                    for name in (f"kl{number + 1}", number))  # fmt: skip
+        assert (old.training, [lack.what for lack in old.lacks]) == (new.training, [lack.what for lack in new.lacks])
+
+
 OPENRLHF = "algo.advantage.estimator group_norm,algo.kl.use_loss,algo.kl.estimator k3,algo.kl.init_coef 1e-3"
 OPENRLHF += ",actor.eps_clip_low_high 0.2 0.28,rollout.batch_size 128,rollout.n_samples_per_prompt 8,train.batch_size 256"
 OPENRLHF += ",train.max_epochs 2,actor.num_nodes 1"
 BEFORE = "advantage_estimator group_norm,use_kl_loss,kl_estimator k3,init_kl_coef 1e-3,eps_clip_low_high 0.2 0.28"
 BEFORE += ",rollout_batch_size 128,n_samples_per_prompt 8,train_batch_size 256,max_epochs 2,actor_num_nodes 1"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--train.batch_size 8 --data.dataset x", "--train_batch_size 8 --save_path y --pretrain x"]
+)
+def test_a_program_of_openrlhf_is_known_by_its_name(tmp_path: Path, arguments: str) -> None:
+    """Without a key that enters the objective, or with more keys of before 0.11 than of it, it was refused."""
+    found = configuration_of(write(tmp_path, "run.sh", f"deepspeed --module openrlhf.cli.train_sft {arguments}\n"))
+    assert (found.trainer.id, found.lacks, found.value("model.pretrain_mode_enable")) == ("openrlhf:sft", (), False)
+    arguments += " --beta 0.3 --ipo"
+    found = configuration_of(write(tmp_path, "run.sh", f"deepspeed --module openrlhf.cli.train_dpo {arguments}\n"))
+    assert (found.trainer.id, found.training.beta, found.training.loss) == ("openrlhf:dpo", 0.3, "ipo_sum")
+    arguments = "--pretrain x --pretrain_mode --a_b 3"
+    found = configuration_of(write(tmp_path, "run.sh", f"python -m openrlhf.cli.train_sft {arguments}\n"))
+    assert (found.value("model.pretrain_mode_enable"), [one.key for one in found.unknown]) == (True, ["pretrain", "a_b"])
 
 
 def test_keys_of_openrlhf_before_they_had_sections_are_read_or_refused(tmp_path: Path) -> None:
@@ -86,7 +113,8 @@ def test_keys_of_openrlhf_before_they_had_sections_are_read_or_refused(tmp_path:
     assert "init_kl_coef as algo.kl.init_coef" in told
     assert "actor_num_nodes" not in told
     assert [entry.key for entry in found.unknown] == ["pretrain"]
-    for unclear, near in (("entropy_loss_coef", "actor.entropy_coef"), ("use_kl_estimator_k3", "algo.kl.")):
+    for unclear, near in (("entropy_loss_coef", "actor.entropy_coef"), ("use_kl_estimator_k3", "algo.kl."),
+                          ("dynamic_filtering_reward_range", "algo.dynamic_filtering_range")):  # fmt: skip
         with pytest.raises(DSTheoryError, match=rf"old\.sh, line 1: {unclear} is not a key of .*, such as {near}"):
             configuration_of(write(tmp_path, "old.sh", f"{before} --{unclear} 0.1\n"))
     found = configuration_of(write(tmp_path, "old.sh", before.replace("1e-3", "$KL") + "\n"))
@@ -202,9 +230,28 @@ def test_a_switch_that_is_on_is_switched_off_as_on_the_command_line_of_hugging_f
     assert [entry.key for entry in found.unknown] == ["no_use_vllm"]
 
 
+def test_the_folder_says_whose_a_file_is_whose_keys_do_not_tell(tmp_path: Path) -> None:
+    """Recipes such as ``recipes/grpo/config.yaml`` were refused."""
+    group = "num_generations: 4\nmax_completion_length: 100\n"
+    texts = {"grpo": group, "rloo": group, "dpo": "max_length: 9\nbeta: 0.5\n"}
+    for short, text in texts.items():
+        (tmp_path / "x" / short).mkdir(parents=True)
+        found = configuration_of(write(tmp_path / "x" / short, "config_a.yaml", text))
+        assert found.trainer.id == f"trl:{short}"
+        assert f"{short} in its path, without which it may be of" in found.recognised_by
+        assert configuration_of(write(tmp_path / "x", f"my-{short}_v1.yaml", text)).trainer.id == f"trl:{short}"
+        for name in ("config.yaml", f"my{short}.yaml", "grpo-rloo-dpo-gkd.yaml"):  # no word of it, or several
+            with pytest.raises(DSTheoryError, match="may be of trl:"):
+                configuration_of(write(tmp_path / "x", name, text))
+    other = write(tmp_path / "x" / "dpo", "a.yaml", "loss_type: dr_grpo\nnum_generations: 4\n")  # its keys tell
+    assert configuration_of(other).trainer.id == "trl:grpo"
+
+
 def test_a_file_of_sft_is_told_from_one_of_grpo(tmp_path: Path) -> None:
     """The only keys that enter the objective are those of every trainer of TRL."""
     text = "per_device_train_batch_size: 4\ngradient_accumulation_steps: 2\nlearning_rate: 1e-5\n"
+    tmp_path = tmp_path / "runs"  # its name and its folder's say nothing
+    tmp_path.mkdir()
     with pytest.raises(DSTheoryError, match="may be of trl:grpo or trl:rloo or trl:sft or"):
         configuration_of(write(tmp_path, "a.yaml", text))
     found = configuration_of(write(tmp_path, "a.yaml", text + "packing: true\nmax_length: 4096\n"))
