@@ -30,6 +30,23 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
     assert said.endswith(f"(whether that is {'more than all of it' if share.value > 1 else 'below nothing'} is not shown)")
 
 
+def test_a_part_that_goes_the_other_way_does_not_contribute(dstheory) -> None:
+    """Sampling is worse by far and decisions are better by more, and the same seen from the end."""
+    cells = ("--cell", "base,t,0.7,0.8,0.2", "--cell", "tuned,t,0.4,0.98,0.95")
+    assert dstheory("anatomy", "generate", "log.jsonl", *cells).code == 0
+    there = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a", "--brief").out
+    back = dstheory("anatomy", "log.jsonl", "--compare", "tuned", "base", "--out", "b", "--brief").out
+    for said, what in ((there, "gain is it, from base to tuned"), (back, "loss is it, from tuned to base")):
+        assert f"Whose {what}? Decisions contribute, sampling works against it;" in " ".join(said.split())
+
+
+def test_a_headline_says_that_its_interval_may_be_too_narrow() -> None:
+    near = Estimate(0.2, 0.1, 0.3, 0.95, "", caution="few problems show how much they differ")
+    assert conclusions._narrow(near, "the difference") == "; the interval of the difference may be too narrow"
+    first = SimpleNamespace(before=near, after=near, gain=near, notes=())
+    assert conclusions._first_answers("Better?", first, ("a", "b")).short.endswith(conclusions._narrow(near, "the difference"))
+
+
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
     said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a").out

@@ -46,7 +46,7 @@ _NEED_NOT = (
     "That need not hold for any one problem, as stopping more often at easy problems does it too; answers to the same problem do "
     "not show that resampling helps or harms."
 )
-_WITHIN = "Answers to the same problem show it too, so that it is not because some problems are easier."
+_WITHIN = "Answers to the same problem show it too, so that easier and harder problems alone do not explain it."
 
 
 _NUMBERS = "--details shows the numbers."  # of logs that are too short for answers
@@ -148,9 +148,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
         sentences.append(f"{none} rejected at 5 %, which does not show that {'it holds' if tested == 1 else 'they hold'}.")
     realised = (total.realised["accuracy"], total.none, gain)
     sentences += _starred(rates.p, rates.a, rates.b, total.youden, total.multiplier, *realised)
-    short = total.helps
-    if verdict in ("yes", "no") and total.youden.caution:
-        short += "; the interval of a + b - 1 may be too narrow"
+    short = total.helps + (_narrow(total.youden, "a + b - 1") if verdict in ("yes", "no") else "")
     return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
 
 
@@ -168,6 +166,7 @@ def _revised(of: str, found: Revisions) -> Conclusion:
         "Nobody decided whether to go on, so there is neither a nor b.",
         *_starred(found.first, found.last, found.gain, found.right_to_right, found.wrong_to_right, found.within),
     )
+    short += _narrow(found.gain, "the difference")
     return Conclusion(f"{of}Do answers get better from first to last?", short, sentences)
 
 
@@ -256,18 +255,28 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     ]
     sentences += _starred(split.gain, *words.values())
     sentences += [_stands(found, split), *_falling(found.comparison, split)]
-    shown = [name for name, part in words.items() if _sign(part)]
-    if not _sign(split.gain):
-        short = "no difference in accuracy is shown"
-    elif len(shown) == 2:
-        short = "both sampling and decisions contribute"
-    else:
-        short = f"{shown[0]} contribute; the other may be zero" if shown == ["decisions"] else ""
-        short = short or (f"{shown[0]} contributes; the part of decisions may be zero" if shown else "not told apart")
+    way = _sign(split.gain)
+    if way < 0:
+        question = question.replace("gain", "loss", 1)
+    short = _whose({name: _sign(part) * way for name, part in words.items()}) if way else "no difference in accuracy is shown"
     short = "; ".join([*_not_the_models(found.groups), short]) + _share(split)
     said = {f"{name[0]} differs between problems" for name in found.comparison_without if name.endswith(" over problems")}
     sentences += [f"{_capital(note)}." for note in found.comparison.notes if not note.startswith(tuple(said))]
     return Conclusion(question, short, tuple(sentences))
+
+
+def _whose(parts: dict[str, int]) -> str:
+    """Say which parts go with a change of accuracy (1), and which against it (-1).
+
+    >>> _whose({"sampling": 0, "decisions": 1}), _whose({"sampling": -1, "decisions": 1})
+    ('decisions contribute; the part of sampling may be zero', 'decisions contribute, sampling works against it')
+    """
+    if set(parts.values()) == {1}:
+        return "both sampling and decisions contribute"
+    does = {"sampling": ("contributes", "works against it"), "decisions": ("contribute", "work against it")}
+    said = [f"{name} {does[name][part < 0]}" for name, part in sorted(parts.items(), key=lambda one: -one[1]) if part]
+    unseen = [f"; the part of {name} may be zero" for name, part in parts.items() if not part]
+    return ", ".join(said) + "".join(unseen) if said else "not told apart"
 
 
 def _not_the_models(groups: Iterable[Group]) -> list[str]:
@@ -391,6 +400,7 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
 def _first_answers(question: str, found: FirstAnswers, names: tuple[str, str]) -> Conclusion:
     sign = _sign(found.gain)
     short = {1: "yes, in first answers", -1: "no, worse in first answers", 0: "no difference is shown"}[sign]
+    short += _narrow(found.gain, "the difference")
     sentences = [
         f"First answers are right in {found.before.text()} ({names[0]}) and {found.after.text()} ({names[1]}); the difference is "
         f"{found.gain.text()}{_may_be_zero(found.gain)}.",
@@ -465,6 +475,7 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
         said = "It has two values, which say exactly what is right: it looks like the verdict, not like a score."
         return Conclusion(question, "it looks like the verdict itself", (said,))
     short = "yes" if within.low > 0.5 else "no, it is the wrong way round" if within.high < 0.5 else "that is not shown"
+    short += "" if short == "that is not shown" else _narrow(within, "that chance")
     sentences = [
         f"Of a right and a wrong sample of one problem the right one has the higher score with chance {within.text()}; "
         "0.5 is a score that says nothing.",
@@ -491,6 +502,11 @@ def _starred(*estimates: Estimate) -> list[str]:
     return (
         [f"* An interval with a star may contain the true value less often than its level says: {'; '.join(why)}."] if why else []
     )
+
+
+def _narrow(estimate: Estimate, what: str) -> str:
+    """Warn beside an answer that rests on an interval with a star."""
+    return f"; the interval of {what} may be too narrow" if estimate.caution and _sign(estimate) else ""
 
 
 def _complement(estimate: Estimate) -> Estimate:
