@@ -62,9 +62,9 @@ class Premises:
         self.abstraction = Abstraction(self.sign_of, self.domain, never_negative=self.never_negative)
         self._signs: dict[Any, int | None] = {}
 
-    def assuming(self, assumptions: Sequence[Any]) -> Premises:
-        """The same domain with other assumptions."""
-        return Premises(self.domain, assumptions, deadline=self.deadline, seed=self.seed)
+    def assuming(self, assumptions: Sequence[Any], box: Mapping[str, Domain] | None = None) -> Premises:
+        """The same domain, but for the ranges in ``box``, with other assumptions."""
+        return Premises({**self.domain, **(box or {})}, assumptions, deadline=self.deadline, seed=self.seed)
 
     def sign_of(self, expression: Any) -> int | None:
         """+1 or -1 if a rational expression has that sign wherever the premises hold, otherwise None."""
@@ -110,6 +110,8 @@ class Premises:
             for trial in (found, simplify_witness(found, *sought).point):
                 if is_witness(trial, *sought):
                     return trial
+            if self.abstraction.compare():
+                return self.point(formula)
         if (witness := find_witness(*sought, seed=self.seed, points=THOROUGH)) is not None:
             return witness.point
         why = answer.reason or "the solver's point could not be confirmed by exact arithmetic"

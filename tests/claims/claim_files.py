@@ -56,7 +56,8 @@ FILES = {
     "print.py": HEAD + "print('noise')\nbad = claim('bad', lambda: print('more noise') or [decide('p', p < 1 + a)])\n",
     "false.py": HEAD + "bad = claim('bad', [decide('No.', p > a)])\n",
     "not_false.py": HEAD + "bad = claim('bad', [decide('Yes.', p < 1 + a)], recorded='fails', witness={'p': 1, 'a': 1})\n",
-    "undecided.py": HEAD + "from sympy import log\nbad = claim('bad', [decide('?', log(1 + p) <= p - p**2 / 2 + p**3 / 3)])\n",
+    "undecided.py": HEAD
+    + "from sympy import Abs, log\nbad = claim('bad', [decide('?', Abs(log(1 + p)) <= p - p**2 / 2 + p**3 / 3)])\n",
     "free.py": HEAD + "bad = claim('bad', [decide('?', p < symbols('zeta'))])\n",
     "vacuous.py": HEAD + "bad = claim('bad', [decide('?', p > 5)], assumptions=[p > a, a > p])\n",
     "syntax.py": "def broken(:\n",

@@ -12,6 +12,7 @@ from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or
 
 from dstheory.claims.evaluation import truth_at
 from dstheory.claims.formulas import as_expression
+from dstheory.claims.slopes import by_slopes
 from dstheory.claims.solver import Answer
 from dstheory.claims.steps.base import ClaimContext, FormulaStep, Step, StepContext, parse_point
 from dstheory.claims.verdicts import BY_DEFINITION, Finding, Status
@@ -104,8 +105,8 @@ class Decision(FormulaStep):
     Args:
         words: What the step says, for the reader.
         formula: Relations between rational functions, joined by And, Or, Not, Implies, Equivalent. exp, log, real powers, Abs,
-            Max, Min, pi and e are understood through elementary bounds, which may leave a formula undecided but never make it
-            wrong.
+            Max, Min, pi and e are understood through elementary bounds, and inequalities also through the signs of derivatives;
+            that may leave a formula undecided but never makes it wrong.
         given, where, using, lemma: See `Step`.
 
     Example:
@@ -154,13 +155,15 @@ class Decision(FormulaStep):
         if answer.status == "sat":
             if here.premises.abstraction.compare():
                 return self._decided(here, formula)
+            if (found := _by_slopes(here, formula)) is not None:
+                return found
             why = (
                 "it lies at numbers that exact arithmetic could not settle"
                 if here.premises.abstraction.complete
                 else "it lies where only bounds on a function are known; smaller steps, or enclose(...) on a box, may settle it"
             )
-            found = f"the solver's counterexample could not be confirmed by exact evaluation: {why}"
-            return Finding(Status.UNDECIDED, "decision (z3)", found)
+            said = f"the solver's counterexample could not be confirmed by exact evaluation: {why}"
+            return Finding(Status.UNDECIDED, "decision (z3)", said)
         return Finding(Status.UNDECIDED, "decision (z3)", f"the solver answered unknown: {answer.reason}")
 
 
@@ -253,6 +256,17 @@ def _sequence(side: Any) -> tuple[Any, ...]:
 def _by_solver(here: StepContext) -> str:
     """How the solver decided: for rational functions alone, or with what is known of others."""
     return f"decision (z3{'' if here.premises.abstraction.complete else ', with elementary bounds on log and exp'})"
+
+
+def _by_slopes(here: StepContext, formula: Any) -> Finding | None:
+    """A formula decided part by part, by the signs of derivatives where the solver does not settle one; None otherwise."""
+    how = []
+    for part in _parts(formula):
+        if here.premises.ask([Not(part, evaluate=False)], located=False).status != "unsat":
+            if (found := by_slopes(here.premises, part)) is None:
+                return None
+            how.append(found)
+    return Finding(Status.DECIDED, f"{_by_solver(here)}, with signs of derivatives", "; ".join(how))
 
 
 def _same_sides(formula: Any, here: StepContext) -> bool:
