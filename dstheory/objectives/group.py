@@ -161,7 +161,7 @@ class ReinforceBaseline(_MeanReward):
         group = group_moments(under, outcome, none, self.grouping)
         share = group.right
         if self.baseline == "opo":
-            share = mean_of_lengths_and_rewards(under, outcome) / under.expected_tokens
+            share = mean_of_lengths_and_rewards(under, outcome.reward) / under.expected_tokens
         if not isinstance(self.baseline, str):
             away = np.asarray(usual) - self.baseline
             failure, success = (np.full_like(share, value + away) for value in (low, high))
@@ -170,7 +170,7 @@ class ReinforceBaseline(_MeanReward):
         else:
             rest = group.wrong
             if self.baseline == "opo":
-                rest = mean_of_lengths_and_rewards(under, outcome, "failures") / under.expected_tokens
+                rest = mean_of_lengths_and_rewards(under, outcome.indicators[0]) / under.expected_tokens
             failure, success = -scale * share, scale * rest
         if outcome.values is None:
             return EffectiveCredit(none, failure, np.ones_like(failure))

@@ -412,7 +412,7 @@ class RFT(ResponseObjective):
         reject(lost, kept, "share of responses that are kept", f"must be 0 or at least {LEAST_CHANCE:g}", "it is divided by",
                axes=("prompt",))  # fmt: skip
         if self.normaliser == "token-mean":
-            kept = (mean_of_lengths_and_rewards(under, outcome) * rho).sum(axis=-1, keepdims=True)
+            kept = (mean_of_lengths_and_rewards(under, outcome.reward) * rho).sum(axis=-1, keepdims=True)
         slope = np.divide(1.0, kept, out=np.zeros_like(kept), where=kept > 0)
         slope = np.broadcast_to(slope, np.broadcast_shapes(slope.shape, paid.shape))
         t = np.zeros(1)

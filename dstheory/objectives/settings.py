@@ -201,17 +201,9 @@ def batch_scale(credit: GroupMean, grouping: Grouping, under: Solution, outcome:
         right, wrong = ((share[0] * rho).sum(axis=-1) for share in (group.right, group.wrong))
         deviation = (high - low) * np.sqrt(right * wrong)
     else:
-        if outcome.levels is not None:
-            chances = [group_moments(under, ResponseReward(outcome.is_level(v), (0.0, 1.0)), np.zeros(1), Grouping()).right[0]
-                       for v in outcome.levels]  # fmt: skip
-            shares = [(each * rho).sum(axis=-1) for each in chances]
-            mean = sum(v * s for v, s in zip(outcome.levels, shares, strict=True))
-            variance = sum(s * (v - mean) ** 2 for v, s in zip(outcome.levels, shares, strict=True))
-        else:
-            of_prompt = group.right[0]
-            mean = (of_prompt * rho).sum(axis=-1)
-            variance = ((outcome.reward.variance(under) + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1)
-        deviation = np.sqrt(variance)
+        of_prompt = group.right[0]
+        mean = (of_prompt * rho).sum(axis=-1)
+        deviation = np.sqrt(((outcome.reward.variance(under) + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1))
     if not credit.epsilon:
         _refuse_lost(deviation**2, under, outcome)
     below = np.asarray(deviation + credit.epsilon)
@@ -286,8 +278,7 @@ def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: R
         )
     numbers, size = outcome.levels or outcome.values or (), int(grouping.group_size)
     plain = replace(outcome, uncounted=False)
-    tables = [plain.is_level(number) for number in numbers]
-    chances = np.stack([moments(under, table, np.zeros(1))[1] for table in tables])
+    chances = np.stack([moments(under, table, np.zeros(1))[1] for table in plain.indicators])
     counts = compositions(size, len(numbers))
     one, same, _ = sums_over(counts, np.ones(len(counts)), [credits_of(credit, numbers, counts)], chances)
     mean, square = (

@@ -21,8 +21,7 @@ from typing import Any, Literal, NamedTuple
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, checked, find_expressions, load_checker
 from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
-from dstheory.readers.final_answers import compare_final
-from dstheory.readers.quantities import final_answers
+from dstheory.readers.final_answers import compare_final, final_answers
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames, Records
 from dstheory.texts import is_unicode, shown

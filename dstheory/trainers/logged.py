@@ -63,7 +63,7 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
         success, failure = _mean_credits(t, solution)
     except ChainError:  # this package has no such credit
         return None
-    with_reward = mean_of_lengths_and_rewards(solution, reward_of(solution, "correct"))
+    with_reward = mean_of_lengths_and_rewards(solution, reward_of(solution, "correct").reward)
     tokens = solution.expected_tokens
     covered = success * with_reward + failure * (tokens - with_reward)
     total = float((covered * mdp.prompt_weight).sum())

@@ -440,3 +440,23 @@ def test_balanced_credits_on_turns_that_are_unlike_are_those_of_every_response()
     true = mass_of_steps(mdp, every, each[every.episode], each[every.episode])
     for table in ("sample", "stop", "resample"):
         np.testing.assert_allclose(getattr(found, table), getattr(true, table), rtol=1e-11, atol=1e-16)
+
+
+@pytest.mark.parametrize("outcome", ["correct", "return"])
+def test_a_penalty_beside_mixed_groups_without_end_counts_no_prompt_whose_groups_are_never_mixed(outcome: str) -> None:
+    """As beside groups of 200, all mixed but those of the prompt that is always right; of two values and of three."""
+    correct = np.array([[1, 0, 0], [1, 1, 1]])
+    paid = np.array([[1.0, 0.0, 0.5], [1.0, 1.0, 1.0]])
+    mdp = TwoStageMDP(correct=correct, reward_stop=paid, gamma=1.0, prompt_weight=[1, 2])
+    policy = Policy.tabular([[0.3, -0.2, 0.1], [0.5, 0.0, -0.4]], [[0.4, -0.3, 0.2], [0.1, 0.6, -0.2]])
+    reference, s = Policy.uniform(mdp), solve(mdp, policy)
+
+    def penalty(size: float) -> np.ndarray:
+        with_it, without = (
+            DAPO(group_size=size, normalise_by="responses", outcome=outcome, beta=beta, reference=reference).gradient(s).decide
+            for beta in (0.5, 0.0)
+        )
+        return with_it - without
+
+    assert (penalty(np.inf)[0, 1] == 0).all()
+    np.testing.assert_allclose(penalty(np.inf), penalty(200), rtol=1e-9, atol=1e-15)

@@ -12,8 +12,7 @@ from readers.answer_pairs import NOT_RIGHT, RIGHT
 
 from dstheory.anatomy import read_log
 from dstheory.readers import grading
-from dstheory.readers.final_answers import compare_final, same_answer
-from dstheory.readers.quantities import final_answers
+from dstheory.readers.final_answers import compare_final, final_answers, same_answer
 from dstheory.readers.records import Fault
 
 SAME = [

@@ -12,7 +12,6 @@ Source: derived here.
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
 
 import numpy as np
 
@@ -23,12 +22,11 @@ from dstheory.objectives.expectation.exponential import EffectiveCredit, recipro
 from dstheory.objectives.expectation.grouping import (
     Grouping,
     group_moments,
-    level_shares,
     mixed_chance,
     mixed_given,
-    mixed_levels,
     mixed_probability,
     not_all,
+    shares_of,
 )
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns
 from dstheory.objectives.parts import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken
@@ -133,34 +131,23 @@ def _left_out(solution: Solution, grouping: Grouping, outcome: ResponseReward) -
 
     Beside groups of many tokens what is left out counts, be it ever so rare: as 1 - P(mixed) it would be rounding.
     """
-    if outcome.levels is not None:
-        shares = level_shares(solution, outcome, np.zeros(1))[0][:, 0]
-    else:
-        group = group_moments(solution, outcome, np.zeros(1), grouping)
-        shares = np.stack([group.right[0], group.wrong[0]])
-    size = grouping.group_size
-    of = 1.0 - mixed_levels(inf, shares) if size == inf else (shares**size).sum(axis=0)
+    size, shares = grouping.group_size, shares_of(solution, grouping, np.zeros(1), None, outcome)[:, 0]
+    of = 1.0 - mixed_chance(inf, shares) if size == inf else (shares**size).sum(axis=0)
     return np.asarray((of * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True))
 
 
 def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
     """Return the mean tokens of a response of a mixed group, (*runs,)."""
-    group = group_moments(solution, outcome, np.zeros(1), grouping)
-    right, wrong = group.right[0], group.wrong[0]
-    if outcome.levels is not None:
-        shares, n = level_shares(solution, outcome, np.zeros(1))[0][:, 0], grouping.group_size - 1
-        each = [mean_of_lengths_and_rewards(solution, ResponseReward(outcome.is_level(v), (0.0, 1.0)))[0] for v in outcome.levels]
-        rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
-        of_mixed = sum(e * (o > 0 if n == inf else not_all(n, s, o)) for e, s, o in zip(each, shares, rest, strict=True))
-    elif grouping.group_size == inf:
-        of_mixed = solution.expected_tokens * mixed_chance(inf, right, wrong)
+    shares, n = shares_of(solution, grouping, np.zeros(1), None, outcome)[:, 0], grouping.group_size - 1
+    if n == inf:
+        of_mixed = solution.expected_tokens * mixed_chance(inf, shares)
     else:
-        n = grouping.group_size - 1
-        of_right, of_wrong = (mean_of_lengths_and_rewards(solution, outcome, of)[0] for of in ("successes", "failures"))
-        of_mixed = of_right * not_all(n, right, wrong) + of_wrong * not_all(n, wrong, right)
+        each = [mean_of_lengths_and_rewards(solution, table)[0] for table in outcome.indicators]
+        rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
+        of_mixed = np.asarray(sum(e * not_all(n, s, o) for e, s, o in zip(each, shares, rest, strict=True)))
     occurs = solution.mdp.prompt_weight > 0
     total = (of_mixed[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1)
-    return np.asarray(total / mixed_probability(solution, grouping, group, outcome))
+    return np.asarray(total / mixed_probability(solution, grouping, None, outcome))
 
 
 def mean_tokens(solution: Solution) -> Floats:
@@ -187,23 +174,13 @@ def range_of_lengths(solution: Solution) -> tuple[float, float]:
 def _whole_tokens(solution: Solution) -> Floats:
     """Return the mean tokens of a response of each prompt, (*runs, X), those of truncated ones not counted."""
     whole = RewardTable(counted_turns(solution))
-    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(whole, (0.0, 1.0)))[0])
+    return np.asarray(mean_of_lengths_and_rewards(solution, whole)[0])
 
 
-def mean_of_lengths_and_rewards(
-    under: Solution, outcome: ResponseReward, of: Literal["successes", "failures"] = "successes"
-) -> Floats:
-    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward.
-
-    Args:
-        under: the chain.
-        outcome: the reward.
-        of: ``"failures"`` for E[L (1 - R)], where R is 0 or 1.
-    """
+def mean_of_lengths_and_rewards(under: Solution, reward: RewardTable) -> Floats:
+    """Return E[L R] of each prompt, (1, *runs, X): every token of a response carries its reward."""
     one = np.ones((1, *np.broadcast_shapes(under.policy.runs, under.mdp.runs), under.mdp.shape[0]))
-    zero = np.zeros_like(one)
-    credit = EffectiveCredit(np.zeros(1), zero, one) if of == "successes" else EffectiveCredit.of_two(np.zeros(1), one, zero)
-    mass = response_mass(under, outcome.reward, credit)
+    mass = response_mass(under, reward, EffectiveCredit(np.zeros(1), np.zeros_like(one), one))
     mdp = under.mdp
     tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
     occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)

@@ -102,8 +102,7 @@ def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, groupi
             raise (OneRunError if solution.mdp.runs else ChainError)(
                 "mask_truncated='both' with rewards of many values is not computed: use 'numerator'"
             )
-        right = chance_of(solution, outcome.reward, t, True)
-        wrong = chance_of(solution, only(outcome.reward, np.ones((1, 1, 1)), otherwise=True), t, True)
+        wrong, right = (chance_of(solution, table, t, True) for table in outcome.indicators)
         plain = right + wrong
         with np.errstate(divide="ignore"):
             shares = (np.divide(part, plain, out=np.zeros_like(plain), where=plain > 0) for part in (right, wrong))
@@ -123,8 +122,7 @@ def chance_of(solution: Solution, indicator: RewardTable, t: Floats, uncounted: 
 
 def level_shares(solution: Solution, outcome: ResponseReward, t: Floats) -> tuple[Floats, Tilted]:
     """Return the share of every value of the reward in E[exp(-tL)], (V, J, *runs, X), and what a group knows of a member."""
-    assert outcome.levels is not None
-    members = [tilted(solution, outcome.is_level(level), t, binary=True) for level in outcome.levels]
+    members = [tilted(solution, table, t, binary=True) for table in outcome.indicators]
     return np.stack([one.right for one in members]), members[0]
 
 
@@ -151,25 +149,25 @@ def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | No
 
 def mixed_given(solution: Solution, grouping: Grouping, t: Floats, known: Tilted | None, outcome: ResponseReward) -> Floats:
     """Return the chance that a group is mixed, of each prompt and under the weights exp(-tL) of each node, (J, *runs, X)."""
+    return mixed_chance(grouping.group_size, shares_of(solution, grouping, t, known, outcome))
+
+
+def shares_of(solution: Solution, grouping: Grouping, t: Floats, known: Tilted | None, outcome: ResponseReward) -> Floats:
+    """Return the share of every value of the reward, of two or a few, in E[exp(-tL)], (V, J, *runs, X)."""
     if outcome.levels is not None:
-        return mixed_levels(grouping.group_size, level_shares(solution, outcome, t)[0])
+        return level_shares(solution, outcome, t)[0]
     each = known or group_moments(solution, outcome, t, grouping)
-    return mixed_chance(grouping.group_size, each.right, each.wrong)
+    return np.stack([each.wrong, each.right])
 
 
-def mixed_chance(size: float, right: Floats, wrong: Floats) -> Floats:
-    """Return 1 - p^G - (1 - p)^G; the two chances add up to 1, or both are 0 where nothing is known."""
+def mixed_chance(size: float, shares: Floats) -> Floats:
+    """Return 1 - sum of p_v^G of shares (V, ...) that add up to 1, or are all 0 where nothing is known.
+
+    It is found from all but the largest: the difference then keeps its digits, as of two rare^G is at most a third of what it is
+    taken from.
+    """
     if size == 1:
-        return np.zeros_like(right)
-    if size == inf:
-        return ((right > 0) & (wrong > 0)).astype(np.float64)
-    # From the rarer of the two: the difference then keeps its digits, as rare^G is at most a third of what it is taken from.
-    rare = np.minimum(right, wrong)
-    return np.asarray(-np.expm1(size * np.log1p(-rare)) - rare**size)
-
-
-def mixed_levels(size: float, shares: Floats) -> Floats:
-    """Return 1 - sum of p_v^G of shares (V, ...) that add up to 1, from all but the largest, so that it keeps its digits."""
+        return np.zeros(shares.shape[1:])
     if size == inf:
         return np.asarray(((shares > 0).sum(axis=0) > 1).astype(np.float64))
     rare = np.sort(shares, axis=0)[:-1]

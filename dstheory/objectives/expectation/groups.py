@@ -45,8 +45,7 @@ from dstheory.objectives.expectation.grouping import (
     group_moments,
     kept_share,
     level_shares,
-    mixed_chance,
-    mixed_levels,
+    mixed_given,
     mixed_probability,
     not_all,
 )
@@ -125,11 +124,11 @@ def effective_credit(
         to_mean = to_mean or (type(credit) is GroupMean and credit.spread in ("none", "group"))
         centred = to_mean and part is everything and not outcome.uncounted
         return EffectiveCredit.of_two(t, w * failure, w * success, balanced=alike and centred, centred=centred and not tilts)
-    if credit is None and grouping.mixed and outcome.levels is not None:
-        assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
-        constant = w * mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
+    if credit is None and grouping.mixed and grouping.group_size == inf:
+        constant = w * mixed_given(solution, grouping, np.zeros(1), known, outcome)
         return EffectiveCredit(t, constant, 0.0 * constant)
     if credit is None:
+        assert not grouping.mixed or outcome.values is not None  # of more values what is counted depends on each
         failure, success = _once(grouping, group)
         return (
             EffectiveCredit.of_two(t, w * failure, w * success)
@@ -179,7 +178,7 @@ def credits_of_levels(
     assert outcome.levels is not None
     t, w, tilts = _nodes(normaliser, grouping, solution, outcome, None)
     size, at = int(grouping.group_size), t if tilts else np.zeros(1)
-    tables = [outcome.is_level(level) for level in outcome.levels]
+    tables = outcome.indicators
     if credit is None:  # the chance of the rest of the group, if it must be mixed
         shares, member = level_shares(solution, outcome, at)
         found = np.broadcast_to(member.others(size - 1), shares.shape) * w
@@ -211,9 +210,6 @@ def credits_of_levels(
 def _once(grouping: Grouping, group: Tilted) -> tuple[Floats, Floats]:
     """Return the credit of a failure and of a success where it is 1 whatever the rewards: the chance of the rest of the group."""
     size = grouping.group_size
-    if size == inf:
-        mixed = mixed_chance(inf, group.right, group.wrong)
-        return mixed, mixed
     rest = group.others(size - 1)
     if not grouping.mixed:
         return rest, rest

@@ -131,6 +131,13 @@ class ResponseReward:
         """Return the reward that is 1 where R has this value, else 0."""
         return RewardTable((self.reward.stop == level).astype(np.float64))
 
+    @property
+    def indicators(self) -> list[RewardTable]:
+        """For each value of R, ascending, of two or a few, the reward that is 1 where R has it, else 0."""
+        if self.levels is None:
+            return [only(self.reward, np.ones((1, 1, 1)), otherwise=True), self.reward]
+        return [self.is_level(level) for level in self.levels]
+
 
 def reward_of(
     solution: Solution, kind: OutcomeKind, weighted: Sequence[tuple[float, RewardFunction]] | None = None

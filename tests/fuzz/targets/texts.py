@@ -13,8 +13,7 @@ from fuzz.mutations import mutated
 
 from dstheory.errors import DSTheoryError
 from dstheory.readers.answers import ExpressionError, Game, evaluate, find_expressions
-from dstheory.readers.final_answers import same_answer
-from dstheory.readers.quantities import final_answers
+from dstheory.readers.final_answers import final_answers, same_answer
 from dstheory.readers.transcripts import by_expressions, by_markers, by_pattern, by_tags, loops
 
 WORDS = ("+", "-", "*", "/", "(", ")", "=", "= 24", ".", "1.5", "\\frac{1}{2}", "\\boxed{", "}", "<answer>", "</answer>",
