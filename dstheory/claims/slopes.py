@@ -15,10 +15,10 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy.logic.boolalg import Not
+from sympy.logic.boolalg import Implies, Not
 
 from dstheory.claims.definedness import conditions
-from dstheory.claims.formulas import derivative, text
+from dstheory.claims.formulas import conjuncts, derivative, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.witnesses import FIRST, find_witness
 from dstheory.errors import ClaimError, NotSettledError
@@ -44,6 +44,9 @@ def by_slopes(premises: Premises, formula: Any) -> str | None:
         >>> by_slopes(premises, sympy.log(p / (1 - p)) - sympy.log(q / (1 - q)) >= 4 * (p - q))
         'the difference of the sides is least at p = q, by the sign of its derivative in p'
     """
+    while isinstance(formula, Implies):
+        condition, formula = formula.args
+        premises = premises.assuming([*premises.assumptions, *conjuncts(condition)])
     if getattr(formula, "rel_op", None) not in (">", ">=", "<", "<="):
         return None
     above, below = (formula.lhs, formula.rhs) if formula.rel_op[0] == ">" else (formula.rhs, formula.lhs)

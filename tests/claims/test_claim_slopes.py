@@ -65,6 +65,12 @@ def test_what_touches_to_second_order_is_decided_and_nothing_beyond_it(name):
         assert not verdict(wrong, domain, given=given).outcome.startswith("holds")
 
 
+def test_what_an_implication_supposes_is_a_premise_of_its_conclusion():
+    logit = sp.log(p / (1 - p)) - sp.log(q / (1 - q))
+    for conclusion, outcome in ((logit >= 4 * (p - q), "holds"), (logit <= 4 * (p - q), "fails")):
+        assert verdict(sp.Implies(sp.And(p > q, q > HALF), conclusion), {"p q": UNIT}).outcome == outcome
+
+
 def test_logarithms_are_compared_where_their_difference_is_divided_by():
     formula = 1 / (sp.log(x) - sp.log(y)) > 0
     assert verdict(formula, {"x y": POSITIVE}, given=[x > y]).outcome == "holds under condition"
