@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,38 +49,58 @@ def read_source(path: Path, programs: Collection[str] = (), further: Collection[
 def _with_beginning(path: Path, programs: Collection[str], further: Collection[str], depth: int) -> Source:
     """Return what a file sets, after what the file sets that it begins with; references are not followed yet."""
     source = _read(path, programs)
-    begins_with = ((entry, place) for entry in source.entries if entry.key in further for place in _places(entry, source, path))
-    named, place = next(begins_with, (None, None))
-    if named is None or place is None:
+    begins_with = ((entry, found) for entry in source.entries if entry.key in further if (found := _places(entry, source, path)))
+    named, places = next(begins_with, (None, {}))
+    if named is None:
         return source
     if depth == MOST_BEGINNINGS:
         where = f"{source.name}, {named.place}"
         raise FileFormatError(f"{where}: more than {MOST_BEGINNINGS} files begin with another: is it a circle?")
-    first = _with_beginning(place, (), further, depth + 1)
-    unknown, own = {entry.key for entry in source.unread if entry.unless is None}, {entry.key for entry in source.entries}
+    unknown = {entry.key for entry in source.unread if entry.unless is None}
     branches = {entry.key: entry.unless for entry in source.unread if entry.key not in unknown}
-    begins = [replace(entry, file=entry.file or first.name, unless=branches.get(entry.key, named.unless))
-              for entry in first.entries if entry.key not in unknown and not _within(entry.key, own)]  # fmt: skip
+    begins: list[KeyValue] = []
+    for first in (_with_beginning(place, (), further, depth + 1) for place in places.values()):  # the later ones hold
+        begins = _under(begins, first.entries)
+        begins += [replace(entry, file=entry.file or first.name, unless=branches.get(entry.key, named.unless))
+                   for entry in first.entries if entry.key not in unknown]  # fmt: skip
+    rest = [name for name in _names(named) if name not in places]
+    own = [replace(entry, value=rest) if entry is named else entry for entry in source.entries if entry is not named or rest]
+    begins = _under(begins, own)
     said = {entry.key for entry in begins} & branches.keys()
     unread = tuple(entry for entry in source.unread if entry.key not in said)
-    return replace(source, entries=(*begins, *(entry for entry in source.entries if entry is not named)), unread=unread)
+    return replace(source, entries=(*begins, *own), unread=unread)
 
 
-def _places(entry: KeyValue, source: Source, path: Path) -> list[Path]:
-    """Return where the YAML file is that a value names: beside a file, or where the command runs.
+def _under(begins: Sequence[KeyValue], entries: Sequence[KeyValue]) -> list[KeyValue]:
+    """Return what others begin with, without what stands below their keys, or in a section that they replace (NeMo-RL)."""
+    keys = {entry.key for entry in entries}
+    keys |= {found[1] for entry in entries if entry.value is True and (found := re.fullmatch(r"([^.]+)\._override_", entry.key))}
+    return [entry for entry in begins if not _within(entry.key, keys)]
+
+
+def _names(entry: KeyValue) -> list[str]:
+    return [str(name) for name in entry.value] if isinstance(entry.value, list) else [str(entry.value)]
+
+
+def _places(entry: KeyValue, source: Source, path: Path) -> dict[str, Path]:
+    """Return where the YAML files are that a value names, those that are found: beside a file, or where the command runs.
 
     Hydra's ``--config-name`` names one in its folder ``--config-path``, without its end; where nobody knows the folder, beside.
+    Its ``defaults`` name files without their ends, too.
     """
-    name, folder = str(entry.value), ""
+    folder = ""
     if entry.key == "config_name":
         folders = [each for each in (*source.entries, *source.unread) if each.key in ("config_path", "config_dir")]
         if not folders:  # the library's own
-            return []
+            return {}
         folder = str(folders[-1].value) if folders[-1] in source.entries else ""
-        name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-    if not re.fullmatch(r"[\w.][\w./+-]{0,300}\.ya?ml", name):
-        return []
-    return [place for place in (path.parent / folder / name, Path(folder) / name) if place.is_file()]
+    found: dict[str, Path] = {}
+    for name in _names(entry):
+        file = name if name.endswith((".yaml", ".yml")) or entry.key == "config" else f"{name}.yaml"
+        if re.fullmatch(r"[\w.][\w./+-]{0,300}\.ya?ml", file):
+            places = [place for place in (path.parent / folder / file, Path(folder) / file) if place.is_file()]
+            found |= {each: places[0] for each in [name] if places}
+    return found
 
 
 def _within(key: str, others: Collection[str]) -> bool:

@@ -177,7 +177,7 @@ def test_a_file_that_begins_with_a_librarys_own_file_is_that_librarys(tmp_path: 
         ("a.yaml", "defaults: ../grpo_math_1B.yaml\ngrpo: {num_generations_per_prompt: 8}\n", ""),
         ("a.sh", "python -m verl.trainer.main_ppo --config-name=mine data.train_batch_size=8\n", "config_name names 'mine'"),
         ("a.sh", "python -m verl.trainer.main_ppo --config-name=ppo_trainer.yaml algorithm.adv_estimator=gae\n", ""),
-        ("a.yaml", "defaults: [ppo_trainer, a, _self_]\nalgorithm: {adv_estimator: gae}\n", "line 1: defaults names 'a', whose"),
+        ("a.yaml", "defaults: [ppo_trainer, z, _self_]\nalgorithm: {adv_estimator: gae}\n", "line 1: defaults names 'z', whose"),
     ],
 )  # fmt: skip
 def test_settings_of_another_file_are_not_passed_over(tmp_path: Path, name: str, text: str, named: str) -> None:
@@ -207,6 +207,29 @@ def test_a_file_that_begins_with_another_has_its_settings_where_it_says_nothing(
     middle.write_text("defaults: a.yaml\n", encoding="utf-8")
     with pytest.raises(DSTheoryError, match=r"line 1: more than 6 files begin with another: is it a circle\?"):
         configuration_of(tmp_path / "mine" / "a.yaml")
+
+
+def test_a_file_that_begins_with_several_has_what_the_later_ones_say(tmp_path: Path) -> None:
+    """A list was not read, and of a library's own name it was not said."""
+    grpo = "grpo: {num_generations_per_prompt: %d, normalize_rewards: %s}\n"
+    write(
+        tmp_path, "grpo_math_1B.yaml", grpo % (4, "false") + "loss_fn: {reference_policy_kl_penalty: 0.5, ratio_clip_max: 0.3}"
+    )
+    write(tmp_path, "more.yaml", "defaults: [grpo_math_1B.yaml]\n" + grpo % (6, "true"))
+    write(tmp_path, "over.yaml", "loss_fn: {_override_: true, reference_policy_kl_penalty: 0.25}\n")
+    for names, held in (("grpo_math_1B.yaml, more.yaml", (6, 0.5, 0.3)), ("more.yaml, grpo_math_1B.yaml", (4, 0.5, 0.3)),
+                        ("more.yaml, over.yaml", (6, 0.25, 0.2)), ("over.yaml, more.yaml", (6, 0.5, 0.3)),
+                        ("more.yaml, gone.yaml", (6, 0.5, 0.3))):  # fmt: skip
+        found = configuration_of(write(tmp_path, "a.yaml", f"defaults: [{names}]\ngrpo: {{num_prompts_per_step: 8}}\n"))
+        t = found.training
+        assert (t.group_size, t.beta, t.clip_high) == held
+        told = ["line 1: defaults names 'gone.yaml', whose settings are not read"] * ("gone" in names)
+        assert [line.partition(":")[0] + ":" + line.partition(":")[2].partition(": give")[0]
+                for line in found.warnings if " names " in line] == told  # fmt: skip
+    write(tmp_path, "ppo_trainer.yaml", "algorithm: {adv_estimator: rloo}\nactor_rollout_ref: {rollout: {n: 3}}\n")
+    found = configuration_of(write(tmp_path, "b.yaml", "defaults: [ppo_trainer, _self_]\nalgorithm: {gamma: 1}\n"))  # Hydra
+    assert (found.training.credit, found.training.group_size, [line for line in found.warnings if "names" in line]) == (
+        "leave-one-out", 3, [])  # fmt: skip
 
 
 def test_another_algorithm_of_nemo_rl_is_not_taken_for_grpo(tmp_path: Path) -> None:
