@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from dstheory.checks import Floats
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, STAGES, beside, entitle, framed, in_column, mark, tidy
+from dstheory.plots.style import DASHES, PALETTE, STAGES, beside, by_counts, entitle, framed, in_column, mark, marker, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
     """
     height = 1.2 + 0.2 * len(rows)
     with framed(7.2, 2 * height if in_column() else height) as figure:
-        name = f"{figure_text(title)}: " if title else ""
-        entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
+        name = f"{figure_text(title)}. " if title else ""
+        entitle(figure, f"{name}Bold: one coefficient for both stages; italic: two, or not compared")
         left, right = figure.subplots(*beside(2))
         apart = [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
         heights = np.cumsum([0.0, *apart])
@@ -74,21 +74,30 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     for height, row in zip(heights, rows, strict=True):
         if np.isnan(row.energy_share) and np.isnan(row.energy_share_longer):
-            axes.text(0.02, height, figure_text(row.note, longest=40), va="center", fontsize=7, color="0.35")
+            _note(axes, row, height)
     axes.set_xlabel("decision's share of the energy" if in_column() else "decision's share of the Fisher energy")
     tidy(axes)
 
 
+def _note(axes: Axes, row: ObjectiveRow, height: float) -> None:
+    text = figure_text(row.note, longest=40)
+    axes.text(0.04, height, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7, color="0.35")
+
+
 def _angles(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
-    for name, marker, colour, size, order, label in (
+    for name, look, colour, size, order, label in (
         ("both", "x", PALETTE[6], 4.5, 4, "angle, both stages"),
         ("decide", "^", STAGES["decide"]["color"], 5.0, 3, "angle, decisions"),
         ("sample", "s", STAGES["sample"]["color"], 8.5, 2, "angle, sampling"),
     ):
         angles = np.array([getattr(row.tilt, name) for row in rows])
         hollow = "none" if name == "sample" else colour
-        axes.plot(angles, heights, marker, color=colour, zorder=order, markerfacecolor=hollow, markersize=size, label=label)
-    axes.axvspan(90, 189, color="0.93", zorder=0)
+        axes.plot(angles, heights, look, color=colour, zorder=order, markerfacecolor=hollow, markersize=size,
+                  label=label if np.isfinite(angles).any() else None)  # fmt: skip
+    for height, row in zip(heights, rows, strict=True) if in_column() else ():  # beside the shares they say it already
+        if np.isnan(row.tilt.both):
+            _note(axes, row, height)
+    axes.axvspan(90, 189, color="0.93", zorder=0, label="beyond 90°: against accuracy")
     axes.set_xlim(-9, 189)
     axes.set_xticks([0, 45, 90, 135, 180])
     axes.set_xlabel("angle to accuracy's gradient (°)" if in_column() else "angle to the accuracy's gradient (degrees)")
@@ -109,17 +118,17 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         for i, (name, several) in enumerate(found.items()):
             sizes = np.array([one.group_size for one in several])
             look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
-            label, marker = figure_text(name), MARKERS[i % len(MARKERS)]
+            label, points = figure_text(name) + _unseen(several), {"marker": marker(i), "markersize": 3.5}
             apart = 2 ** (min(0.12, 0.6 / len(found)) * (i - (len(found) - 1) / 2))  # else equal numbers would hide each other
             for axes, stage in zip(panels, ("sample", "decide"), strict=False):
                 groups = np.array([getattr(one, stage).groups for one in several])
-                needed = np.where((groups > 0) & np.isfinite(groups), groups * sizes, np.nan)
+                needed = np.where(_drawn(groups), groups * sizes, np.nan)
                 if sizes.max() == 1:
                     axes.axhline(needed[0], label=label, **look)
                 else:
-                    axes.plot(sizes * apart, needed, marker=marker, markersize=3.5, clip_on=False, label=label, **look)
+                    axes.plot(sizes * apart, needed, clip_on=False, label=label, **points, **look)
             if sizes.max() > 1:
-                panels[2].plot(sizes * apart, [one.dead for one in several], marker=marker, markersize=3.5, **look)
+                panels[2].plot(sizes * apart, [one.dead for one in several], **points, **look)
         for axes, what in zip(panels, ("sampling", "decisions", "dead groups"), strict=True):
             axes.set_title(what)
             axes.set_ylabel("share of groups" if axes is panels[2] else "responses for signal = noise")
@@ -127,14 +136,35 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
             axes.xaxis.set_major_formatter("{x:g}")  # counts, not powers
             axes.set_xlabel("responses per prompt")
             tidy(axes)
-        for axes in panels[:2]:
-            if any((np.asarray(line.get_ydata(), dtype=np.float64) > 0).any() for line in axes.get_lines()):
-                axes.set_yscale("log")
-                axes.yaxis.set_major_formatter("{x:g}")
-                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # 0.2, not 2 x 10 to the power of -1
-                axes.yaxis.set_minor_formatter(NullFormatter())
-        limits = [axes.get_ylim() for axes in panels[:2]]
-        for axes in panels[:2]:  # one scale, as the two are compared
-            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        data = [np.concatenate([np.ravel(line.get_ydata()).astype(np.float64) for line in axes.get_lines()] or [[]])
+                for axes in panels]  # fmt: skip
+        needs = np.concatenate(data[:2])
+        for axes in panels[:2] if np.isfinite(needs).any() else ():  # one scale, as the two are compared
+            axes.set_yscale("log")
+            axes.set_ylim(by_counts(axes.yaxis, np.nanmin(needs) / 1.3, np.nanmax(needs) * 1.3))
         panels[2].set_ylim(-0.03, 1.03)
+        for axes, values, why in zip(panels, data, ("no signal", "no signal", "no groups"), strict=True):
+            if not np.isfinite(values).any():
+                axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=8, color="0.4")
     return figure
+
+
+_NO_NOISE = 1e-10
+"""Groups for a ratio of 1 that are fewer are the rounding of 0: the update of every batch is its expectation."""
+
+
+def _drawn(groups: Floats) -> Floats:
+    return np.asarray((groups > _NO_NOISE) & np.isfinite(groups))
+
+
+def _unseen(several: Sequence[Signal]) -> str:
+    """Return what a logarithmic axis does not show: stages without signal or without noise, and at which sizes of a group."""
+    said = []
+    for stage, look in STAGES.items():
+        for what, found in (
+            ("never", [one.group_size for one in several if not getattr(one, stage).groups < np.inf]),
+            ("0", [one.group_size for one in several if getattr(one, stage).groups <= _NO_NOISE]),
+        ):
+            where = "" if len(found) == len(several) else f" at {', '.join(map(str, found))}"
+            said += [f"{look['label']} {what}{where}"] if found else []
+    return f" ({'; '.join(said)})" if said else ""

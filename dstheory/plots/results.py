@@ -18,7 +18,21 @@ from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
 from dstheory.errors import DSTheoryError
 from dstheory.plots.anatomy import anatomy_figure
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, by_decades, curve, framed, tidy
+from dstheory.plots.style import (
+    DASHES,
+    MARKERS,
+    PALETTE,
+    RATES,
+    STAGES,
+    beside,
+    by_decades,
+    curve,
+    framed,
+    in_column,
+    marker,
+    tidy,
+    unplaced,
+)
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.texts import figure_text
 
@@ -48,19 +62,25 @@ def _(result: Survey, *, title: str = "") -> Figure:
 
 @picture.register
 def _(result: Attribution, *, title: str = "") -> Figure:
-    return attribution_figure({result.objective: result}, title=title)
+    return attribution_figure({result.objective: result}, title=title + _of_several(np.size(result.gradient.sample)))
 
 
 @picture.register
 def _(result: Optimum, *, title: str = "") -> Figure:
     rates = solve(result.mdp, result.policy).rates()
-    return rates_figure({"optimum": {name: float(np.median(rates[name])) for name in (*RATES, "accuracy")}}, title=title)
+    found = {name: float(np.median(rates[name])) for name in (*RATES, "accuracy")}
+    return rates_figure({"optimum": found}, title=title + _of_several(np.size(rates["p"])))
+
+
+def _of_several(runs: int) -> str:
+    return f" (median of {runs} starts)" if runs > 1 else ""
 
 
 @picture.register
 def _(result: TrainResult, *, title: str = "") -> Figure:
     # p, a, b and the accuracy over the steps.
-    with framed(3.6, 2.6, title=title) as figure:
+    shaded = " (median; shaded: middle 80 % of the starts)" if np.ndim(result.log["p"]) > 1 else ""
+    with framed(3.6, 2.6, title=title + shaded) as figure:
         axes = figure.subplots()
         step = result.log["step"]
         for i, (name, label) in enumerate({**RATES, "accuracy": "final accuracy"}.items()):
@@ -76,14 +96,15 @@ def _(result: TrainResult, *, title: str = "") -> Figure:
 
 def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> Figure:
     """Draw, objective by objective, the two parts of the gradient's norm and of the Fisher energy, on one logarithmic scale."""
-    with framed(7.2 if len(found) > 2 else 5.0, 2.2 + 0.12 * len(found), title=title) as figure:
-        panels = figure.subplots(1, 2)
+    height = 2.2 + 0.12 * len(found)
+    with framed(7.2 if len(found) > 2 else 5.0, 2 * height if in_column() else height, title=title) as figure:
+        panels = figure.subplots(*beside(2))
         for axes, level, unit in zip(panels, ("gradient", "energy"), ("norm of the gradient", "Fisher energy"), strict=True):
             parts = [getattr(one, level) for one in found.values()]
             _pairs(axes, [(float(np.median(part.sample)), float(np.median(part.decide))) for part in parts], list(found))
             axes.set_xlabel(unit)
             axes.tick_params(axis="x", labelsize=7)  # five decades beside each other in half a column
-        panels[1].tick_params(labelleft=False)
+        panels[1].tick_params(labelleft=in_column())
     return figure
 
 
@@ -92,21 +113,22 @@ def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str
     values = np.array(pairs, dtype=np.float64)
     known = values[np.isfinite(values) & (values > 0)]
     rows = np.arange(len(pairs))
-    for j, (stage, marker) in enumerate((("sample", "o"), ("decide", "D"))):
-        look = STAGES[stage]
-        there = np.isfinite(values[:, j]) & (values[:, j] > 0)
-        axes.plot(np.log10(values[there, j]), rows[there], marker, color=look["color"], markeredgecolor="0.2", markersize=6.5,
-                  markerfacecolor=look["color"] if stage == "sample" else "white", label=look["label"])  # fmt: skip
-    for row, pair in enumerate(values):
-        words = [f"{STAGES[stage]['label']}: {x:g}" for stage, x in zip(STAGES, pair, strict=True) if not 0 < x < np.inf]
-        text = f"both: {pair[0]:g}" if len(words) == 2 and f"{pair[0]:g}" == f"{pair[1]:g}" else "\n".join(words)
-        axes.annotate(text, (0.0, row), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
-                      fontsize=7, va="center")  # fmt: skip
+    inside = np.isfinite(values) & (values > 0)
+    # The dot is smaller than the diamond and above it, so both are seen where they are equal.
+    for j, (stage, shape, size) in enumerate((("sample", "o", 4.0), ("decide", "D", 7.5))):
+        look, there = STAGES[stage], inside[:, j]
+        axes.plot(np.log10(values[there, j]), rows[there], shape, color=look["color"], markeredgecolor="0.2", markersize=size,
+                  markerfacecolor=look["color"] if stage == "sample" else "white", label=look["label"], zorder=3 - j)  # fmt: skip
+    low, high = -1.0, 0.0
     if known.size:
         low, high = float(np.floor(np.log10(known.min()) - 0.2)), float(np.ceil(np.log10(known.max()) + 0.2))
         axes.set_xlim(low, high)
         axes.set_xticks(by_decades(axes.xaxis, low, high), minor=True)
-    axes.set_yticks(rows, [figure_text(name, longest=40) for name in names])
+    for row, (pair, there) in enumerate(zip(values, inside, strict=True)):
+        right = bool(there.any()) and np.log10(pair[there]).max() < (low + high) / 2  # away from the other point of the row
+        axes.annotate(unplaced(pair, there), (float(right), row), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      xytext=(-3 if right else 3, 0), ha="right" if right else "left", fontsize=7, va="center")  # fmt: skip
+    axes.set_yticks(rows, [figure_text(name, longest=24 if in_column() else 40) for name in names])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     tidy(axes)
 
@@ -122,10 +144,13 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
     with framed(max(3.6, 0.3 * len(names)), 2.6, title=title) as figure:
         axes = figure.subplots()
         for j, (policy, values) in enumerate(found.items()):
-            at = np.arange(len(names)) + 0.22 * (j - (len(found) - 1) / 2)
-            axes.plot(at, list(values.values()), MARKERS[j], color=PALETTE[j], markersize=4.5 if len(names) > 6 else 6.5,
-                      markerfacecolor="white" if j else PALETTE[j],
+            at = np.arange(len(names)) + min(0.22, 0.8 / len(found)) * (j - (len(found) - 1) / 2)
+            colour = PALETTE[j % len(PALETTE)]
+            axes.plot(at, list(values.values()), marker(j), color=colour, markersize=4.5 if len(names) > 6 else 6.5,
+                      markerfacecolor="white" if j else colour,
                       label=figure_text(policy) if len(found) > 1 else None)  # fmt: skip
+            for x in at[~np.isfinite(list(values.values()))]:  # nothing is decided, so no decision has a probability
+                axes.text(x, 0.02, "none", color=colour, rotation=90, ha="center", va="bottom", fontsize=7)
         upright = len(names) > 6
         axes.set_xticks(range(len(names)), [_TICKS.get(name, figure_text(name)) for name in names], rotation=90 * upright)
         axes.set_xlim(-0.5, len(names) - 0.5)
@@ -151,19 +176,26 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
             some = np.isfinite(table).any(axis=1)
             middle = np.full(len(where), np.nan)
             middle[some] = np.nanmedian(table[some], axis=1)
-            axes.plot(x, middle, color=PALETTE[i], marker=MARKERS[i], markersize=4.5, label=label,
+            axes.plot(x, middle, color=PALETTE[i], marker=MARKERS[i], markersize=6.5 - i, label=label,  # equal points are seen
                       linestyle=DASHES[i] if numbers else "none")  # fmt: skip
             if table.shape[1] > 1 and numbers and some.any():
-                low, high = np.nanquantile(table[some], [0.1, 0.9], axis=1)
-                axes.fill_between(x[some], low, high, color=PALETTE[i], alpha=0.15, linewidth=0)
+                band = np.full((2, len(where)), np.nan)  # with gaps where the line has them
+                band[:, some] = np.nanquantile(table[some], [0.1, 0.9], axis=1)
+                axes.fill_between(x, *band, color=PALETTE[i], alpha=0.15, linewidth=0)
         if numbers and finite.size > 2 and finite.min() > 0 and finite.max() / finite.min() > 30:
             axes.set_xscale("log")
         if not numbers:
-            axes.set_xticks(x, [figure_text(str(label), longest=20) for label in where], rotation=20, ha="right")
-        rest = sum(size > 1 for size in sizes) - 1
-        more = "\nmedians over the others" if rest > 0 else ""
+            axes.set_xticks(x, [figure_text(str(label), longest=24) for label in where], rotation=20, ha="right")
+        elif len(where) == 1:
+            axes.set_xticks(x, [f"{where[0]:g}"])
+        several = [dim for dim, size in zip(dims, sizes, strict=True) if size > 1 and dim != name]
+        others = [figure_text(dim.replace("_", " ")) for dim in several]
+        named = " and ".join(others) if len(others) < 3 else f"{len(others)} other parameters"
+        more = f"\nmedians over {named}" if others else ""
         more += ";\nshaded: the middle 80 %" if more and numbers else ""
         more += "\n(none has no place here)" if finite.size < where.size else ""  # it is inf: no cap, no bound, never
+        gaps = any(np.isnan(np.asarray(line.get_ydata(), dtype=np.float64)).any() for line in axes.get_lines())
+        more += "\n(gaps: no value there)" if gaps else ""
         axes.set_xlabel(figure_text(name.replace("_", " ")) + more)
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)

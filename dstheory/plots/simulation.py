@@ -9,8 +9,24 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, by_decades, curve, figure_size, in_column, mark, tidy
+from dstheory.plots.style import (
+    DASHES,
+    PALETTE,
+    RATES,
+    RC,
+    STAGES,
+    by_decades,
+    curve,
+    figure_size,
+    in_column,
+    in_lines,
+    legend_lines,
+    mark,
+    tidy,
+    unplaced,
+)
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -33,7 +49,8 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
     names = list(comparison.results)
     with matplotlib.rc_context(RC):
         narrow = in_column()
-        figure = Figure(figsize=figure_size(7.2, 6.6 if narrow else 4.9))
+        height = 5.38 if narrow else 3.72  # of the panels together
+        figure = Figure(figsize=figure_size(7.2, height))
         grid = figure.subplots(*((3, 2) if narrow else (2, 3))).reshape(-1)
         for axes, variable, label in (
             *((grid[i], name, label) for i, (name, label) in enumerate(RATES.items())),
@@ -47,23 +64,22 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         _energies(grid[4], comparison, names)
         _gains(grid[5], comparison.gains, names)
         for axes in grid.flat:  # placed here, as titles are: matplotlib would measure all labels of ticks to find these places
-            axes.xaxis.set_label_coords(0.5, -0.16)
+            axes.xaxis.set_label_coords(0.5, -0.19 if narrow else -0.16)
             axes.yaxis.set_label_coords(-0.16, 0.5)
-        columns = min(2 if narrow else 4, len(names))
+        labels, columns, lines = legend_lines(labels, figure.get_figwidth(), most=2 if narrow else 4)
         figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, borderaxespad=0.3)
         if any(np.ndim(result.log["p"]) > 1 for result in comparison.results.values()):
-            title = f"{title}{chr(10) if narrow else ' '}(median; shaded: middle 80 % of the starts)"
+            title = f"{title} (median; shaded: middle 80 % of the starts)".lstrip()
+        title = in_lines(figure_text(title, longest=200), figure.get_figwidth()) if title else ""
+        # What a layout engine finds by drawing everything once more: inches for titles, labels, and the legend's lines.
+        above = 0.24 + (0.1 + 0.145 * (title.count("\n") + 1) if title else 0.0)
+        below = 0.54 + 0.19 * lines
+        whole = above + height + below
+        figure.set_figheight(whole)
         if title:
-            lines = (figure_text(line, longest=110) for line in title.split("\n"))
-            figure.suptitle("\n".join(lines), fontsize=8 if narrow else 10, y=0.985)
-        # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
-        rows = -(-len(names) // columns)
-        if narrow:
-            top = 0.925 - 0.02 * title.count("\n") if title else 0.96
-            figure.subplots_adjust(left=0.125, right=0.94, top=top, bottom=0.085 + 0.03 * rows, wspace=0.36, hspace=0.5)
-        else:
-            figure.subplots_adjust(left=0.066, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * rows,
-                                   wspace=0.3, hspace=0.44)  # fmt: skip
+            figure.suptitle(title, fontsize=9, y=1 - 0.07 / whole)
+        left, right, beside, apart = (0.15, 0.96, 0.42, 0.5) if narrow else (0.066, 0.973, 0.3, 0.44)
+        figure.subplots_adjust(left=left, right=right, top=1 - above / whole, bottom=below / whole, wspace=beside, hspace=apart)
     return figure
 
 
@@ -73,6 +89,7 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         curve(axes, result.log["step"], result.log[variable], label=f"{i + 1}: {figure_text(name)}", **look)
     axes.margins(x=0)
     axes.set_xlim(0, max(int(result.log["step"][-1]) for result in comparison.results.values()) or 1)  # also without a curve
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     tidy(axes)
 
 
@@ -99,25 +116,29 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     for i, (pair, inside) in enumerate(zip(energy, there, strict=True)):
         colour = PALETTE[i % len(PALETTE)]
         axes.plot(np.full(inside.sum(), i), np.log10(pair[inside]), color=colour, linewidth=1.2, alpha=0.6)
-        for x, place, (look, face) in zip(pair, inside, (("o", colour), ("D", "white")), strict=True):
+        # The dot is smaller than the diamond and above it, so both are seen where they are equal.
+        for x, place, (look, face, size) in zip(pair, inside, (("o", colour, 3.5), ("D", "white", 7)), strict=True):
             if place:
-                axes.plot(i, np.log10(x), marker=look, color=colour, markerfacecolor=face, markersize=6)
-        words = [f"{STAGES[stage]['label']}: {x:.2g}" for stage, x, place in zip(STAGES, pair, inside, strict=True) if not place]
-        axes.annotate(", ".join(words), (i, 0.0), xycoords=("data", "axes fraction"), xytext=(9, 3), textcoords="offset points",
-                      rotation=90, ha="center", va="bottom", fontsize=6)  # fmt: skip
-    low, high = floor - 0.2, highest + (0.7 if in_column() else 0.3) * (highest - floor)  # room for the legend above
+                axes.plot(i, np.log10(x), marker=look, color=colour, markerfacecolor=face, markersize=size,
+                          zorder=2 if look == "D" else 3)  # fmt: skip
+        beside = min(9.0, 60 / len(names)) if inside.any() else 0.0
+        axes.annotate(unplaced(pair, inside), (i, 0.0), xycoords=("data", "axes fraction"), xytext=(beside, 3),
+                      textcoords="offset points", rotation=90, ha="center", va="bottom", fontsize=6)  # fmt: skip
+    high = highest + (0.7 if in_column() else 0.3) * (highest - floor)  # room for the legend above
+    low = min(floor - 0.2, np.floor(high) - 1.0)  # two powers of ten at least, to read a scale from
     axes.set_ylim(low, high)
     mark(axes, by_decades(axes.yaxis, low, high), size=2, width=0.6)
     _by_objective(axes, names)
     axes.set_title("energy at start" if in_column() else "Fisher energy at the start", y=1.0)
-    axes.plot([], [], "o", color="0.3", label="sampling")
-    axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decisions")
+    axes.plot([], [], "o", color="0.3", markersize=3.5, label="sampling")
+    axes.plot([], [], "D", color="0.3", markersize=7, markerfacecolor="white", label="decisions")
     axes.legend(loc="upper left", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.2, columnspacing=0.9)
     tidy(axes)
 
 
 def _by_objective(axes: Axes, names: list[str]) -> None:
-    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
+    every = -(-len(names) // (6 if in_column() else 14))
+    axes.set_xticks(range(0, len(names), every), [str(i + 1) for i in range(0, len(names), every)])
     axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)
 
@@ -135,6 +156,8 @@ def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
     axes.axhline(0, color="0.2", linewidth=0.8)
     _by_objective(axes, names)
     axes.set_title("gain, by stage" if in_column() else "accuracy gain, by stage", y=1.0)
+    axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter("{x:g}")  # a power of ten that all have in common would stand in the title
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (0.6 if in_column() else 0.3) * (high - low))  # room for the legend above the bars
     axes.legend(loc="upper right", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.4, columnspacing=0.9)

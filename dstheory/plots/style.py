@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKLEFT
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from dstheory.checks import Floats
@@ -141,13 +141,24 @@ def legend_below(figure: Figure, *, title: str = "", most: int = 4) -> None:
     found = _labelled(figure.axes)
     if not found:
         return
-    longest = max(len(re.sub(r"\\[a-zA-Z]+|[${}_^]", "", label)) for label in found)
-    columns = max(1, min(most, len(found), int(figure.get_figwidth() / (0.45 + 0.058 * longest))))
-    lines = -(-len(found) // columns) + bool(title)
-    figure.set_figheight(figure.get_figheight() + 0.17 * lines)
-    figure.legend(
-        list(found.values()), list(found), loc="outside lower center", ncols=columns, frameon=False, title=title or None
-    )
+    labels, columns, lines = legend_lines(list(found), figure.get_figwidth(), most=most)
+    figure.set_figheight(figure.get_figheight() + 0.17 * (lines + bool(title)))
+    figure.legend(list(found.values()), labels, loc="outside lower center", ncols=columns, frameon=False, title=title or None)
+
+
+def legend_lines(labels: Sequence[str], width: float, *, most: int = 4) -> tuple[list[str], int, int]:
+    """Break the labels of a legend that is so many inches wide, and return them, its columns and its lines."""
+    labels = [in_lines(label, width - 0.5) if "$" not in label.replace(r"\$", "") else label for label in labels]
+    for columns in range(min(most, len(labels)), 0, -1):
+        stacks = [list(stack) for stack in np.array_split(labels, columns)]
+        if sum(0.56 + 0.06 * max(map(_letters, stack)) for stack in stacks) - 0.22 <= width:
+            break
+    return labels, columns, max(sum(1 + label.count("\n") for label in stack) for stack in stacks)
+
+
+def _letters(label: str) -> int:
+    """Return the letters of the longest line, without what only sets mathematics."""
+    return max(len(re.sub(r"\\[a-zA-Z]+|[${}_^\\]", "", line)) for line in label.split("\n"))
 
 
 def _labelled(panels: Sequence[Axes]) -> dict[str, Artist]:
@@ -161,18 +172,23 @@ def _labelled(panels: Sequence[Axes]) -> dict[str, Artist]:
 def entitle(figure: Figure, title: str) -> None:
     """Put a title over a figure, in as many lines as it needs there."""
     if title:
-        figure.suptitle(_in_lines(title, figure.get_figwidth()), fontsize=9)
+        figure.suptitle(in_lines(title, figure.get_figwidth()), fontsize=9)
 
 
-def _in_lines(title: str, width: float) -> str:
+_DOLLAR = "\ue000"  # of Unicode's private use
+
+
+def in_lines(title: str, width: float) -> str:
     """Break a title into as few lines as have room in so many inches, and these at about the same length."""
     most = int(width / 0.073)  # letters
-    lines = wrap(title, most)
-    for letters in range(1, most):
+    title = title.replace(r"\$", _DOLLAR)  # which must not be broken
+    lines = wrap(title, most) if len(title) > most else [title]
+    for letters in range(1, most) if len(lines) > 1 else ():
         even = wrap(title, letters, break_long_words=False)
         if len(even) == len(lines) and max(map(len, even)) <= most:
-            return "\n".join(even)
-    return "\n".join(lines)
+            lines = even
+            break
+    return "\n".join(lines).replace(_DOLLAR, r"\$")
 
 
 def curve(axes: Axes, step: ArrayLike, data: ArrayLike, **look: Any) -> None:
@@ -190,6 +206,11 @@ def curve(axes: Axes, step: ArrayLike, data: ArrayLike, **look: Any) -> None:
     if runs:
         low, high = np.quantile(data, [0.1, 0.9], axis=runs)
         axes.fill_between(step, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def marker(i: int) -> str:
+    """Return the marker of the i-th thing: with its colour, which are as many, it is that of no other of the first 49."""
+    return MARKERS[(i + i // len(PALETTE)) % len(MARKERS)]
 
 
 def tidy(axes: Axes) -> None:
@@ -213,6 +234,15 @@ def mark(axes: Axes, heights: ArrayLike, *, size: float = 3.5, width: float = 0.
               color="black", clip_on=False, transform=axes.get_yaxis_transform())  # fmt: skip
 
 
+def unplaced(pair: ArrayLike, inside: ArrayLike) -> str:
+    """Return in words what of the two stages has no place on a logarithmic scale, such as 0: one line each, or one for both."""
+    words = [f"{x:.2g}" for x in np.asarray(pair)]
+    absent = [not there for there in np.asarray(inside)]
+    if all(absent) and words[0] == words[1]:
+        return f"both: {words[0]}"
+    return "\n".join(f"{STAGES[stage]['label']}: {x}" for stage, x, out in zip(STAGES, words, absent, strict=True) if out)
+
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # without the cost of TeX
 
 
@@ -233,6 +263,26 @@ def by_decades(axis: Axis, low: float, high: float) -> Floats:
         return np.zeros(0)
     between: Floats = np.add.outer(np.arange(np.floor(low), high), np.log10(np.arange(2, 10))).ravel()
     return np.asarray(between[(low <= between) & (between <= high)])
+
+
+def by_counts(axis: Axis, low: float, high: float) -> tuple[float, float]:
+    """Label a logarithmic axis by 1, 2, 5, 10, ..., or by powers of ten where it is long, and return its limits: wide enough."""
+    wider = max(1.0, (10 * low / high) ** 0.5)  # at least two labels
+    low, high = low / wider, high * wider
+    leaders, apart = ((1, 2, 5), 1) if high / low < 1000 else ((1,), -(-int(np.log10(high / low)) // 7))
+    exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1, apart)
+    ticks = {leader * 10.0**exponent: (leader, exponent) for exponent in exponents for leader in leaders}
+    shown = {x: parts for x, parts in ticks.items() if low <= x <= high}
+    axis.set_major_locator(FixedLocator(list(shown)))
+    axis.set_major_formatter(FixedFormatter([_count(*parts) for parts in shown.values()]))
+    axis.set_minor_locator(NullLocator())
+    return low, high
+
+
+def _count(leader: int, exponent: int) -> str:
+    if -3 <= exponent <= 4:
+        return f"{leader * 10.0**exponent:,.10g}"
+    return ("" if leader == 1 else f"{leader} x ") + "10" + str(exponent).translate(_RAISED)
 
 
 # -------- panels
@@ -286,7 +336,7 @@ def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "") -> Figure:
             for j, panel in enumerate(row):
                 axes = figure.add_subplot(grid[i, j * each : (j + 1) * each])
                 panel.draw(axes)
-                axes.set_title(_in_lines(figure_text(panel.title), width / len(row) - 0.35))
+                axes.set_title(in_lines(figure_text(panel.title), width / len(row) - 0.35))
         legend_below(figure)
         entitle(figure, figure_text(title))
     return figure

@@ -126,8 +126,8 @@ def test_a_sweep_says_what_it_does_not_draw() -> None:
         data = LabelledArrays(tables, {"by": (("by",), where, {}), "p": (("p",), np.array([0.1, 0.2]), {})}, {})
         return sweep_figure(data).axes[0].get_xlabel()
 
-    assert words(np.array([1.0, 2.0, 3.0])) == "by\nmedians over the others;\nshaded: the middle 80 %"
-    assert words(np.array(["sgd", "adam", "natural"])) == "by\nmedians over the others"
+    assert words(np.array([1.0, 2.0, 3.0])) == "by\nmedians over p;\nshaded: the middle 80 %"
+    assert words(np.array(["sgd", "adam", "natural"])) == "by\nmedians over p"
     assert words(np.array([np.inf, 1.0, 2.0])).endswith("\n(none has no place here)")
 
 
@@ -182,3 +182,88 @@ def test_parts_of_the_gradient_that_have_no_place_on_the_axis_are_written_as_the
     written = [text.get_text() for text in figure.axes[0].texts]
     assert written == ["", "both: 0", "both: 0", "decisions: 0", "sampling: inf", "both: nan"]
     assert word_faults(figure) == []
+
+
+def test_a_gap_of_a_sweep_is_shaded_nowhere_and_named() -> None:
+    """Nothing is decided in one turn, so a and b have no value there; the shade went across."""
+    table = np.full((3, 2), 0.5)
+    table[1] = np.nan
+    tables = {name: (("by", "p"), table, {}) for name in ("p_after", "a_after", "b_after", "accuracy")}
+    tables["status"] = ("by", "p"), np.zeros((3, 2), dtype=np.int8), {}
+    data = LabelledArrays(tables, {"by": (("by",), np.arange(3.0), {}), "p": (("p",), np.array([0.1, 0.2]), {})}, {})
+    (axes,) = sweep_figure(data).axes
+    assert axes.get_xlabel().endswith("\n(gaps: no value there)")
+    for shade in axes.collections:
+        assert not any(path.contains_point((1.0, 0.5)) or path.contains_point((0.5, 0.5)) for path in shade.get_paths())
+
+
+def one_signal(size: int, sample: float, decide: float) -> SimpleNamespace:
+    parts = {"sample": SimpleNamespace(groups=sample), "decide": SimpleNamespace(groups=decide)}
+    return SimpleNamespace(group_size=size, prompts=1, dead=0.5 if size > 1 else np.nan, **parts)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_signal_or_no_noise_is_said_in_the_legend() -> None:
+    """A curve was missing without a word, and with one turn, where no decision has a signal, matplotlib warned."""
+    several = [one_signal(2, 1e-17, np.inf), one_signal(8, 3.0, np.inf)]
+    figure = signal_figure({"dapo": several, "kl": [one_signal(1, np.nan, np.inf)]})  # type: ignore[list-item]
+    written = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert written == ["dapo (sampling 0 at 2; decisions never)", "kl (sampling never; decisions never)"]
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [[], ["no signal"], []]
+    np.testing.assert_array_equal(figure.axes[0].get_lines()[0].get_ydata(), [np.nan, 24.0])
+    assert len({axes.get_ylim() for axes in figure.axes[:2]}) == 1
+    alone = signal_figure({"reinforce": [one_signal(1, 3.0, 9.0)]})  # type: ignore[list-item]
+    assert [text.get_text() for text in alone.axes[2].texts] == ["no groups"]
+
+
+@pytest.mark.parametrize("low", [1e-9, 0.3, 3.0, 2.2e6])
+@pytest.mark.parametrize("spread", [1.0, 5.0, 300.0, 1e12])
+def test_an_axis_of_counts_has_labels_to_read_it_by(low: float, spread: float) -> None:
+    figure = signal_figure({"grpo": [one_signal(2, low / 2, low * spread / 2), one_signal(4, low / 4, low / 4)]})  # type: ignore[list-item]
+    assert word_faults(figure) == []
+    axis = figure.axes[0].yaxis
+    low, high = axis.get_view_interval()
+    said = [text.get_text() for at, text in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True) if low <= at <= high]
+    assert 2 <= len(said) <= 12
+    assert not any("e" in text for text in said)
+
+
+def test_rates_that_do_not_exist_are_none_and_many_policies_differ() -> None:
+    """With one turn nothing is decided. The ninth policy had no marker: an IndexError."""
+    found = {f"policy {i}": {"p": 0.1 * i, "a": np.nan, "accuracy": 0.5} for i in range(10)}
+    (axes,) = rates_figure(found).axes
+    assert [text.get_text() for text in axes.texts] == ["none"] * 10
+    looks = {(line.get_color(), line.get_marker()) for line in axes.get_lines()}
+    assert len(looks) == 10
+    assert max(x for line in axes.get_lines() for x in np.abs(line.get_xdata() - np.arange(3))) < 0.5
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+def test_attributions_have_room_in_a_column_and_words_lie_on_no_point(width: str, results: dict[str, object]) -> None:
+    pairs = [(1e-4, 0.0), (9.0, 0.0), (0.0, 1e-4), (0.3, 0.3), (1e-3, 1e2)]
+    parts = {f"objective {i} + kl-direct + entropy": SimpleNamespace(sample=one, decide=two) for i, (one, two) in enumerate(pairs)}
+    with drawn_for(width, ()):
+        figure = attribution_figure({n: SimpleNamespace(gradient=p, energy=p) for n, p in parts.items()}, title="M0")  # type: ignore[misc]
+        assert word_faults(figure) == []
+    for axes in figure.axes:
+        dots, diamonds = axes.get_lines()
+        assert dots.get_zorder() > diamonds.get_zorder()
+        points = [axes.transData.transform(point) for line in (dots, diamonds) for point in line.get_xydata()]
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+        assert len(boxes) == 3
+        assert not any(box.contains(*point) for box in boxes for point in points)
+
+
+def test_pictures_of_several_starts_say_that_they_are_medians() -> None:
+    many = Policy.minimal(p=[0.2, 0.4, 0.5], a=0.7, b=0.4)
+    drawn = {
+        "training": train(MDP, many, Reinforce(), steps=2).plot(title="M0"),
+        "attribution": attribute(Reinforce(), solve(MDP, many)).plot(title="M0"),
+        "optimum": optimum(MDP, many, beta=0.2).plot(title="M0"),
+    }
+    said = {name: figure.get_suptitle().replace("\n", " ") for name, figure in drawn.items()}
+    assert said == {
+        "training": "M0 (median; shaded: middle 80 % of the starts)",
+        "attribution": "M0 (median of 3 starts)", "optimum": "M0 (median of 3 starts)",
+    }  # fmt: skip
+    assert all(word_faults(figure) == [] for figure in drawn.values())

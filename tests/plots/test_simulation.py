@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from figure_words import word_faults
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.dynamics import compare, four_conditions, scattered
@@ -89,6 +90,35 @@ def test_a_title_of_two_lines_stands_above_the_panels_of_a_column() -> None:
     assert "\n" in title.get_text()
     highest = max(axes.title.get_window_extent().y1 for axes in figure.axes)
     assert highest < title.get_window_extent().y0
+
+
+HOSTILE = ("$x_1$ & 100% <b>", "a" * 100, "b" * 60 + "c", "two\nlines", "_u", "reinforce + kl-direct + entropy", "7", "8", "9")
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+@pytest.mark.parametrize("start", [(0.55, 0.8, 0.3), (1e-9, 0.999999, 1e-9)])
+def test_words_are_whole_and_apart(width: str, start: tuple[float, float, float]) -> None:
+    """Also long names, many objectives, energies that no axis holds beside others, and gains that share a power of ten."""
+    mdp, policy = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=start[0], a=start[1], b=start[2])
+    with drawn_for(width, ()):
+        for objectives in (four_conditions(mdp, policy), dict.fromkeys(HOSTILE, Reinforce())):
+            out = compare(mdp, policy, objectives, steps=2)
+            figure = simulation_figure(out, title="a name of a file that is long " * 5)
+            assert word_faults(figure) == []
+            written = "".join(text.get_text() for text in figure.legends[0].get_texts()).replace("\n", "")
+            assert all(f"{i}: " in written for i in range(1, 1 + len(objectives)))
+
+
+def test_equal_energies_are_both_seen_and_their_scale_has_two_powers_of_ten() -> None:
+    mdp, start = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    figure = simulation_figure(compare(mdp, start, {"reward": Reinforce()}, steps=1))
+    figure.draw_without_rendering()
+    dot, diamond = (next(line for line in figure.axes[4].get_lines() if line.get_marker() == look) for look in "oD")
+    assert dot.get_zorder() > diamond.get_zorder()
+    assert dot.get_markersize() < diamond.get_markersize()
+    low, high = figure.axes[4].get_ylim()
+    assert sum(low <= tick <= high for tick in figure.axes[4].get_yticks()) >= 2
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["0", "1"]
 
 
 def test_bars_add_up_to_the_gain() -> None:
