@@ -135,12 +135,17 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
 def figure_text(text: object, *, longest: int = 80) -> str:
     r"""Return a text for a figure of matplotlib: dollars are dollars, and a legend shows it whatever it begins with.
 
+    Long ones keep both ends: names of checkpoints often differ in the last letters only.
+
     Example:
-        >>> print(figure_text("$x^{$"), figure_text("_tuned"))
-        \$x^{\$  _tuned
+        >>> print(figure_text("$x^{$"), figure_text("_tuned"), figure_text("tuned-step-1000", longest=12))
+        \$x^{\$  _tuned tuned...1000
     """
     plain = printable(text)
-    plain = (plain if len(plain) <= longest else plain[: longest - 3] + "...").replace("$", r"\$")
+    if len(plain) > longest:
+        ending = (longest - 3) // 2
+        plain = f"{plain[: longest - 3 - ending]}...{plain[-ending:]}"
+    plain = plain.replace("$", r"\$")
     return f" {plain}" if plain.startswith("_") else plain  # a label that begins with "_" is left out of legends
 
 

@@ -7,15 +7,17 @@ colours that no model has. Labels are no quantities, so their points are not joi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.cells import cell_len
 
 from dstheory.anatomy.surveys import TOTAL
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, Panel, grid_figure, tidy
-from dstheory.texts import figure_text
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, Panel, grid_figure, marker, tidy
+from dstheory.texts import cut, figure_text, printable
 
 if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference, FirstAnswers
@@ -48,6 +50,7 @@ _READINGS = {"afresh": "if drawn afresh", "markov": "if Markov"}
 _PLACES = {"pass@k": 0, "majority@k": 1, "dead groups": 2, "p = P(correct)": 3}
 """Which colour, marker and dash a line over k or over steps has: the same, whatever else is drawn."""
 _MOST_POINTS = 24  # of steps; more are thinned
+_MOST_IN_PART = 30  # points that a part of the page's width has room for, with their error bars
 
 
 def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
@@ -62,7 +65,12 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
         title: over the whole figure.
     """
     rates, rest = _rate_panels(found), _other_panels(found)
-    return grid_figure([rates, rest] if len(found.groups) > 1 else [[*rates, *rest]], title=title)
+    title = _with_level(title, found)
+    several, many = len(found.groups) > 1, len(_labels(found))
+    if many * (len(found.groups) if several else 3) <= _MOST_IN_PART:
+        return grid_figure([rates, rest] if several else [[*rates, *rest]], title=title)
+    below = [rest] if many * 3 <= _MOST_IN_PART else [[panel] for panel in rest]
+    return grid_figure([*([panel] for panel in rates), *below], title=title, wide=True)
 
 
 def rounds_figure(found: Survey, *, title: str = "") -> Figure:
@@ -73,7 +81,17 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
         title: over the whole figure.
     """
     panels = _round_panels(found) or [Panel("too few problems to keep some out of the fit", "", lambda axes: axes.set_axis_off())]
-    return grid_figure([panels], title=title)
+    return grid_figure([panels], title=_with_level(title, found))
+
+
+def _with_level(title: str, found: Survey) -> str:
+    """Add to a title what its bars are that have ends."""
+    return f"{title} ({error_bars(found)})".lstrip()
+
+
+def error_bars(found: Survey) -> str:
+    """Return in words what the intervals of figures are."""
+    return f"error bars: {100 * found.level:g} % intervals"
 
 
 def anatomy_panels(found: Survey) -> list[Panel]:
@@ -144,7 +162,7 @@ def _other_panels(found: Survey) -> list[Panel]:
             if len(group.one_shot.steps) > 1:
                 out.append(_steps(f"by step{of}", group.one_shot))
     if found.compared is not None:
-        title = "gain of {1} over {0}".format(*found.compared)
+        title = "gain of {1} over {0}".format(*map(cut, found.compared))
         if found.comparison is not None:
             parts: dict[str, Difference | MeanSplit] = {**found.comparison_parts}
             if found.comparison_mean is not None and len(labels) > 1:
@@ -170,13 +188,15 @@ def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str
     def draw(axes: Axes) -> None:
         for j, (label, _, values) in enumerate(curves):
             x = np.arange(len(values)) + (0.36 * (j / (len(curves) - 1) - 0.5) if len(curves) > 1 else 0.0)
-            look = {"color": PALETTE[j % len(PALETTE)], "marker": MARKERS[j % len(MARKERS)], "markersize": 4.5,
+            look = {"color": PALETTE[j % len(PALETTE)], "marker": marker(j), "markersize": 4.5,
                     "linestyle": "none"}  # fmt: skip
             body = len(values) - 1 if len(values) > 1 else 1
             _errorbar(axes, x[:body], values[:body], label=label, **look)
             if len(values) > body:
                 _errorbar(axes, x[body:], values[body:], markerfacecolor="white", **look)
+        axes.set_ylabel("probability")
         _over(axes, labels, by)
+        axes.set_ylim(*_WHOLE)
 
     said = "; ".join(f"{curve.words}: {_said(labels, curve.values)}" for curve in curves)
     return Panel(title, f"{title}, over {by}. {said}.", draw)
@@ -190,13 +210,15 @@ def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Pan
 
     def draw(axes: Axes) -> None:
         x = np.arange(len(labels))
-        axes.bar(x - 0.27, [_value(one) for one in realised], width=0.25, color="0.75", edgecolor="0.35", linewidth=0.8,
+        axes.bar(x - 0.27, _values(realised), width=0.25, color="0.75", edgecolor="0.35", linewidth=0.8,
                  label="realised")  # fmt: skip
         _errorbar(axes, x - 0.27, realised, color="0.15", linestyle="none")
         for j, (kind, text) in enumerate(_PREDICTED.items()):
             there = [(i + 0.27 * j, value) for i, value in enumerate(predicted[kind]) if value is not None]
-            axes.bar([i for i, _ in there], [value for _, value in there], width=0.25, color="white", edgecolor="0.35",
-                     hatch=_HATCHES[kind], linewidth=0.8, label=text)  # fmt: skip
+            if there:
+                axes.bar([i for i, _ in there], [value for _, value in there], width=0.25, color="white", edgecolor="0.35",
+                         hatch=_HATCHES[kind], linewidth=0.8, label=text)  # fmt: skip
+        axes.set_ylabel("share of episodes")
         _over(axes, labels, by)
 
     said = [f"realised: {_said(labels, realised)}"]
@@ -238,6 +260,7 @@ def _lines(title: str, curves: Sequence[_Curve], ticks: Sequence[str], by: str) 
             _errorbar(axes, x, values, label=label, **look)
         axes.set_ylabel("probability")
         _over(axes, ticks, by)
+        axes.set_ylim(*_WHOLE)
 
     said = "; ".join(f"{curve.words}: {_said([f'{by} = {tick}' for tick in ticks], curve.values)}" for curve in curves)
     return Panel(title, f"{title}. {said}.", draw)
@@ -254,9 +277,10 @@ def _turns(title: str, revised: Revisions) -> Panel:
         x = np.arange(len(turns))
         _errorbar(axes, x, right, color="0.25", marker="o", markersize=4.5, linestyle="none", label="realised")
         for (text, values), colour, dash in zip(readings, ("0.55", "black"), DASHES[:2], strict=False):
-            axes.plot(x, values, color=colour, linestyle=dash, label=text)
+            axes.plot(x, values, color=colour, linestyle=dash, label=text, **_alone(values))
         axes.set_ylabel("share of correct answers")
         _over(axes, [str(turn.turn) for turn in turns], "turn")
+        axes.set_ylim(*_WHOLE)
 
     said = [f"realised: {_said([f'turn {turn.turn}' for turn in turns], right)}"]
     said += [f"{text}: {_listed(f'{value:.3f}' for value in values)}" for text, values in readings]
@@ -272,11 +296,12 @@ def _gain(title: str, parts: Mapping[str, Difference | MeanSplit], by: str) -> P
         x = np.arange(len(labels))
         for j, (name, look) in enumerate(STAGES.items()):
             at = x + 0.2 * (2 * j - 1)
-            axes.bar(at, [_value(one) for one in values[name]], width=0.38, edgecolor="0.2", linewidth=0.8, **look)
+            axes.bar(at, _values(values[name]), width=0.38, edgecolor="0.2", linewidth=0.8, **look)
             _errorbar(axes, at, values[name], color="0.1", linestyle="none")
-        axes.plot(x, [_value(one) for one in values["gain"]], marker="_", markersize=16, markeredgewidth=2.2, color="black",
+        axes.plot(x, _values(values["gain"]), marker="_", markersize=16, markeredgewidth=2.2, color="black",
                   linestyle="none", label="gain, both together")  # fmt: skip
         axes.axhline(0, color="0.2", linewidth=0.8)
+        axes.set_ylabel("change of accuracy")
         _over(axes, labels, by, unit=False)
 
     names = {"gain": "gain", "sample": "by sampling", "decide": "by decisions"}
@@ -307,17 +332,18 @@ def _rounds(group: Group) -> Panel:
         _errorbar(axes, x, [row.realised for row in rows], color="0.25", marker="o", markersize=4.5, linestyle="none",
                   label="realised")  # fmt: skip
         for kind, colour, dash in zip(kinds, ("0.55", "black"), DASHES[:2], strict=False):
-            axes.plot(x, [row.predicted[kind] for row in rows], color=colour, linestyle=dash, label=_PREDICTED[kind])
+            predicted = [row.predicted[kind] for row in rows]
+            axes.plot(x, predicted, color=colour, linestyle=dash, label=_PREDICTED[kind], **_alone(predicted))
         axes.set_xticks(x, [f"{i}\n{_count(n)}" for i, n in enumerate(reach, start=1)])
-        axes.set_xlabel("round; below it, how many episodes reach it")
+        axes.set_xlabel("round; below it,\nhow many episodes reach it")
         axes.set_ylabel("share of correct answers")
-        axes.set_ylim(-0.03, 1.03)  # one scale for all groups, and room for points at 0
+        axes.set_ylim(*_WHOLE)
         tidy(axes)
 
     title = "correct answers per round" + (f": {group.name}" if group.name else "")
     said = [f"realised: {_said([f'round {i + 1} (n={n:,})' for i, n in enumerate(reach)], [row.realised for row in rows])}"]
     said += [f"{_PREDICTED[kind]}: {_listed(f'{row.predicted[kind]:.3f}' for row in rows)}" for kind in kinds]
-    return Panel(title, f"{title}, of those that reach the round. {'; '.join(said)}.", draw)
+    return Panel(title, f"{title}, of those that reach the round. {'; '.join(said)}.", draw, height=2.5)
 
 
 # ---------------------------------------------------------------------- parts of panels
@@ -332,8 +358,18 @@ def _rates(group: Group, labels: Sequence[str], name: str) -> list[Estimate | No
     return [None if (answers := group.answers_of(label)) is None else getattr(answers.rates, name) for label in labels]
 
 
-def _value(estimate: Estimate | None) -> float:
-    return 0.0 if estimate is None or estimate.value is None else estimate.value
+_WHOLE = (-0.03, 1.03)
+"""One scale for all probabilities, and room for points at 0 and 1."""
+
+
+def _alone(values: Sequence[float]) -> dict[str, Any]:
+    """Return the marker of a line that has one point, which no line would show."""
+    return {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if len(values) == 1 else {}
+
+
+def _values(estimates: Sequence[Estimate | None]) -> list[float]:
+    """Return the heights of bars; what cannot be estimated has none, which is not the height 0."""
+    return [np.nan if one is None or one.value is None else one.value for one in estimates]
 
 
 def _said(labels: Sequence[str], values: Sequence[Estimate | None]) -> str:
@@ -353,7 +389,7 @@ def _count(n: int) -> str:
 
 def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: Any) -> None:
     """Points with intervals; what cannot be estimated is left out, as a gap in the line."""
-    y = np.array([np.nan if v is None or v.value is None else v.value for v in values], dtype=float)
+    y = np.array(_values(values))
     low = np.array([0.0 if v is None or v.value is None else v.value - v.low for v in values])
     high = np.array([0.0 if v is None or v.value is None else v.high - v.value for v in values])
     axes.errorbar(x, y, yerr=np.maximum([low, high], 0.0), elinewidth=0.9, capsize=2, **look)
@@ -361,11 +397,16 @@ def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Esti
 
 def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
     """Name the labels on the horizontal axis; many or long ones are slanted and thinned, the last one kept: it may be of all."""
+    widths = [0.065 * min(14, cell_len(printable(label))) for label in labels]  # inches, about
     labels = [figure_text(label, longest=14) for label in labels]
-    count, longest = len(labels), max(map(len, labels))
+    count = len(labels)
     step = max(1, -(-count // 14))
     ticks = list(range(count - 1, -1, -step))[::-1]
-    slanted = count > 4 and longest * len(ticks) > 24
+    place, figure = axes.get_subplotspec(), axes.get_figure()
+    assert place is not None
+    assert isinstance(figure, Figure)
+    apart = (figure.get_figwidth() * len(place.colspan) / place.get_gridspec().ncols - 0.6) / (count + 0.2) * step
+    slanted = any((widths[i] + widths[j]) / 2 + 0.05 > apart for i, j in pairwise(ticks))
     axes.set_xticks(ticks, [labels[i] for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(figure_text(by))

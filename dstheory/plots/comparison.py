@@ -136,8 +136,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
             axes.xaxis.set_major_formatter("{x:g}")  # counts, not powers
             axes.set_xlabel("responses per prompt")
             tidy(axes)
-        data = [np.concatenate([np.ravel(line.get_ydata()).astype(np.float64) for line in axes.get_lines()] or [[]])
-                for axes in panels]  # fmt: skip
+        data = [np.concatenate([np.zeros(0), *(np.ravel(line.get_ydata()) for line in axes.get_lines())]) for axes in panels]
         needs = np.concatenate(data[:2])
         for axes in panels[:2] if np.isfinite(needs).any() else ():  # one scale, as the two are compared
             axes.set_yscale("log")

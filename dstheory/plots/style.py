@@ -316,27 +316,36 @@ def panel_figure(panel: Panel) -> Figure:
     return figure
 
 
-def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "") -> Figure:
+_MOST_BESIDE = 3  # panels of a row: with more, their words have no room
+
+
+def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "", wide: bool = False) -> Figure:
     """Return a figure of rows of panels with titles and one legend for all.
 
     Args:
-        rows: the rows; those without panels are left out.
+        rows: the rows; those without panels are left out, and a row of more than three is broken into rows of three.
         title: over the whole figure.
+        wide: whether a figure with one panel in each row is as wide as the text.
     """
-    rows = [row for row in rows if row]
-    rows = [[panel] for row in rows for panel in row] if in_column() else rows
-    most = max(map(len, rows))
+    most = 1 if in_column() else _MOST_BESIDE
+    parts = [(min(most, len(row)), row[i : i + most]) for row in rows for i in range(0, len(row), most)]
     with matplotlib.rc_context(RC):
-        width = COLUMN if in_column() else max(3.8 if most == 1 else TEXT, 2.4 * most)
-        figure = Figure(figsize=(width, 0.4 + sum(max(panel.height for panel in row) for row in rows)), layout="constrained")
-        columns = lcm(*map(len, rows))
-        grid = figure.add_gridspec(len(rows), columns)
-        for i, row in enumerate(rows):
-            each = columns // len(row)
+        alone = max(beside for beside, _ in parts) == 1
+        width = COLUMN if in_column() else 3.8 if alone and not wide else TEXT
+        titles = [
+            [in_lines(figure_text(panel.title, longest=120), width / beside - 0.6) for panel in row] for beside, row in parts
+        ]
+        lines = sum(max(title.count("\n") for title in row) for row in titles)  # beyond the first ones
+        height = 0.4 + sum(max(panel.height for panel in row) for _, row in parts) + 0.15 * lines
+        figure = Figure(figsize=(width, height), layout="constrained")
+        columns = lcm(*(beside for beside, _ in parts))
+        grid = figure.add_gridspec(len(parts), columns)
+        for i, (beside, row) in enumerate(parts):
+            each = columns // beside
             for j, panel in enumerate(row):
                 axes = figure.add_subplot(grid[i, j * each : (j + 1) * each])
                 panel.draw(axes)
-                axes.set_title(in_lines(figure_text(panel.title), width / len(row) - 0.35))
+                axes.set_title(titles[i][j])
         legend_below(figure)
         entitle(figure, figure_text(title))
     return figure

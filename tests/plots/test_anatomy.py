@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from figure_words import word_faults
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -74,7 +75,8 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
     a = drawn(figure, 0, "$a$ = P(stop | correct)")
     assert np.isnan(a[0])
     assert a[1] == 1.0
-    assert heights(figure, 1, PREDICTED["pooled"]) == []  # too few problems to keep some out of the fit
+    # There are too few problems to keep some out of the fit, and so the legend names no bar of a prediction.
+    assert not {text.get_text() for text in figure.legends[0].get_texts()} & set(PREDICTED.values())
     assert len(rounds_figure(found).axes) == 1
 
 
@@ -174,3 +176,48 @@ def test_labels_are_texts_in_any_script(tmp_path) -> None:
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[:2] == [" _m", r"\$n"]
     ElementTree.parse(tmp_path / "anatomy.svg")
+
+
+def test_many_models_have_looks_and_room_of_their_own() -> None:
+    """The eighth model had the look of the first, and twelve panels of a row had words on each other."""
+    found = survey(generate_log(12, cells=[Cell(f"model {i}", t, 0.5, 0.8, 0.5) for i in range(9) for t in ("easy", "hard")]))
+    figure, rounds = anatomy_figure(found), rounds_figure(found)
+    points = [c.lines[0] for c in figure.axes[0].containers if c.get_label().startswith("model")]
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 9
+    for drawn_one in (figure, rounds):
+        assert drawn_one.get_figwidth() <= 7.2
+        assert word_faults(drawn_one) == []
+
+
+def test_long_names_keep_their_ends_and_are_not_cut() -> None:
+    """Two checkpoints that differ in the last letters were one entry of the legend."""
+    names = [f"{'organisation/a-model-with-a-long-name-' * 3}step-{i}000" for i in (1, 2)]
+    cells = [Cell(name, task, 0.5, 0.8, 0.5) for name in names for task in ("easy", "a hard & <b> task")]
+    found = survey(generate_log(30, cells=cells), compared=(names[0], names[1]))
+    figure = anatomy_figure(found)
+    legend = [text.get_text().replace("\n", "") for text in figure.legends[0].get_texts()]
+    assert [sum(label.endswith(f"step-{i}000") for label in legend) for i in (1, 2)] == [1, 1]
+    assert word_faults(figure) == []
+    with drawn_for("column", ()):
+        assert word_faults(anatomy_figure(found)) == []
+
+
+def test_intervals_are_named_and_what_does_not_exist_has_no_bar() -> None:
+    found = survey(generate_log(40, cells=[Cell("m", "t", 0.5, 0.9, 0.5)]), level=0.9)
+    for figure in (anatomy_figure(found, title="log"), rounds_figure(found, title="log")):
+        assert figure.get_suptitle() == "log (error bars: 90 % intervals)"
+    log = Episodes.record([(m, [(True, "stop")]) for m in "ab"], fields={"task": ["x", "y"], "model": ["a", "b"]})
+    bars = [c for axes in anatomy_figure(survey(log)).axes for c in axes.containers if c.get_label() == "realised"
+            and hasattr(c, "patches")]  # fmt: skip
+    assert [[patch.get_height() for patch in one.patches] for one in bars] == [
+        [1.0, pytest.approx(np.nan, nan_ok=True), 1.0], [pytest.approx(np.nan, nan_ok=True), 1.0, 1.0],
+    ]  # fmt: skip
+
+
+def test_a_prediction_for_one_round_is_seen_and_points_at_the_ends_are_whole() -> None:
+    found = survey(Episodes.record([(str(i), [(i < 10, "stop")]) for i in range(20)], fields={"task": ["t"] * 20}))
+    lines = [line for line in rounds_figure(found).axes[0].lines if line.get_label() in PREDICTED.values()]
+    assert [(len(line.get_xdata()), line.get_marker()) for line in lines] == [(1, "_"), (1, "_")]
+    low, high = anatomy_figure(found).axes[0].get_ylim()
+    assert low < 0
+    assert high > 1

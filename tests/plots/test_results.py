@@ -241,7 +241,8 @@ def test_rates_that_do_not_exist_are_none_and_many_policies_differ() -> None:
 @pytest.mark.parametrize("width", ["text", "column"])
 def test_attributions_have_room_in_a_column_and_words_lie_on_no_point(width: str, results: dict[str, object]) -> None:
     pairs = [(1e-4, 0.0), (9.0, 0.0), (0.0, 1e-4), (0.3, 0.3), (1e-3, 1e2)]
-    parts = {f"objective {i} + kl-direct + entropy": SimpleNamespace(sample=one, decide=two) for i, (one, two) in enumerate(pairs)}
+    names = [f"objective {i} + kl-direct + entropy" for i in range(len(pairs))]
+    parts = {name: SimpleNamespace(sample=one, decide=two) for name, (one, two) in zip(names, pairs, strict=True)}
     with drawn_for(width, ()):
         figure = attribution_figure({n: SimpleNamespace(gradient=p, energy=p) for n, p in parts.items()}, title="M0")  # type: ignore[misc]
         assert word_faults(figure) == []

@@ -17,6 +17,7 @@ from dstheory._version import __version__
 from dstheory.anatomy.surveys import Survey
 from dstheory.cli.anatomy.conclusions import REJECTED, Conclusion, conclusions
 from dstheory.cli.anatomy.document import Section, document
+from dstheory.plots.anatomy import error_bars
 from dstheory.plots.style import RC, Panel, one_warning_of_glyphs, panel_figure
 from dstheory.texts import csv_text, html_text
 
@@ -69,7 +70,8 @@ def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", comm
     links = [("answers", "In short"), *([("figures", "Figures")] if panels else [])]
     links += [(f"s{i}", section.title) for i, section in enumerate(sections)]
     contents = "".join(f'<li><a href="#{key}">{html_text(text)}</a></li>' for key, text in links)
-    figures = f'<section id="figures"><h2>Figures</h2><div class="figures">{drawn}</div></section>' if panels else ""
+    shown = f'{_bars(found)}<div class="figures">{drawn}</div>'
+    figures = f'<section id="figures"><h2>Figures</h2>{shown}</section>' if panels else ""
     body = "\n".join(_section(f"s{i}", section) for i, section in enumerate(sections))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>\n'
@@ -162,6 +164,11 @@ def _columns(name: str, cells: Sequence[str]) -> list[list[str]]:
 
 def _plain(cell: str) -> str:
     return "" if cell == "-" else cell.replace(",", "") if _COUNT.fullmatch(cell) else cell
+
+
+def _bars(found: Survey) -> str:
+    bars = error_bars(found)
+    return f'<p class="small">{bars[:1].upper()}{bars[1:]}.</p>'
 
 
 def _figure(panel: Panel, prefix: str) -> str:
