@@ -71,6 +71,8 @@ MODEL, ASSUMED = "model", "model (assumed)"  # who decides, where it is the mode
 GAIN = "gain over the first answer"  # of what is realised
 B_DIFFERS = "b differs between problems"  # how the caution of perfect decisions begins where a test says so
 _UNKNOWN = "unknown"
+ITS_OWN = "if these are its own"
+"""Added to an answer about decisions of which nobody knows whether they are the model's."""
 _NOBODY = "nobody decided whether to go on"
 _OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
 
@@ -87,7 +89,7 @@ class Answers:
             where all decisions were right, or all episodes have one number of attempts.
         helps: "yes", "no" (the interval of the Youden index, the test within problems and the estimated gain over the first
             answer are on one side of 0), "undecided", "cannot be estimated"; with ", oracle decides" and the like where it is not
-            the model; "if these are its own" where that is unknown; "nobody decides".
+            the model, ", if these are its own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
         predicted: by the pooled chain: the same without the last, and "accuracy, no cap", "attempts, no cap".
         perfect, none: accuracy under a perfect decision at the log's largest cap, and under none.
@@ -250,11 +252,11 @@ def _helps(index: Estimate, within: float, gain: Estimate, who: str) -> str:
         return "nobody decides"
     if index.value is None:
         return "cannot be estimated"
-    if who.startswith(_UNKNOWN):
-        return "if these are its own"
     sure, gained = normal_quantile(index.level), gain.value or 0.0
     helps, harms = index.low > 0 and within > sure and gained > 0, index.high < 0 and within < -sure and gained < 0
     found = "yes" if helps else "no" if harms else "undecided"
+    if who.startswith(_UNKNOWN):
+        return found if found == "undecided" else f"{found}, {ITS_OWN}"
     return found if who in (MODEL, ASSUMED) else f"{found}, {who} decides"
 
 
@@ -411,15 +413,15 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str,
         )
     if at_cap:
         notes.append("the log shows stops at the cap; they count where episodes without a stop are wrong, not for a or b")
-    if rates.a.value == 1 and rates.b.value == 1:
+    if who.startswith(_UNKNOWN) and rates.a.value == 1 and rates.b.value == 1:
         notes.append(
             "every decision was right (a = b = 1), as it is where an oracle, a grader or an environment that knows the answer "
-            "decides: such decisions are not the model's, and say nothing about it"
+            "decides: if one did, decisions are not the model's, and say nothing about it"
         )
     elif who.startswith(_UNKNOWN):
         notes.append(
-            f"every episode has {episodes.attempts[0]} attempts, as where a script fixes their number: then decisions are not "
-            "the model's, and a and b say nothing about it"
+            f"every episode has {episodes.attempts[0]} attempts, as where a script fixes their number: if one did, decisions are "
+            "not the model's, and a and b say nothing about it"
         )
     elif who not in (MODEL, ASSUMED) and not who.startswith(NOBODY):
         notes.append(f"decided by: {who}; so a, b and whether they help say nothing about decisions of the model's own")

@@ -11,9 +11,10 @@ of k is that of each block of k samples in the order of the log; a tie counts by
 sample without an answer does not vote.
 
 Every average is over groups. Groups of one problem may be correlated (steps, files), so problems are the units of its interval,
-as in :mod:`dstheory.anatomy.rates`: with sums :math:`s_x` over the :math:`m_x` groups of problem x, and G problems,
-:math:`V = \frac{G}{G-1} \sum_x (s_x - \hat r m_x)^2/(\sum m_x)^2`, and Wilson's interval has
-:math:`\min\{\hat r (1-\hat r)/V, \hat r (1-\hat r)/V_0\}` trials and Student's quantile. :math:`V_0` is the variance if all
+as in :mod:`dstheory.anatomy.rates`: with sums :math:`s_x` over the :math:`m_x` of the M groups that are about problem x, and G
+problems, :math:`V = \frac{G-1}{G} \sum_x (s_x - \hat r m_x)^2/(M - m_x)^2`, and Wilson's interval has
+:math:`\min\{\hat r (1-\hat r)/V, \hat r (1-\hat r)/V_0\}` trials and Student's quantile, or what is said there where that makes
+it shorter. :math:`V_0` is the variance if all
 problems are alike, below which it cannot be: V misses what only the few groups of hardly k samples could show. Two subsets of k
 among n samples have j in common with the hypergeometric chance :math:`h_j`, and are both all right with chance
 :math:`p^{2k-j}`, so for P(all right) = :math:`p^k` a group adds :math:`\sum_{j \ge 1} h_j (p^{2k-j} - p^{2k})`. Where problems
@@ -87,7 +88,7 @@ class OneShot:
     Attributes:
         groups: number of groups of samples.
         smallest, largest: of their sizes.
-        sizes: k = 1, 2, 4, ..., and the most frequent size.
+        sizes: k = 1, 2, 4, ..., and the most frequent size, as far as half of the groups have k samples.
         steps: in order; empty where the log has no steps.
         scores: what a score is worth as a decision; None if none was asked for.
         votes: what the agreement of samples is worth as one; None if it was not asked for.

@@ -24,7 +24,8 @@ moved out to the exact one-sided limit of the same level, a quantile of a Beta d
   have as many trials). But problems cannot differ by more than those that are always or never right, which are worth
   :math:`1/\sum (n_x/N)^2` trials. That is no estimate, so it has the normal quantile, and is taken instead where this makes the
   interval shorter (with V, where V is larger still, as where numbers of trials depend on their outcomes).
-  Where :math:`\hat r` is 0 or 1 the correlation cannot be seen, and each problem counts once: :math:`n_{\text{eff}} = G`.
+  Where :math:`\hat r` is 0 or 1, or all problems have the same rate, the correlation cannot be seen, and each problem counts
+  once: :math:`n_{\text{eff}} = G`.
 
 **What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where resampling helps, hard problems get more of them,
 and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their

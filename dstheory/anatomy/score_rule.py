@@ -19,9 +19,9 @@ answers to one problem, so ``area_within`` compares samples of the same problem,
 i, and :math:`V_j` that of right samples above wrong sample j (ties one half), the area has residuals per problem
 :math:`e_x = \sum_{i \in x} (V_i - \theta)/(m - m_x) + \sum_{j \in x} (V_j - \theta)/(n - n_x)`, with :math:`m_x` and
 :math:`n_x` those of the problem, and variance :math:`\frac{G-1}{G}\sum_x e_x^2`, in Wilson's interval as in
-:mod:`dstheory.anatomy.rates`. Problems are weighed there by their samples of the kind that fewer of them have, right or wrong:
-four right samples show how far the area may be off at four places, whatever the number of wrong ones. The others are those of
-:mod:`dstheory.anatomy.answers`.
+:mod:`dstheory.anatomy.rates`. Problems are weighed there by their samples of the kind, right or wrong, that is worth fewer
+problems of one size: four right samples show how far the area may be off at four places, whatever the number of wrong ones. The
+others are those of :mod:`dstheory.anatomy.answers`.
 
 **The best threshold**, and what it is worth on other problems: it has the largest a + b - 1, the greatest of those that do.
 Chosen and judged on the same samples that figure is too good. So the problems are split at random into halves, the threshold is

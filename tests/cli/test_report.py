@@ -124,7 +124,7 @@ def test_what_is_rejected_is_marked_by_word_and_sign() -> None:
         (Cell("m", "t", 0.4, 0.9, 0.8), 300, "yes"),
         (Cell("m", "t", 0.4, 0.3, 0.3), 300, "no"),
         (Cell("m", "t", 0.4, 0.5, 0.5), 30, "undecided"),
-        (Cell("m", "t", 0.4, 1.0, 1.0), 100, "if these are its own"),
+        (Cell("m", "t", 0.4, 1.0, 1.0), 100, "yes, if these are its own"),
     ],
 )
 def test_whether_reflection_helps_is_said_as_far_as_the_log_shows_it(cell: Cell, problems: int, short: str) -> None:

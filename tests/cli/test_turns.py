@@ -162,15 +162,21 @@ def test_nobody_decides_after_the_only_answer() -> None:
 def test_an_oracle_and_a_script_are_recognised_by_what_they_do() -> None:
     oracle = answer(from_records(_loop("oracle")))
     assert (oracle.decided_by, oracle.helps) == (
-        "unknown: every decision was right, as those of an oracle are", "if these are its own"
+        "unknown: every decision was right, as those of an oracle are", "yes, if these are its own"
     )  # fmt: skip
     assert any(note.startswith("every decision was right (a = b = 1)") for note in oracle.notes)
     chains = [(str(i), [(i % 2 == 0, "resample"), (i % 3 == 0, "stop")]) for i in range(12)]
     script = answer(Episodes.record(chains))
     assert (script.decided_by, script.helps) == (
-        "unknown: every episode has 2 attempts, as where their number is fixed", "if these are its own"
+        "unknown: every episode has 2 attempts, as where their number is fixed", "undecided"
     )  # fmt: skip
     assert any("as where a script fixes their number" in note for note in script.notes)
+
+
+def test_a_model_that_decided_right_throughout_is_taken_at_its_word() -> None:
+    own = answer(from_records(_loop("oracle"), decided_by="model"))
+    assert (own.decided_by, own.rates.a.value, own.rates.b.value) == ("model", 1.0, 1.0)
+    assert not any("oracle" in note for note in own.notes)
 
 
 def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:

@@ -116,11 +116,11 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     sentences = [f"{term('p')}: {rates.p.text()} over all attempts."]
     sentences += [f"{term(name)}: {rate.text()}." for name, rate in (("a", rates.a), ("b", rates.b))]
     if total.youden.value is not None:
-        own = verdict != "if these are its own"
+        own = not total.decided_by.startswith("unknown")
         means = _MEANS[_sign(total.youden)] if own else "whether they are the model's is not known"
         sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {means}.")
-        sentences += [_NEED_NOT] if verdict == "undecided" and _sign(total.youden) else []
-        sentences += [_WITHIN] if verdict in ("yes", "no") else []
+        sentences += [_NEED_NOT] if own and verdict == "undecided" and _sign(total.youden) else []
+        sentences += [_WITHIN] if own and verdict in ("yes", "no") else []
     if total.decided_by == "model (assumed)":
         sentences.append("That the model itself decided is assumed: the log does not say who did.")
     elif total.decided_by != "model":
@@ -175,7 +175,11 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
     verdict, _, whose = total.helps.partition(", ")
     short, sentences = "", []
     price = "" if advice is None else f" by the fitted chain, at a price of {advice.cost:g} of accuracy for each (--cost sets it)"
-    if whose:
+    unknown = total.decided_by.startswith("unknown") and total.youden.value is not None
+    if unknown:
+        short = "find out who decides"
+        sentences.append("Record whether the model itself went on or stopped.")
+    elif whose:
         short = "nothing follows for the model"
         sentences.append(f"These decisions are not the model's ({whose}): a log of its own decisions would tell.")
     elif verdict == "yes":
@@ -207,13 +211,9 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
         short = f"nothing is shown: every answer is {here}"
         sentences.append(f"What the model does after {there} answers is not seen; problems of another difficulty would show it.")
     else:
-        short = "find out who decides" if total.helps == "if these are its own" else "record the decisions"
-        sentences.append(
-            "Record whether the model itself went on or stopped."
-            if total.helps == "if these are its own"
-            else "A log needs decisions after right answers and after wrong ones."
-        )
-    if total.rates.a.value is not None and total.rates.b.value is not None and total.helps != "if these are its own":
+        short = "record the decisions"
+        sentences.append("A log needs decisions after right answers and after wrong ones.")
+    if total.rates.a.value is not None and total.rates.b.value is not None and not unknown:
         sentences.append(
             f"It resamples {_text(_complement(total.rates.a))} of its right answers and stops at "
             f"{_text(_complement(total.rates.b))} of its wrong ones."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dstheory.anatomy.answers import Answers
+from dstheory.anatomy.answers import ITS_OWN, Answers
 from dstheory.anatomy.difference import Difference, FirstAnswers
 from dstheory.anatomy.holdout import HeldOut
 from dstheory.anatomy.model_checks import ASSUMPTIONS, Test
@@ -484,7 +484,7 @@ def _cap(title: str, advice: CapAdvice, helps: str) -> Section:
         best = f"at least {counted(most, 'attempt')}, the most that the log shows; whether more would pay it does not show"
     else:
         best = f"at least {most} attempts, the most that are looked at"
-    unsure = [] if helps.startswith(("yes", "no,")) or helps == "no" else [
+    unsure = [] if helps == "no" or (helps.startswith(("yes", "no,")) and ITS_OWN not in helps) else [
         f"whether resampling helps: {helps}; so no cap is recommended, and this is what the fitted chain says"
     ]  # fmt: skip
     return Section(
