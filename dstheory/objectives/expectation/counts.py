@@ -92,14 +92,17 @@ def mean_over_counts(
     if n <= _ALL:
         found = _all_counts(n, p, q, of_count)
         return tuple(column.reshape(success.shape) for column in found)
-    mode, up, down = _window(n, p, q)
-    total = float((up + down + 1.0).sum())
+    _, up, down = _window(n, p, q)
+    total, widest = float((up + down + 1.0).sum()), int((up + down).max(initial=0.0)) + 1
     if total > _MOST_COUNTS:
         raise ChainError(
             f"group_size is {n + 1:,}: {len(p):,} sums over {total / len(p):,.0f} counts each are more than {_MOST_COUNTS:,}; "
             "use smaller groups, fewer prompts, or group_size=inf for the limit"
         )
-    parts = [_sums(n, p[rows], q[rows], mode[rows], up[rows], down[rows], of_count) for rows in _blocks(up + down + 1.0)]
+    parts, each = [], max(1, _AT_ONCE // widest)
+    for begin in range(0, len(p), each):
+        k, chance = windows(n, p[begin : begin + each], q[begin : begin + each])
+        parts.append([(chance * f).sum(axis=1) for f in of_count(k)])
     return tuple(np.concatenate(column).reshape(success.shape) for column in zip(*parts, strict=True))
 
 
@@ -131,8 +134,19 @@ def windows(n: int, success: Floats, failure: Floats) -> tuple[Floats, Floats]:
     """
     p, q = success.ravel(), failure.ravel()
     mode, up, down = _window(n, p, q)
-    sides = _sides(n, p, q, mode, up, down)
-    k, chance = (np.concatenate(column, axis=1) for column in zip(*sides, strict=True))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        odds = np.where((mode < n) & (q > 0), p / q, 0.0)[:, None]
+        against = np.where((mode > 0) & (p > 0), q / p, 0.0)[:, None]
+    start = mode[:, None]
+    rising = start + np.arange(int(up.max()) + 1.0)
+    falling = start - np.arange(int(down.max()) + 1.0)
+    ones = np.ones_like(start)
+    with np.errstate(under="ignore"):
+        above = np.hstack([ones, np.clip(n - rising[:, :-1], 0.0, None) / (rising[:, :-1] + 1.0) * odds])
+        below = np.hstack([ones, np.clip(falling[:, :-1], 0.0, None) / (n - falling[:, :-1] + 1.0) * against])
+        for side in above, below:
+            np.cumprod(side, axis=1, out=side)
+    k, chance = np.hstack([np.minimum(rising, n), np.maximum(falling, 0.0)[:, 1:]]), np.hstack([above, below[:, 1:]])
     shape = (*success.shape, k.shape[1])
     return k.reshape(shape), (chance / chance.sum(axis=1, keepdims=True)).reshape(shape)
 
@@ -150,38 +164,6 @@ def _steps(here: Floats, room: Floats) -> Floats:
     """Return how many steps away from the mode the probability has fallen by exp(-T): the bound of the module's page."""
     bernstein = _DROP / 3.0 + np.sqrt(_DROP**2 / 9.0 + 2.0 * _DROP * (here + 1.0))
     return np.ceil(2.0 + np.minimum(bernstein, np.sqrt(2.0 * _DROP * room)))
-
-
-def _blocks(width: Floats) -> list[slice]:
-    """Return runs of rows whose tables, as wide as the widest of them, have at most _AT_ONCE entries, or one row each."""
-    each = max(1, _AT_ONCE // max(1, int(width.max(initial=1.0))))
-    return [slice(i, i + each) for i in range(0, len(width), each)]
-
-
-def _sides(n: int, p: Floats, q: Floats, mode: Floats, up: Floats, down: Floats) -> list[tuple[Floats, Floats]]:
-    """Return counts and unnormalised probabilities from the mode upwards, and below the mode; (rows, width) each."""
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        odds = np.where((mode < n) & (q > 0), p / q, 0.0)[:, None]
-        against = np.where((mode > 0) & (p > 0), q / p, 0.0)[:, None]
-    start = mode[:, None]
-    rising = start + np.arange(int(up.max()) + 1.0)
-    falling = start - np.arange(int(down.max()) + 1.0)
-    ones = np.ones_like(start)
-    with np.errstate(under="ignore"):
-        above = np.hstack([ones, np.clip(n - rising[:, :-1], 0.0, None) / (rising[:, :-1] + 1.0) * odds])
-        below = np.hstack([ones, np.clip(falling[:, :-1], 0.0, None) / (n - falling[:, :-1] + 1.0) * against])
-        for chance in above, below:
-            np.cumprod(chance, axis=1, out=chance)
-    return [(np.minimum(rising, n), above), (np.maximum(falling, 0.0)[:, 1:], below[:, 1:])]
-
-
-def _sums(
-    n: int, p: Floats, q: Floats, mode: Floats, up: Floats, down: Floats, of_count: Callable[[Floats], tuple[Floats, ...]]
-) -> list[Floats]:
-    sides = _sides(n, p, q, mode, up, down)
-    weight = sum((chance.sum(axis=1) for _, chance in sides), np.zeros(()))
-    parts = [[(chance * f).sum(axis=1) for f in of_count(k)] for k, chance in sides]
-    return [(above + below) / weight for above, below in zip(*parts, strict=True)]
 
 
 def mean_credits(levels: tuple[float, ...], shares: Floats, *, size: int, ddof: int, epsilon: float) -> Floats:
