@@ -50,10 +50,10 @@ from .objectives.imitation import RFT as RFT
 from .objectives.imitation import SFT as SFT
 from .objectives.imitation import ExpertChain as ExpertChain
 from .objectives.penalties import ForwardKL as ForwardKL
+from .objectives.penalties import ReverseKL as ReverseKL
 from .objectives.penalties import ReverseKLDirect as ReverseKLDirect
 from .objectives.preference import DPO as DPO
 from .objectives.reward import Reinforce as Reinforce
-from .objectives.trajectory_penalties import ReverseKL as ReverseKL
 from .readers.chains import read_chain as read_chain
 from .readers.chains import write_chain as write_chain
 from .symbolic.deriving import Derivation as Derivation

@@ -31,13 +31,21 @@ from dstheory.objectives.imitation import (
     SFTTokenMean,
 )
 from dstheory.objectives.mass import CoefficientMass, StageGradient
-from dstheory.objectives.penalties import EntropyBonus, ForwardKL, K1Loss, K2Loss, K3Loss, ReverseKLDirect
+from dstheory.objectives.penalties import (
+    EntropyBonus,
+    ForwardKL,
+    K1Loss,
+    K1Reward,
+    K2Loss,
+    K3Loss,
+    ReverseKL,
+    ReverseKLDirect,
+)
 from dstheory.objectives.preference import DPO
 from dstheory.objectives.registry import ALIASES, LACKING, REGISTRY, Alias, build, listed, load_module, lookup, register
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRePerAttempt, SCoReSummed
-from dstheory.objectives.trajectory_penalties import K1Reward, ReverseKL
 from dstheory.objectives.weights import log_ratios, stage_weights
 
 __all__ = [

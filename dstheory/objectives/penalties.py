@@ -15,8 +15,7 @@ entropy bonus          -alpha (log pi + H)        entropy of every visited state
 Each divergence has two forms, which agree where no length enters: ``kl-direct`` (k2), ``forward-kl`` (k3) and ``kl`` (k1 in the
 reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``k3-loss`` and ``k1-reward`` divide by a
 *normaliser*, as training code does, and inherit that of the reward in the same sum. A stage counts as one action; where the
-tokens of an answer are independent that is exact. ``kl`` and ``k1-reward`` stand in
-:mod:`dstheory.objectives.trajectory_penalties`, all others here.
+tokens of an answer are independent that is exact. ``kl`` adds the derivative of the penalty itself.
 
 All are taken on the policy's own responses, but for ``states="reference"``; also in a sum with a reward whose responses another
 policy generates, or which counts some of them only. The ``reference`` and ``beta`` of a group objective are a penalty on its own.
@@ -36,6 +35,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
@@ -46,8 +46,8 @@ from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import effective_credit
-from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
+from dstheory.objectives.fused import MOST_TURNS, FusedTerms, one_pass
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.large_groups import gradient_of_penalty
 from dstheory.objectives.mass import (
@@ -55,10 +55,22 @@ from dstheory.objectives.mass import (
     StageGradient,
     check_runs,
     check_strength,
+    contrast_mass,
     log_likelihood,
     over_runs,
 )
-from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerResponse, PerToken, normaliser_named
+from dstheory.objectives.parts import (
+    BatchTokens,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    LeaveOneOut,
+    Normaliser,
+    PerResponse,
+    PerToken,
+    Raw,
+    normaliser_named,
+)
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.token_parts import Estimator
@@ -73,6 +85,8 @@ from dstheory.objectives.weights import (
 )
 
 _ONE = np.ones((1, 1, 1))
+_NEAR = 1e-3  # a log-ratio, below which its mean has few digits
+_LEFT = 2e-3  # of the terms that a gradient is a difference of: rounding is then less than 1e-12 of it
 
 
 class _Penalty(ResponseObjective):
@@ -560,3 +574,155 @@ class EntropyBonus(_Penalty):
         below, u = (np.where(np.isfinite(z), z, 0.0) for z in (policy.below_top, policy.stop_logits))
         mean = (policy.sample_prob * below).sum(axis=-1, keepdims=True)
         return TokenWeight(mean - below, -policy.resample_prob * u, policy.stop_prob * u)
+
+
+def _excess(up: Floats) -> Floats:
+    """Return x + exp(-x) - 1 of a small x, with all its digits."""
+    x = np.where(np.abs(up) <= _NEAR, up, 0.0)
+    return np.asarray(x * x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0))))
+
+
+class _ReverseOfTrajectories(_ReverseAtStates):
+    r"""k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens.
+
+    Beside its reference a policy's divergence is of second order, and the log-ratios :math:`\ell` that it is the mean of are of
+    first. There a turn is paid :math:`\ell + e^{-\ell} - 1 \ge 0`, which has the same mean, since that of :math:`e^{-\ell}` is 1,
+    and each action gets the rest for itself.
+    """
+
+    @property
+    def credit(self) -> Credit:
+        return Raw()
+
+    def outcome_of(self, under: Solution) -> ResponseReward:
+        """Return minus beta times the weighted log-ratio of the whole response, as a reward."""
+        self.check(under)
+        c = self.weighted(self.per_token(under), under)
+        decided = under.unrolled.decided
+        return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided), None)
+
+    def _second_order(self, solution: Solution) -> tuple[TokenWeight, TokenWeight]:
+        """Return what is paid per token, and what each action gets for itself alone; nothing where the policy is not near."""
+        ups = log_ratios(solution.policy, self.reference, solution)
+        pairs, inside = log_pairs(solution.policy, self.reference), solution.mdp.inside
+        alike = [(np.abs(up) <= _NEAR) & ((p == -np.inf) == (q == -np.inf)) for up, (_, p, q) in zip(ups, pairs, strict=True)]
+        weight = np.atleast_1d(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample)
+        of_answers = ((alike[0] & (weight == weight[..., :1])) | ~inside).all(axis=-1, keepdims=True)
+        near = of_answers, alike[1] & alike[2], alike[1] & alike[2]
+        sample, stop, resample = (np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True))
+        own = [np.where(n, np.expm1(-np.where(n, up, 0.0)), 0.0) for up, n in zip(ups, near, strict=True)]
+        return TokenWeight(sample, stop, resample), TokenWeight(own[0], own[1], own[2])
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
+
+    def _known_mass(self, solution: Solution) -> CoefficientMass | None:
+        """Return that of plain sums, with action values as coefficients, which leave out what came before the action."""
+        if not (self.plain and self.as_compiled):  # a subclass may change the terms
+            return None
+        solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
+        self.check(solution)
+        paid, alone = (self.weighted(each, solution) for each in self._second_order(solution))
+        decided = solution.unrolled.decided
+        found = solution.contrast_of(paid.stop * decided, paid.resample * decided, answer=paid.sample)
+        own = self._own(solution) + alone.sample
+        found = Contrast(
+            found.sample + own, found.sample_size + np.abs(own), found.stop + alone.stop, found.resample + alone.resample
+        )
+        return contrast_mass(solution, solution.finite_visits, found).scaled(self.divided_by[1].scale)
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient of plain sums, unless stages are weighted, or terms cancel."""
+        if not self.plain or self.weighs_stages:
+            return None
+        self.check(solution)
+        none, one, beta = np.zeros((1, 1)), np.ones((1, 1)), self.divided_by[1].scale * np.asarray(self.beta)
+        from dstheory.kernels.whitened import whitened_gradient
+
+        found = one_pass(whitened_gradient, solution, self.reference, beta, none, (one, one), shift=0.0)
+        if found is None or not (found.turns.max() <= MOST_TURNS and found.left.min() >= _LEFT):
+            return None
+        return StageGradient(found.sample[None], found.decide[None])
+
+    def _own(self, solution: Solution) -> Floats:
+        """Return the derivative of the penalty itself at each answer, centred: 0 where all answers weigh the same."""
+        return 0.0 * _ONE
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta E[weighted sum of log-ratios], (*runs,), for plain sums; else None."""
+        if not self.plain:
+            return None
+        v = self.outcome_of(solution).reward.values(solution)
+        return np.asarray(self.divided_by[1].scale * (v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReverseKL(_ReverseOfTrajectories, OfStages):
+    r"""The full gradient of the weighted reverse KL of whole trajectories, :math:`J = -\beta E_\pi[L(\tau)]`.
+
+    :math:`L(\tau) = \sum_k w_s(y_k) \log \frac{\pi_s}{ref_s} + w_d \log \frac{\pi_d}{ref_d}`. Its gradient is that of a reward
+    -beta L, plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a
+    prompt have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly
+    then.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> kl = ReverseKL(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0)
+    >>> float(kl.value(s).round(6))  # minus two expected turns x KL(1/2 || 1/4)
+    -0.287682
+    """
+
+    name = "kl"
+
+    def _own(self, solution: Solution) -> Floats:
+        """Return -beta (w_s - E_pi w_s) at each answer."""
+        w_s = self.stage_weight.of(solution.mdp).sample
+        # Beyond the first answer's: equal weights then leave 0, and not what rounding leaves of 1 - sum of pi.
+        beyond = w_s - w_s[..., :1]
+        centred = beyond - (solution.policy.sample_prob * beyond).sum(axis=-1, keepdims=True)
+        return np.asarray(-over_runs(self.beta, 3) * centred)
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the penalty as the credit, and the derivative of L itself."""
+        once = effective_credit(None, *self.divided_by, under, outcome)
+        own = TokenWeight(self._own(solution), 0.0 * _ONE, 0.0 * _ONE)
+        return (*super().terms(solution, under, outcome), Term(once, own))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K1Reward(_ReverseOfTrajectories, OfTokens):
+    """k1 = log(pi/ref) subtracted from the reward: the whole response's log-ratio is credited to all of its tokens.
+
+    Args:
+        kl_baseline: the penalty is added after the baseline of the reward (``"none"``), or before it, so that the mean of the
+            penalties of the ``"others"`` (RLOO) or of the whole ``"group"`` is subtracted as well: c = K_i - mean K, divided as
+            usual. Both have the gradient of ``"none"`` where responses divide, times (G - 1)/G for the group's mean.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKL
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
+    >>> bool((abs(K1Reward(reference).gradient(s).decide - ReverseKL(reference).gradient(s).decide) < 1e-15).all())
+    True
+    """
+
+    kl_baseline: Literal["none", "others", "group"] = field(default="none", kw_only=True)
+
+    name = "k1-reward"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kl_baseline not in ("none", "others", "group"):
+            raise ChainError(f"kl_baseline is {self.kl_baseline!r}: must be 'none', 'others' or 'group'")
+
+    @property
+    def credit(self) -> Credit:
+        """The penalty, less the mean of those of the group if asked."""
+        return {"none": Raw(), "others": LeaveOneOut(), "group": GroupMean(std=False)}[self.kl_baseline]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a plain sum without a baseline."""
+        return super().plain and self.kl_baseline == "none"

@@ -86,7 +86,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "positions.shape[1] / self.rows.shape[2]",
     ): "it only chooses how many prompts are looked at together",
     (
-        "objectives/trajectory_penalties.py",
+        "objectives/penalties.py",
         "found = one_pass(whitened_gradient, solution, self.reference, beta, none, (one, one), shift=[[0.0]])  ->  1.0",
     ): "what is paid for every response alike is a baseline, which moves nothing",
     (

@@ -70,9 +70,8 @@ SUITES |= {
     "objectives/base.py": [*_CORE, *(f"tests/objectives/test_{name}.py" for name in ("overridden", "large_rows"))],
     "objectives/reward.py": [*_CORE, "tests/objectives/test_score.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
-    "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
     "objectives/distillation.py": ["tests/objectives/test_distillation.py"],
-    "objectives/trajectory_penalties.py": [*_CORE, "tests/objectives/test_digits.py"],
+    "objectives/penalties.py": [*_CORE, *(f"tests/objectives/test_{name}.py" for name in ("distillation", "digits"))],
     **{
         f"objectives/{name}.py": [*_ROWS, _SETTINGS]
         for name in (
