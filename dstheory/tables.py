@@ -55,20 +55,20 @@ class Table:
     def text(self) -> str:
         """Return lines with aligned columns."""
         table = [[printable(cell) for cell in row] for row in (self.head, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
+        widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]  # some letters are two columns wide
+        lines = ("  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)) for row in table)
         return "\n".join([printable(self.title), *(line.rstrip() for line in lines)])
 
     def html(self) -> str:
         """Return the formulas, which notebooks typeset, and a table element; what the cells say is escaped."""
 
-        def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html_text(cell)}</{tag}>" for cell in cells) + "</tr>"
+        def words(text: str) -> str:
+            return html_text(text).replace("$", "<span>$</span>")  # alone in an element, a dollar begins no formula in a notebook
 
-        body = "".join(row(cells, "td") for cells in self.rows)
-        head = row(self.head, "th")
+        body = "".join("<tr>" + "".join(f"<td>{words(cell)}</td>" for cell in cells) + "</tr>" for cells in self.rows)
+        head = "<tr>" + "".join(f'<th scope="col">{words(cell)}</th>' for cell in self.head) + "</tr>"
         formulas = "".join(f"<p>$\\displaystyle {html_text(formula)}$</p>" for formula in self.formulas)
-        caption = f'<caption style="text-align: left">{html_text(self.title)}</caption>'
+        caption = f'<caption style="text-align: left">{words(self.title)}</caption>'
         return f"{formulas}<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
 

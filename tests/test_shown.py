@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import sympy
+from rich.cells import cell_len
 
 import dstheory
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, solve
@@ -75,4 +76,11 @@ def test_what_cells_say_is_escaped() -> None:
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert ">&lt;b&gt;</caption>" in html
-    assert "<th>&amp;</th>" in html
+    assert '<th scope="col">&amp;</th>' in html
+
+
+def test_dollars_of_names_are_no_formulas_and_wide_letters_are_counted() -> None:
+    """A notebook set what stood between two dollars as mathematics, and columns after a name in Chinese were not aligned."""
+    table = Table("$t$", ("name", "p"), [("$x$", "0.5"), ("算术模型", "1"), ("m", "2")])
+    assert re.findall(r"[^>]\$|\$[^<]", table.html()) == []
+    assert [cell_len(line[: -len(cell)]) for line, cell in zip(table.text().splitlines()[2:], ("0.5", "1", "2"), strict=True)] == [10] * 3

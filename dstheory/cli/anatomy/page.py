@@ -35,12 +35,13 @@ ul { padding-left: 1.2rem; margin: .3rem 0 } code { background: #f3f3f3; padding
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; overflow-wrap: normal }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; vertical-align: top }
 th { border-bottom: 2px solid #555; vertical-align: bottom } th.w, td.w { text-align: left }
-td.w { white-space: normal; min-width: 6rem; max-width: 22rem }
+td.w, th.w { white-space: normal; min-width: 6rem; max-width: 22rem }
+tbody th { font-weight: normal; border-bottom: 1px solid #ddd; vertical-align: top }
 .rejected { color: #a01010; font-weight: 600 }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem } figure { margin: 0; width: 346px; max-width: 100% }
 figure svg { width: 100%; height: auto; display: block } figcaption { font-weight: 600; color: #1a1a1a; text-align: center }
 nav ul { columns: 20rem; list-style: none; padding: 0 } a { color: #00508a }
-@media print { nav, .csv { display: none } .scroll { overflow: visible } }
+@media print { nav, .csv { display: none } .scroll { overflow: visible } figure, tr { break-inside: avoid } }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a browser that knows it loads nothing, whatever the page holds
 _REAL = r"-?(?:inf|[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)"
@@ -49,6 +50,7 @@ _WITH_Z = re.compile(rf"({_REAL}|-) \(([-+]?[\d.]+|-)\)")
 _ID = re.compile(r' id="([^"]*)"')
 _PATH, _DIGITS = re.compile(r' d="[^"]*"'), re.compile(r"(\.\d\d)\d+")
 _REFERENCE = re.compile(r'(?:href="|url\()#([^")]*)')
+_LONGEST_NUMBER = 40  # letters, with its interval
 _COUNT = re.compile(r"\d{1,3}(,\d{3})+")
 
 
@@ -59,7 +61,7 @@ def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", comm
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]))
     >>> page = html_report(found, [], title="log & more")
-    >>> "<title>log &amp; more" in page, "<b>" in page, "&lt;b&gt;</td>" in page
+    >>> "<title>log &amp; more" in page, "<b>" in page, "&lt;b&gt;</th>" in page
     (True, False, True)
     """
     name = html_text(title or "rollouts")
@@ -107,7 +109,7 @@ def _section(key: str, section: Section) -> str:
         head = "".join(
             f'<th scope="col"{_of(word)}>{html_text(text)}</th>' for text, word in zip(section.columns, words, strict=True)
         )
-        rows = ("".join(map(_cell, section.columns, row, words)) for row in section.rows)
+        rows = ("".join(_cell(*cell, first=i == 0) for i, cell in enumerate(zip(row, words, strict=True))) for row in section.rows)
         body = "".join(f"<tr>{row}</tr>\n" for row in rows)
         out.append(
             f'<div class="scroll" tabindex="0" role="region" aria-label="table: {title}"><table><thead><tr>{head}</tr></thead>'
@@ -126,7 +128,11 @@ def _of(word: bool) -> str:
     return ' class="w"' if word else ""
 
 
-def _cell(column: str, text: str, word: bool) -> str:
+def _cell(text: str, word: bool, *, first: bool) -> str:
+    """Return a cell: the first one is the heading of its row, and a sentence among numbers is broken as words are."""
+    if first and word:
+        return f'<th scope="row" class="w">{html_text(text)}</th>'
+    word = word or len(text) > _LONGEST_NUMBER
     if word and (text == "rejected" or text.startswith("rejected (")):
         return f'<td class="w rejected">{REJECTED} {html_text(text)}</td>'
     return f"<td{_of(word)}>{html_text(text)}</td>"
