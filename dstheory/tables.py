@@ -56,7 +56,9 @@ class Table:
         """Return lines with aligned columns."""
         table = [[printable(cell) for cell in row] for row in (self.head, *self.rows)]
         widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]  # some letters are two columns wide
-        lines = ("  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)) for row in table)
+        lines = (
+            "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)) for row in table
+        )
         return "\n".join([printable(self.title), *(line.rstrip() for line in lines)])
 
     def html(self) -> str:

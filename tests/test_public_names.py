@@ -31,9 +31,9 @@ def test_every_name_is_listed_once_and_exists() -> None:
             assert thing.__name__ == name
 
 
-@pytest.mark.parametrize("room", ["", "objectives", "claims", "symbolic", "tokens", "anatomy", "arithmetic", "trainers"])
+@pytest.mark.parametrize("room", ["", "objectives", "claims", "symbolic", "tokens", "anatomy", "arithmetic", "trainers", "plots"])
 def test_every_public_function_and_class_has_an_example(room: str) -> None:
-    """They run as doctests. Figures are left out: each example would draw one."""
+    """They run as doctests."""
     module = importlib.import_module(f"dstheory.{room}" if room else "dstheory")
     things = [getattr(module, name) for name in module.__all__]
     classes = [thing for thing in things if inspect.isclass(thing) and not issubclass(thing, Exception)]

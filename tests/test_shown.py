@@ -83,4 +83,6 @@ def test_dollars_of_names_are_no_formulas_and_wide_letters_are_counted() -> None
     """A notebook set what stood between two dollars as mathematics, and columns after a name in Chinese were not aligned."""
     table = Table("$t$", ("name", "p"), [("$x$", "0.5"), ("算术模型", "1"), ("m", "2")])
     assert re.findall(r"[^>]\$|\$[^<]", table.html()) == []
-    assert [cell_len(line[: -len(cell)]) for line, cell in zip(table.text().splitlines()[2:], ("0.5", "1", "2"), strict=True)] == [10] * 3
+    assert [
+        cell_len(line[: -len(cell)]) for line, cell in zip(table.text().splitlines()[2:], ("0.5", "1", "2"), strict=True)
+    ] == [10] * 3

@@ -63,6 +63,13 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
     Args:
         found: of :func:`dstheory.anatomy.survey`.
         title: over the whole figure.
+
+    Example:
+        >>> from dstheory.anatomy import generate_log, survey
+        >>> from dstheory.anatomy.generate import Cell
+        >>> figure = anatomy_figure(survey(generate_log(4, cells=[Cell("tuned", "easy", 0.7, 0.9, 0.5)])))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['sampling and decisions', 'final accuracy']
     """
     rates, rest = _rate_panels(found), _other_panels(found)
     title = _with_level(title, found)
@@ -79,6 +86,11 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
     Args:
         found: of :func:`dstheory.anatomy.survey`.
         title: over the whole figure.
+
+    Example:
+        >>> from dstheory.anatomy import generate_log, survey
+        >>> [axes.get_title() for axes in rounds_figure(survey(generate_log(12))).axes]
+        ['correct answers per round: base', 'correct answers per round: tuned']
     """
     panels = _round_panels(found) or [Panel("too few problems to keep some out of the fit", "", lambda axes: axes.set_axis_off())]
     return grid_figure([panels], title=_with_level(title, found))
@@ -95,7 +107,13 @@ def error_bars(found: Survey) -> str:
 
 
 def anatomy_panels(found: Survey) -> list[Panel]:
-    """Return all panels of both figures, one by one."""
+    """Return all panels of both figures, one by one.
+
+    Example:
+        >>> from dstheory.anatomy import generate_log, survey
+        >>> [panel.title for panel in anatomy_panels(survey(generate_log(4)))[:4]]
+        ['p = P(correct)', 'a = P(stop | correct)', 'b = P(resample | wrong)', 'final accuracy: base']
+    """
     return [*_rate_panels(found), *_other_panels(found), *_round_panels(found)]
 
 
@@ -106,6 +124,13 @@ def roc_panel(found: Survey) -> Panel:
 
     Args:
         found: of :func:`dstheory.anatomy.survey`, with scores.
+
+    Example:
+        >>> from dstheory.anatomy import Episodes, survey
+        >>> samples = [(str(i % 4), [(i % 3 > 0, None)]) for i in range(20)]
+        >>> fields = {"task": ["t"] * 20, "score": [str(i / 20) for i in range(20)]}
+        >>> roc_panel(survey(Episodes.record(samples, cap=1, fields=fields), decision_score="score")).title
+        'the score as a decision'
     """
     rules = [(group.name, group.one_shot.scores) for group in found.groups if group.one_shot is not None]
     curves = [(f"{name}: " if name else "", rule) for name, rule in rules if rule is not None and rule.curve]

@@ -32,6 +32,14 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         rows: as made by :func:`dstheory.comparison.compare_objectives`, in the order to draw them.
         longer: the factor on the length of answers, for the legend.
         title: over the whole figure.
+
+    Example:
+        >>> from dstheory import Policy, Reinforce, TwoStageMDP
+        >>> from dstheory.comparison import compare_objectives
+        >>> mdp, policy = TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.55, a=0.8, b=0.3)
+        >>> rows = compare_objectives(mdp, policy, {"reinforce": lambda mdp: Reinforce()})
+        >>> [text.get_text() for text in comparison_figure(rows, longer=8).axes[0].texts]
+        ['reinforce']
     """
     height = 1.2 + 0.2 * len(rows)
     with framed(7.2, 2 * height if in_column() else height) as figure:
@@ -112,6 +120,14 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
     Args:
         found: signals of one objective, group size by group size; those of single responses are drawn as a level.
         title: over the whole figure.
+
+    Example:
+        >>> from dstheory import GRPO, Policy, TwoStageMDP, solve
+        >>> from dstheory.noise import signal
+        >>> solution = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3))
+        >>> figure = signal_figure({"grpo": [signal(GRPO(group_size=size), solution, prompts=4) for size in (2, 4)]})
+        >>> [axes.get_title() for axes in figure.axes]
+        ['sampling', 'decisions', 'dead groups']
     """
     with framed(7.2, 7.0 if in_column() else 3.0, title=title) as figure:
         panels = figure.subplots(*beside(3))

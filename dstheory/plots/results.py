@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,6 +35,9 @@ from dstheory.plots.style import (
 )
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.texts import figure_text
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 _TICKS = {"p": "p\ncorrect", "a": "a\nstop |\ncorrect", "b": "b\nresample |\nwrong", "accuracy": "final\naccuracy"}
 
@@ -95,7 +98,19 @@ def _(result: TrainResult, *, title: str = "") -> Figure:
 
 
 def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> Figure:
-    """Draw, objective by objective, the two parts of the gradient's norm and of the Fisher energy, on one logarithmic scale."""
+    """Draw, objective by objective, the two parts of the gradient's norm and of the Fisher energy, on one logarithmic scale.
+
+    Args:
+        found: attributions by the names of their objectives.
+        title: over the whole figure.
+
+    Example:
+        >>> from dstheory import SFT, Policy, Reinforce, TwoStageMDP, attribute, solve
+        >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+        >>> figure = attribution_figure({"reinforce": attribute(Reinforce(), solve(TwoStageMDP.minimal(), start))})
+        >>> [axes.get_xlabel() for axes in figure.axes]
+        ['norm of the gradient', 'Fisher energy']
+    """
     height = 2.2 + 0.12 * len(found)
     with framed(7.2 if len(found) > 2 else 5.0, 2 * height if in_column() else height, title=title) as figure:
         panels = figure.subplots(*beside(2))
@@ -139,6 +154,11 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
     Args:
         found: policy -> name -> number between 0 and 1.
         title: over the figure.
+
+    Example:
+        >>> figure = rates_figure({"before": {"p": 0.5, "a": 0.8}, "after": {"p": 0.6, "a": 0.7}})
+        >>> [line.get_ydata().tolist() for line in figure.axes[0].get_lines()]
+        [[0.5, 0.8], [0.6, 0.7]]
     """
     names = list(next(iter(found.values())))
     with framed(max(3.6, 0.3 * len(names)), 2.6, title=title) as figure:
@@ -160,9 +180,21 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
     return figure
 
 
-def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
-    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, the middle 80 % shaded over numbers."""
-    dims = [name for name in data.variables["status"][0] if name != "step"]
+def sweep_figure(data: LabelledArrays | Dataset, *, title: str = "") -> Figure:
+    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, the middle 80 % shaded over numbers.
+
+    Args:
+        data: what :func:`dstheory.sweep` returns, or a file of `dstheory sweep`.
+        title: over the figure.
+
+    Example:
+        >>> rates = {name: (("beta",), np.array([0.6, 0.5]), {}) for name in ("p", "a", "b", "accuracy", "status")}
+        >>> figure = sweep_figure(LabelledArrays(rates, {"beta": (("beta",), np.array([0.1, 0.2]), {})}, {}))
+        >>> figure.axes[0].get_xlabel(), figure.axes[0].get_lines()[0].get_xdata().tolist()
+        ('beta', [0.1, 0.2])
+    """
+    over = data.variables["status"][0] if isinstance(data, LabelledArrays) else data.variables["status"].dims
+    dims = [str(name) for name in over if name != "step"]
     sizes = [np.size(data[name]) for name in dims]
     along = int(np.argmax(sizes))
     name, where = dims[along], np.asarray(data[dims[along]])
@@ -203,7 +235,7 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
     return figure
 
 
-def _at_the_end(data: LabelledArrays, name: str, dims: Sequence[str]) -> Floats:
+def _at_the_end(data: LabelledArrays | Dataset, name: str, dims: Sequence[str]) -> Floats:
     after = f"{name}_after"
     table = np.asarray(data[after if after in data.variables else name], dtype=np.float64)
     return table if table.ndim == len(dims) else table[..., -1]

@@ -45,6 +45,14 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
     Args:
         comparison: from :func:`dstheory.dynamics.compare`; with runs the median is drawn and the middle 80 % shaded.
         title: over the whole figure.
+
+    Example:
+        >>> from dstheory import Policy, Reinforce, TwoStageMDP
+        >>> from dstheory.dynamics import compare
+        >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+        >>> figure = simulation_figure(compare(TwoStageMDP.minimal(), start, {"reward": Reinforce()}, steps=2))
+        >>> [axes.get_title() for axes in figure.axes[3:]]
+        ['final accuracy', 'Fisher energy at the start', 'accuracy gain, by stage']
     """
     names = list(comparison.results)
     with matplotlib.rc_context(RC):

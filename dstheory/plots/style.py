@@ -76,6 +76,12 @@ def drawn_for(width: str, formats: tuple[str, ...]) -> Iterator[None]:
     Args:
         width: "column" or "text".
         formats: of "png", "svg" and "pdf"; none for png and svg.
+
+    Example:
+        >>> from dstheory.plots import rates_figure
+        >>> with drawn_for("column", ("pdf",)):
+        ...     float(rates_figure({"start": {"p": 0.5, "a": 0.8}}).get_figwidth())
+        3.4
     """
     tokens = _width.set(width), _formats.set(formats or _formats.get())
     try:
@@ -326,6 +332,11 @@ def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "", wide: bool 
         rows: the rows; those without panels are left out, and a row of more than three is broken into rows of three.
         title: over the whole figure.
         wide: whether a figure with one panel in each row is as wide as the text.
+
+    Example:
+        >>> panel = Panel("a line", "from 0 to 1", lambda axes: axes.plot([0, 1], [0, 1]))
+        >>> len(grid_figure([[panel, panel], [panel]], title="three lines").axes)
+        3
     """
     most = 1 if in_column() else _MOST_BESIDE
     parts = [(min(most, len(row)), row[i : i + most]) for row in rows for i in range(0, len(row), most)]
@@ -357,8 +368,18 @@ def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "", wide: bool 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write a file per format, by default ``stem.png`` and ``stem.svg``; without a date, so the same figure gives the same bytes.
 
+    Args:
+        figure: any figure of matplotlib; its layout is computed once and kept.
+        stem: the path without its suffix.
+
     Returns:
         The paths written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, drawn_for("text", ("svg",)):
+        ...     [path.name for path in save_figure(Figure(figsize=(1, 1)), Path(folder, "empty"))]
+        ['empty.svg']
     """
     paths = [stem.with_suffix(f".{kind}") for kind in _formats.get()]
     with matplotlib.rc_context(RC), one_warning_of_glyphs():

@@ -13,7 +13,7 @@ from figure_words import word_faults
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, train, verify
+from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, sweep, train, verify
 from dstheory.errors import DSTheoryError
 from dstheory.noise import signal
 from dstheory.objectives import GRPO
@@ -195,6 +195,14 @@ def test_a_gap_of_a_sweep_is_shaded_nowhere_and_named() -> None:
     assert axes.get_xlabel().endswith("\n(gaps: no value there)")
     for shade in axes.collections:
         assert not any(path.contains_point((1.0, 0.5)) or path.contains_point((0.5, 0.5)) for path in shade.get_paths())
+
+
+def test_what_sweep_returns_can_be_drawn() -> None:
+    """Its figure took what a file of the command holds alone."""
+    data = sweep({"beta": [0.1, 0.4], "reduction": ["sum", "mean"]})
+    (axes,) = sweep_figure(data).axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), data["p_after"].median("reduction"))
+    assert axes.get_xlabel().startswith("beta\nmedians over reduction")
 
 
 def one_signal(size: int, sample: float, decide: float) -> SimpleNamespace:

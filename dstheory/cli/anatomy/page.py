@@ -109,7 +109,9 @@ def _section(key: str, section: Section) -> str:
         head = "".join(
             f'<th scope="col"{_of(word)}>{html_text(text)}</th>' for text, word in zip(section.columns, words, strict=True)
         )
-        rows = ("".join(_cell(*cell, first=i == 0) for i, cell in enumerate(zip(row, words, strict=True))) for row in section.rows)
+        rows = (
+            "".join(_cell(*cell, first=i == 0) for i, cell in enumerate(zip(row, words, strict=True))) for row in section.rows
+        )
         body = "".join(f"<tr>{row}</tr>\n" for row in rows)
         out.append(
             f'<div class="scroll" tabindex="0" role="region" aria-label="table: {title}"><table><thead><tr>{head}</tr></thead>'
