@@ -47,8 +47,11 @@ class Table:
 
     @classmethod
     def of(cls, title: str, columns: Mapping[str, Sequence[Any]], formulas: Sequence[str] = ()) -> Table:
-        """Return a table of the first rows of columns of numbers and words."""
+        """Return a table of the first rows of columns of numbers and words; the title says so if there are more."""
         rows = list(zip(*(list(column)[:MOST_ROWS] for column in columns.values()), strict=True))
+        whole = len(next(iter(columns.values())))
+        if whole > len(rows):
+            title = f"{title}: the first {len(rows)} of {whole:,} rows"
         shown = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in row] for row in rows]
         return cls(title, tuple(columns), shown, formulas)
 

@@ -240,7 +240,7 @@ def curves_figure(data: xr.Dataset) -> Figure:
             part = data.sel(log=log)
             interval = [part.realised - part.low, part.high - part.realised]
             axes.errorbar(part["round"], part.realised, yerr=interval, fmt="o", color="black", markersize=3.5,
-                          linewidth=1.0, label="realised", zorder=3)  # fmt: skip
+                          linewidth=1.0, label="realised, 95 % interval", zorder=3)  # fmt: skip
             for i, name in enumerate(data.predictor.values):
                 axes.plot(part["round"], part.predicted.sel(predictor=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)],
                           label=str(name))  # fmt: skip

@@ -86,3 +86,11 @@ def test_dollars_of_names_are_no_formulas_and_wide_letters_are_counted() -> None
     assert [
         cell_len(line[: -len(cell)]) for line, cell in zip(table.text().splitlines()[2:], ("0.5", "1", "2"), strict=True)
     ] == [10] * 3
+
+
+def test_a_table_of_a_part_says_so() -> None:
+    many = TwoStageMDP(correct=[[1, 0]] * 30)
+    assert many.table().title.endswith(": the first 20 of 60 rows")
+    assert "first" not in MDP.table().title
+    assert Policy.minimal(p=[0.2, 0.3], a=0.5, b=0.5).table().title.endswith(": of the first run")
+    assert TwoStageMDP.minimal(reward_stop=[[[1, 0]], [[2, 0]]]).table().title.endswith(": of the first run")

@@ -272,7 +272,7 @@ class TwoStageMDP(Immutable, Tabulated):
         """Return what each answer of each prompt pays."""
         formula = r"y_k\sim\pi_s(\cdot\mid x),\quad d_k\sim\pi_d(\cdot\mid x,y_k)\in\{\text{stop},\text{resample}\},\quad"
         gamma = rf"\gamma={float(self.gamma):g}" if self.gamma.ndim == 0 else r"\gamma\text{ varies}"
-        return Table.of(repr(self), self.columns(), (formula + gamma,))
+        return Table.of(repr(self) + (": of the first run" if self.runs else ""), self.columns(), (formula + gamma,))
 
     def columns(self) -> dict[str, Any]:
         """Return each prompt and answer in a row; of tables with run axes the first run."""

@@ -496,7 +496,7 @@ class Policy(Immutable, Tabulated):
     def table(self) -> Table:
         """Return what the policy does in each state."""
         formula = r"\pi_s(y\mid x) = \mathrm{softmax}_y(z),\quad \pi_d(\text{stop}\mid x,y) = \frac{1}{1+e^{-t}}"
-        return Table.of(repr(self), self.columns(), (formula,))
+        return Table.of(repr(self) + (": of the first run" if self.runs else ""), self.columns(), (formula,))
 
     def columns(self) -> dict[str, Any]:
         """Return each turn, prompt and answer in a row; with run axes the first run."""
