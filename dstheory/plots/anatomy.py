@@ -73,11 +73,7 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
     """
     rates, rest = _rate_panels(found), _other_panels(found)
     title = _with_level(title, found)
-    several, many = len(found.groups) > 1, len(_labels(found))
-    if many * (len(found.groups) if several else 3) <= _MOST_IN_PART:
-        return grid_figure([rates, rest] if several else [[*rates, *rest]], title=title)
-    below = [rest] if many * 3 <= _MOST_IN_PART else [[panel] for panel in rest]
-    return grid_figure([*([panel] for panel in rates), *below], title=title, wide=True)
+    return grid_figure([rates, rest] if len(found.groups) > 1 else [[*rates, *rest]], title=title)
 
 
 def rounds_figure(found: Survey, *, title: str = "") -> Figure:
@@ -224,7 +220,7 @@ def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str
         axes.set_ylim(*_WHOLE)
 
     said = "; ".join(f"{curve.words}: {_said(labels, curve.values)}" for curve in curves)
-    return Panel(title, f"{title}, over {by}. {said}.", draw)
+    return Panel(title, f"{title}, over {by}. {said}.", draw, wide=len(labels) * len(curves) > _MOST_IN_PART)
 
 
 def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Panel:
@@ -250,7 +246,7 @@ def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Pan
     for kind, text in _PREDICTED.items():
         numbers = [f"{label} {value:.3f}" for label, value in zip(labels, predicted[kind], strict=True) if value is not None]
         said += [f"{text}: {_listed(numbers)}"] if numbers else []
-    return Panel(title, f"{title}, over {by}. {'; '.join(said)}.", draw)
+    return Panel(title, f"{title}, over {by}. {'; '.join(said)}.", draw, wide=len(labels) * 3 > _MOST_IN_PART)
 
 
 def _samples(title: str, shot: OneShot) -> Panel:
@@ -331,7 +327,7 @@ def _gain(title: str, parts: Mapping[str, Difference | MeanSplit], by: str) -> P
 
     names = {"gain": "gain", "sample": "by sampling", "decide": "by decisions"}
     said = "; ".join(f"{text}: {_said(labels, values[name])}" for name, text in names.items())
-    return Panel(title, f"{title}, over {by}. {said}.", draw)
+    return Panel(title, f"{title}, over {by}. {said}.", draw, wide=len(labels) * 3 > _MOST_IN_PART)
 
 
 def _first_answers(title: str, parts: Mapping[str, FirstAnswers], by: str) -> Panel:

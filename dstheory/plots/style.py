@@ -303,18 +303,20 @@ class Panel:
         says: its numbers in words, for those who do not see it.
         draw: draws into axes; what has a label gets into the legend of the figure.
         height: of the axes, in inches.
+        wide: whether it has so many points that it needs the width of a page.
     """
 
     title: str
     says: str
     draw: Callable[[Axes], None]
     height: float = 2.3
+    wide: bool = False
 
 
 def panel_figure(panel: Panel) -> Figure:
-    """Return a figure of one panel, narrow enough for a telephone, with its legend below."""
+    """Return a figure of one panel, narrow enough for a telephone unless it is wide, with its legend below."""
     with matplotlib.rc_context(_PAGE):
-        figure = Figure(figsize=(_PAGE_WIDTH, panel.height), layout="constrained")
+        figure = Figure(figsize=(_PAGE_WIDTH * (1 + panel.wide), panel.height), layout="constrained")
         axes = figure.subplots()
         panel.draw(axes)
         if len(_labelled([axes])) > 1:
@@ -325,24 +327,25 @@ def panel_figure(panel: Panel) -> Figure:
 _MOST_BESIDE = 3  # panels of a row: with more, their words have no room
 
 
-def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "", wide: bool = False) -> Figure:
+def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "") -> Figure:
     """Return a figure of rows of panels with titles and one legend for all.
 
     Args:
-        rows: the rows; those without panels are left out, and a row of more than three is broken into rows of three.
+        rows: the rows; those without panels are left out, a row of more than three is broken into rows of three, and a wide panel
+            has a row of its own.
         title: over the whole figure.
-        wide: whether a figure with one panel in each row is as wide as the text.
 
     Example:
         >>> panel = Panel("a line", "from 0 to 1", lambda axes: axes.plot([0, 1], [0, 1]))
         >>> len(grid_figure([[panel, panel], [panel]], title="three lines").axes)
         3
     """
+    rows = [part for row in rows for part in (*([one] for one in row if one.wide), [one for one in row if not one.wide])]
     most = 1 if in_column() else _MOST_BESIDE
     parts = [(min(most, len(row)), row[i : i + most]) for row in rows for i in range(0, len(row), most)]
     with matplotlib.rc_context(RC):
         alone = max(beside for beside, _ in parts) == 1
-        width = COLUMN if in_column() else 3.8 if alone and not wide else TEXT
+        width = COLUMN if in_column() else 3.8 if alone and not any(panel.wide for row in rows for panel in row) else TEXT
         titles = [
             [in_lines(figure_text(panel.title, longest=120), width / beside - 0.6) for panel in row] for beside, row in parts
         ]

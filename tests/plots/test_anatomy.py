@@ -221,3 +221,15 @@ def test_a_prediction_for_one_round_is_seen_and_points_at_the_ends_are_whole() -
     low, high = anatomy_figure(found).axes[0].get_ylim()
     assert low < 0
     assert high > 1
+
+
+def test_many_labels_have_the_width_of_a_page() -> None:
+    """Thirty labels with three points each lay on each other in half of it."""
+    found = survey(generate_log(2, cells=[Cell("m", f"task {i}", 0.5, 0.8, 0.5) for i in range(14)]))
+    figure = anatomy_figure(found)
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() == 7.2
+    assert all(axes.get_position().width > 0.8 for axes in figure.axes)
+    assert [panel.wide for panel in anatomy_panels(found)][:2] == [True, True]
+    assert panel_figure(anatomy_panels(found)[0]).get_figwidth() == 7.2
+    assert word_faults(figure) == []

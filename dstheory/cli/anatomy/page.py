@@ -39,6 +39,7 @@ td.w, th.w { white-space: normal; min-width: 6rem; max-width: 22rem }
 tbody th { font-weight: normal; border-bottom: 1px solid #ddd; vertical-align: top }
 .rejected { color: #a01010; font-weight: 600 }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem } figure { margin: 0; width: 346px; max-width: 100% }
+figure.wide { width: 692px; overflow-x: auto } figure.wide svg { width: 692px }
 figure svg { width: 100%; height: auto; display: block } figcaption { font-weight: 600; color: #1a1a1a; text-align: center }
 nav ul { columns: 20rem; list-style: none; padding: 0 } a { color: #00508a }
 @media print { nav, .csv { display: none } .scroll { overflow: visible } figure, tr { break-inside: avoid } }
@@ -182,7 +183,8 @@ def _bars(found: Survey) -> str:
 def _figure(panel: Panel, prefix: str) -> str:
     drawn = _svg(panel_figure(panel), prefix)
     drawn = drawn.replace("<svg ", f'<svg role="img" aria-label="{html_text(panel.says)}" ', 1)
-    return f"<figure><figcaption>{html_text(panel.title)}</figcaption>{drawn}</figure>\n"
+    kind = ' class="wide" tabindex="0"' if panel.wide else ""
+    return f"<figure{kind}><figcaption>{html_text(panel.title)}</figcaption>{drawn}</figure>\n"
 
 
 def _svg(figure: Figure, prefix: str) -> str:
