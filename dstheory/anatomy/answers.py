@@ -12,9 +12,9 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
   recovered from those of the shares of episodes that got better and that got worse: where few answers were revised, one from
   both accuracies covers too seldom.
 - **Predicted** by the pooled chain at the log's own caps, and without a cap. This is *accounting*, on the episodes it was fitted
-  to: if every episode stops, its accuracy is the realised one identically (claim G4). Predictions that can fail are those of
-  :mod:`dstheory.anatomy.holdout`. Intervals are recovered from those of p, a and b: with :math:`\Delta_i` the change of the
-  prediction when one of them moves to an end of its interval, the half width is
+  to: if every episode stops, its accuracy without a cap is the realised one identically (claim G4). Predictions that can fail are
+  those of :mod:`dstheory.anatomy.holdout`. Intervals are recovered from those of p, a and b: with :math:`\Delta_i` the change of
+  the prediction when one of them moves to an end of its interval, the half width is
   :math:`\sqrt{\sum_{ij} \rho_{ij} \Delta_i \Delta_j}`. Caps are taken as they are.
 - **No decisions**: the first answer submitted.
 - **Perfect decisions** stop at the first correct answer: with at most T attempts their accuracy is :math:`1 - E_x[(1 - p_x)^T]`,
@@ -402,11 +402,11 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str,
     notes = []
     capped = int(episodes.capped.sum())
     if not capped:
-        notes.append("every episode stopped: the pooled chain's accuracy equals the realised one whatever the data (G4); "
-                     "only a prediction on held-out problems says anything")  # fmt: skip
+        notes.append("every episode stopped: the accuracy of the pooled chain without a cap equals the realised one whatever the "
+                     "data (G4); only a prediction on held-out problems says anything")  # fmt: skip
     else:
-        notes.append(f"the last decision of {capped:,} of {len(episodes):,} episodes is censored (cap, or no stop) and counts "
-                     "for neither a nor b")  # fmt: skip
+        notes.append(f"the last decision of {capped:,} of {counted(len(episodes), 'episode')} is censored (cap, or no stop) and "
+                     "counts for neither a nor b")  # fmt: skip
     if (episodes.capped & (episodes.cap == 0)).any():
         notes.append(
             "some episodes without a cap ended without a stop: predictions take them as uncapped, what was realised is cut"

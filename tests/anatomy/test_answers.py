@@ -447,3 +447,12 @@ def test_what_cannot_be_answered_says_why() -> None:
     certain = answer(simulate_log(60, p=0.5, a=1.0, b=1.0, cap=40))
     assert certain.multiplier.value == np.inf
     assert 1 < certain.multiplier.low < certain.multiplier.high == np.inf
+
+
+def test_the_realised_accuracy_is_the_pooled_one_without_a_cap_alone() -> None:
+    """Half of the episodes are right at once, half at the second of three attempts: p = 2/3 and q = 1/3, counted by hand."""
+    steps = [(True, "stop")], [(False, "resample"), (True, "stop")]
+    found = answer(Episodes.record([(f"q{i}", steps[i % 2]) for i in range(6)], cap=3))
+    assert found.predicted["accuracy, no cap"].value == pytest.approx(found.realised["accuracy"].value) == 1
+    assert found.predicted["accuracy"].value == pytest.approx(2 / 3 * (1 + 1 / 3) + 1 / 9 * 2 / 3)
+    assert any("without a cap equals the realised one" in note for note in found.notes)

@@ -148,6 +148,9 @@ def section_csv(section: Section) -> str:
     task,n,p,p low,p high
     '=1+1,1200,0.5,0.4,0.6
     b,3,,,
+    >>> print(section_csv(Section("t", ["pooled (z)"], [["0.5 (-1.2)"]])), end="")
+    pooled,pooled z
+    0.5,-1.2
     """
     columns = zip(section.columns, zip(*section.rows, strict=True), strict=True)
     out = [column for name, cells in columns for column in _columns(name, cells)]
@@ -161,7 +164,7 @@ def _columns(name: str, cells: Sequence[str]) -> list[list[str]]:
     """Return the columns that a column of a table becomes, each with its heading."""
     for pattern, names in (
         (_INTERVAL, (name, f"{name} low", f"{name} high", f"{name} caution")),
-        (_WITH_Z, (name.removesuffix(" (z)"), f"{name} z")),
+        (_WITH_Z, (kind := name.removesuffix(" (z)"), f"{kind} z")),
     ):
         found = [pattern.fullmatch(cell) for cell in cells]
         if any(found):
