@@ -253,10 +253,9 @@ class Solution(Tabulated):
             acc = ((ends * right).sum(axis=-1) / stopping)[..., 0, :]
         if (stopping < _FEW_DIGITS).any():
             # The stop probabilities underflowed, yet which stop comes first is still decided by their ratios: use logarithms.
+            log_ends = self.policy.log_sample + self.policy.log_stop
+            relative = np.exp(log_ends - np.maximum(log_ends.max(axis=-1, keepdims=True), np.finfo(np.float64).min))
             with np.errstate(invalid="ignore"):
-                log_ends = self.policy.log_sample + self.policy.log_stop
-                top = log_ends.max(axis=-1, keepdims=True)
-                relative = np.where(np.isneginf(log_ends), 0.0, np.exp(log_ends - np.where(np.isfinite(top), top, 0.0)))
                 ratio = ((relative * right).sum(axis=-1) / relative.sum(axis=-1))[..., 0, :]
             # A chain that certainly never stops never submits a correct answer.
             acc = np.where(stopping[..., 0, :] < _FEW_DIGITS, np.nan_to_num(ratio, nan=0.0), acc)

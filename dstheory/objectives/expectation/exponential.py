@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -215,7 +215,7 @@ def moments(solution: Solution, reward: RewardTable, t: Floats) -> tuple[Floats,
 
 def _of_first(solution: Solution, reward: RewardTable, t: Floats) -> list[Floats]:
     """Return U, Z, E[(1 - R) exp(-tL)] and 1 - U of the first turn, (J, *runs, X) each."""
-    chunks = [_sweep(solution, reward, part).first for part in _chunks(solution, t)]
+    chunks = [_sweep(solution, reward, t[rows]).first for rows in _few_nodes(solution, len(t))]
     return [np.concatenate(each) for each in zip(*chunks, strict=True)]
 
 
@@ -486,12 +486,14 @@ def _compared(under: Solution, reward: RewardTable, nodes: EffectiveCredit) -> t
     return ends, resample, found
 
 
-def _parts(solution: Solution, nodes: EffectiveCredit) -> Iterator[EffectiveCredit]:
-    """Yield as many nodes at a time as make tables of moderate size."""
-    start = 0
-    for part in _chunks(solution, nodes.t):
-        yield nodes.rows(slice(start, start + len(part)))
-        start += len(part)
+def _few_nodes(solution: Solution, nodes: int) -> list[slice]:
+    """Return as many nodes at a time as make tables of moderate size."""
+    each = max(1, _AT_ONCE // max(1, solution.unrolled.sample.size))
+    return [slice(i, i + each) for i in range(0, nodes, each)]
+
+
+def _parts(solution: Solution, nodes: EffectiveCredit) -> list[EffectiveCredit]:
+    return [nodes.rows(rows) for rows in _few_nodes(solution, len(nodes.t))]
 
 
 def _contrast(solution: Solution, reward: RewardTable, nodes: EffectiveCredit, s: _Sweep) -> Contrast:
@@ -543,12 +545,6 @@ def _tables(solution: Solution, reward: RewardTable) -> tuple[Floats, Floats, Fl
     mdp, policy = solution.mdp, solution.policy
     tokens = compact(mdp.sample_length) + compact(mdp.decision_length)
     return policy.sample_prob[0], policy.stop_prob[0], tokens, reward.stop[0]
-
-
-def _chunks(solution: Solution, t: Floats) -> list[Floats]:
-    size = solution.unrolled.sample.size
-    each = max(1, _AT_ONCE // max(1, size))
-    return [t[i : i + each] for i in range(0, len(t), each)]
 
 
 def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
