@@ -46,7 +46,7 @@ from dstheory.anatomy.answers import better_less_worse, rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.model_checks import Test
 from dstheory.anatomy.orders import LONGEST, Sum, changes, overlap, rank_sum, sum_of
-from dstheory.anatomy.rates import Estimate, correlation_of, over_problems
+from dstheory.anatomy.rates import Estimate, correlation_of, left_out, over_problems
 from dstheory.anatomy.votes import groups_of
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.texts import counted
@@ -243,17 +243,23 @@ def _within(steps: _Steps, level: float) -> Estimate:
 
 
 def _pooled_difference(steps: _Steps, kept: Estimate, mended: Estimate) -> Estimate:
-    rests = (np.where(steps.before == right, steps.after - (rate.value or 0.0), 0.0)
-             for right, rate in ((True, kept), (False, mended)))  # fmt: skip
-    return rate_difference(kept, mended, correlation_of(*(np.bincount(steps.problem, weights=rest) for rest in rests)))
+    moved = (_moved(steps.after, steps.problem, steps.before == right) for right in (True, False))
+    return rate_difference(kept, mended, correlation_of(*moved))
 
 
 def _gain(episodes: Episodes, firsts: Bools, lasts: Bools, level: float) -> Estimate:
     """How much more often last answers are right, from the shares of records that got better and that got worse."""
     moves = (lasts & ~firsts, firsts & ~lasts)
     better, worse = (_share(values, episodes.problem, level) for values in moves)
-    rests = (values - (rate.value or 0.0) for values, rate in zip(moves, (better, worse), strict=True))
-    return better_less_worse(better, worse, correlation_of(*(np.bincount(episodes.problem, weights=rest) for rest in rests)))
+    moved = (_moved(values, episodes.problem, np.ones(len(values), dtype=bool)) for values in moves)
+    return better_less_worse(better, worse, correlation_of(*moved))
+
+
+def _moved(values: Bools, problem: Ints, among: Bools) -> Floats:
+    """Return what each problem moves the share of true values by, among some, as in the jackknife of rates."""
+    size = int(problem.max(initial=-1)) + 1
+    trials, right = (np.bincount(problem[those], minlength=size) for those in (among, among & values))
+    return left_out(right - right.sum() / max(trials.sum(), 1) * trials, trials, float(trials.sum()))
 
 
 def _limit(kept: Estimate, mended: Estimate) -> float | None:

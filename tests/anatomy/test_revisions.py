@@ -13,7 +13,8 @@ from itertools import combinations, pairwise, permutations, product
 import numpy as np
 import pytest
 
-from dstheory.anatomy import Episodes
+from dstheory.anatomy import Episodes, answer
+from dstheory.anatomy.answers import GAIN
 from dstheory.anatomy.orders import changes, overlap, rank_sum
 from dstheory.anatomy.revisions import Revisions, measure_revisions
 
@@ -259,3 +260,15 @@ def test_extremes() -> None:
     assert uneven.turns[1].afresh is None
     long = measure_revisions(records([("x", [bool(i % 2) for i in range(500)])]))
     assert long.afresh == "rejected"
+
+
+def test_the_gain_is_that_over_first_answers_also_of_unequal_problems() -> None:
+    """The same shares of records that got better and worse, counted per problem elsewhere, with the correlation over problems."""
+    rng = np.random.default_rng(5)
+    each = [40, 1, 2, 9, 3, 1, 17]
+    log = Episodes.record([
+        (f"q{x}", [(bool(rng.random() < 0.5), "resample"), (bool(rng.random() < 0.2 + 0.1 * x), "stop")])
+        for x, n in enumerate(each) for _ in range(n)
+    ])  # fmt: skip
+    one, other = measure_revisions(log).gain, answer(log).realised[GAIN]
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9)
