@@ -540,8 +540,11 @@ def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: s
     if tried:
         place, value = next(iter(tried.items()))
         word = f"{value if value == cut(value) else 'WORD'}=true" if isinstance(value, str) else f"{cut(place)}>=NUMBER"
+        remedy = f"say what is right, for example --correct {word!r}"
+        if isinstance(value, list):
+            remedy = f"if each of its entries is a rollout, say so with --field 'correct={cut(place)}[]'"
         raise RecordError(
-            f"{file}: {cut(place)} is {shown(value)}, neither right nor wrong: say what is right, for example --correct {word!r}"
+            f"{file}: {cut(place)} is {shown(value)}, neither right nor wrong: {remedy}"
             + (f"; there are also {', '.join(map(cut, list(tried)[1:5]))}" if len(tried) > 1 else "")
         )
     raise RecordError(

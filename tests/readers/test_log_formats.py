@@ -136,6 +136,23 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
          "sample_score": {"group_id": i // 2, "score": {"value": {"acc": float(i < 2)}, "extracted_prediction": "4"}}}
         for i in range(5)
     )), 2, 5, 3),
+    "livecodebench": ("a.json", json.dumps([
+        {"question_id": f"{i}", "difficulty": "easy", "code_list": ["x"] * i, "graded_list": [True] * i, "pass@1": 1.0}
+        for i in (1, 2)] + [{"question_id": "3", "code_list": ["x"], "graded_list": [False], "pass@1": 0.0}]).encode(), 3, 4, 3),
+    "distilled": ("a.jsonl", _lines(*(
+        {"problem": "p", "uuid": name, "answer": "4", "generations": ["a", "b"], "correctness_math_verify": [True, name == "x"],
+         "correctness_count": 2, "is_reasoning_complete": [True, False]} for name in ("x", "y")
+    )), 3, 4, 2),
+    "bigcodebench": ("a.json", json.dumps({"date": "x", "eval": {
+        f"t/{i}": [{"task_id": f"t/{i}", "solution": "", "status": said} for said in ("pass", "timeout", "fail")[: i + 1]]
+        for i in range(3)}}).encode(), 3, 6, 3),
+    "nemo-gym": ("a.jsonl", _lines(*(
+        {"_ng_task_index": i // 2, "responses_create_params": {"input": _said("q")}, "response": {"output": []},
+         "reward": float(i == 1)} for i in range(5)
+    )), 1, 5, 3),
+    "prompt-responses": ("a.jsonl", _lines(*(
+        {"prompt": f"p{i // 2}", "response": "x", "reward": float(i == 1), "format_reward": 1, "label": "4"} for i in range(5)
+    )), 1, 5, 3),
     "graded": ("a.csv", b"question,correct,model\nx,1,m\nx,0,m\ny,0,m\n", 1, 3, 2),
 }  # fmt: skip
 
@@ -159,11 +176,28 @@ def test_formats_are_read_without_options(tmp_path: Path, name: str) -> None:
     assert log.reading.unusable == 0
 
 
-@pytest.mark.parametrize("key", ["correct", "is_correct", "is_solved", "is_success", "solved", "passed", "resolved"])
+@pytest.mark.parametrize("key", ["correct", "is_correct", "is_right", "correctness", "symbolic_correct", "is_solved",
+                                 "is_success", "solved", "pass", "passed", "resolved"])  # fmt: skip
 def test_what_says_whether_an_answer_is_right_has_several_names(tmp_path: Path, key: str) -> None:
     rows = [{"question": "x" if i < 3 else "y", key: i in (0, 1, 4), "success": True} for i in range(5)]
     log = read_log(_written(tmp_path, *rows))
     assert (log.episodes.correct.tolist(), log.episodes.n_problems) == ([True, True, False, False, True], 2)
+
+
+def test_a_list_of_verdicts_is_a_rollout_each_where_that_is_said(tmp_path: Path) -> None:
+    """The remedy was one for numbers."""
+    path = _written(tmp_path, *({"problem": name, "is_correct": [True, False]} for name in "xy"))
+    with pytest.raises(RecordError, match=r"is_correct is \[.*\], neither right nor wrong: if each of its entries is"):
+        read_log(path)
+    log = read_log(path, fields={"correct": "is_correct[]"})
+    assert (log.episodes.correct.tolist(), log.episodes.n_problems) == ([True, False, True, False], 2)
+
+
+def test_rollouts_of_nemo_gym_without_a_number_are_of_the_problem_that_they_were_asked(tmp_path: Path) -> None:
+    asked = [{"input": _said(f"q{i // 2}")} for i in range(5)]
+    rows = [{"responses_create_params": one, "response": {}, "reward": float(i == 1)} for i, one in enumerate(asked)]
+    log = read_log(_written(tmp_path, *rows))
+    assert (int(log.episodes.correct.sum()), log.episodes.n_problems) == (1, 3)
 
 
 def test_older_samples_of_lm_evaluation_harness_have_no_filter(tmp_path: Path) -> None:
