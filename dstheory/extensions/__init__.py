@@ -19,12 +19,16 @@ from dstheory.extensions.chains import (
     evidence_policy,
     pessimistic,
 )
-from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win, majority_error
 from dstheory.extensions.success import FirstSuccess, SelfCorrection, budget_factor, posterior_policy
-from dstheory.extensions.verifier import (
+from dstheory.extensions.verdicts import (
+    Duels,
     Rejection,
     VerifierEffect,
+    answer_duels,
+    decision_duels,
+    duel_win,
     early_rejection,
+    majority_error,
     noisy_verifier,
     rejection_policy,
     verifier_effect,

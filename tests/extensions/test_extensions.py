@@ -31,7 +31,7 @@ from dstheory.extensions import (
     rejection_policy,
     verifier_effect,
 )
-from dstheory.extensions.duels import log_majority_error
+from dstheory.extensions.verdicts import log_majority_error
 from dstheory.objectives import SFT, ExpertChain, Reinforce
 from dstheory.objectives.checking import check
 
