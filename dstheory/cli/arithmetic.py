@@ -142,7 +142,8 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     figures = figures if summary else []
     if figures:
         keys = ("p", "a", "b", "accuracy")
-        _draw(figures, {part: {k: row[k] for k in keys} for part, row in summary.items()}, settings.method)
+        _draw(figures, {part: {k: row[k] for k in keys} for part, row in summary.items()},
+              settings.method + (": with T = 1 nothing is decided" if settings.cap == 1 else ""))  # fmt: skip
     if as_json:
         print_json(
             {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
@@ -156,7 +157,8 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         f"{counted(run.episodes, 'episode')}, {counted(run.tokens, 'token')}",
         ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
         rows,
-        caption=f"exact, not sampled{_undecided(settings)}" if summary
+        caption=f"exact, not sampled{_undecided(settings)}"
+        if summary
         else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
     say(f"checkpoint: {path} ({seconds:.1f} s)")

@@ -205,6 +205,7 @@ def _round_panels(found: Survey) -> list[Panel]:
 
 def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str) -> Panel:
     """Points over labels, side by side; that of all labels together is hollow."""
+    wide = len(labels) * len(curves) > _MOST_IN_PART
 
     def draw(axes: Axes) -> None:
         for j, (label, _, values) in enumerate(curves):
@@ -215,12 +216,14 @@ def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str
             _errorbar(axes, x[:body], values[:body], label=label, **look)
             if len(values) > body:
                 _errorbar(axes, x[body:], values[body:], markerfacecolor="white", **look)
+            for at in x[np.isnan(_values(values))] if not wide else ():  # an empty place would say nothing
+                axes.text(at, 0.0, "none", color=look["color"], rotation=90, ha="center", va="bottom", fontsize=6)
         axes.set_ylabel("probability")
         _over(axes, labels, by)
         axes.set_ylim(*_WHOLE)
 
     said = "; ".join(f"{curve.words}: {_said(labels, curve.values)}" for curve in curves)
-    return Panel(title, f"{title}, over {by}. {said}.", draw, wide=len(labels) * len(curves) > _MOST_IN_PART)
+    return Panel(title, f"{title}, over {by}. {said}.", draw, wide=wide)
 
 
 def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Panel:

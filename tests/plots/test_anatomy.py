@@ -75,6 +75,8 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
     a = drawn(figure, 0, "$a$ = P(stop | correct)")
     assert np.isnan(a[0])
     assert a[1] == 1.0
+    # No answer to "never" was right, so none was stopped at: the empty place says so.
+    assert [text.get_text() for text in figure.axes[0].texts] == ["none"]
     # There are too few problems to keep some out of the fit, and so the legend names no bar of a prediction.
     assert not {text.get_text() for text in figure.legends[0].get_texts()} & set(PREDICTED.values())
     assert len(rounds_figure(found).axes) == 1

@@ -257,6 +257,8 @@ def test_attributions_have_room_in_a_column_and_words_lie_on_no_point(width: str
     for axes in figure.axes:
         dots, diamonds = axes.get_lines()
         assert dots.get_zorder() > diamonds.get_zorder()
+        for line, stage in ((dots, 0), (diamonds, 1)):
+            np.testing.assert_allclose(10 ** line.get_xdata(), [pair[stage] for pair in pairs if pair[stage] > 0])
         points = [axes.transData.transform(point) for line in (dots, diamonds) for point in line.get_xydata()]
         boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
         assert len(boxes) == 3
