@@ -117,8 +117,8 @@ class Configuration:
             (key.words[text_of(at[key.name].value)] if key.words else {key.sets: None}, (key.name,))
             for key in self.trainer.keys.values()
         ]
-        says += [(rule.then, tuple(rule.when)) for rule in self.trainer.rules
-                 if all(holds(condition, at[key].value, at[key].given) for key, condition in rule.when.items())]  # fmt: skip
+        held, given = {key: one.value for key, one in at.items()}, [key for key, one in at.items() if one.given]
+        says += [(rule.then, tuple(rule.when)) for rule in self.trainer.rules if _applies(rule, held, given)]
         found: dict[str, Setting] = {}
         for name in names:
             for then, keys in says:
@@ -588,7 +588,12 @@ def _switched(entry: KeyValue, trainer: Trainer) -> KeyValue:
 
 
 def _applies(rule: KeyRule, held: Mapping[str, Any], given: Collection[str]) -> bool:
-    return all(holds(condition, held[name], name in given) for name, condition in rule.when.items())
+    return all(holds(_bound(condition, held), held[name], name in given) for name, condition in rule.when.items())
+
+
+def _bound(condition: Any, held: Mapping[str, Any]) -> Any:
+    """Return a condition in which ``@key`` has the value of the key."""
+    return {how: _computed(bound, held, {}) for how, bound in condition.items()} if isinstance(condition, dict) else condition
 
 
 def _other_version(text: str, trainer: Trainer) -> str:

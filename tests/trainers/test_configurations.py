@@ -100,6 +100,7 @@ CONTRADICTIONS = {
     ("verl:ppo", "algorithm.adv_estimator=grpo"): "a group of one has nothing to be compared with",
     ("verl:ppo", "algorithm.use_kl_in_reward=true", "actor_rollout_ref.actor.use_kl_loss=true"): "the KL is paid twice",
     ("verl:ppo", "actor_rollout_ref.actor.clip_ratio=0.3"): "clip_ratio does nothing",
+    ("verl:ppo", "data.train_batch_size=16", "actor_rollout_ref.rollout.n=8"): "ppo_mini_batch_size is more than data.",
     ("slime:grpo", "kl_coef=0.1", "n_samples_per_prompt=8"): "kl_coef does nothing for this estimator",
     ("slime:grpo", "kl_loss_coef=0.1", "n_samples_per_prompt=8"): "kl_loss_coef does nothing without use_kl_loss",
     ("slime:grpo",): "its credit is always 0, nothing is learned",
@@ -132,6 +133,17 @@ CONTRADICTIONS = {
 def test_what_contradicts_itself_is_explained_with_a_warning(what: tuple[str, ...], warning: str) -> None:
     found = configuration_of(what[0], settings=what[1:])
     assert len([text for text in found.warnings if warning in text]) == 1
+
+
+@pytest.mark.parametrize(("batch", "mini", "prompts", "updates"), [(16, 64, 16, 3), (16, 16, 16, 3), (64, 16, 16, 12)])
+def test_a_mini_batch_of_verl_is_no_larger_than_its_batch(batch: int, mini: int, prompts: float, updates: float) -> None:
+    """Where it was, the tokens of more prompts than there are divided."""
+    given = {"data.train_batch_size": batch, "actor_rollout_ref.rollout.n": 8}
+    given |= {"actor_rollout_ref.actor.ppo_mini_batch_size": mini, "actor_rollout_ref.actor.ppo_epochs": 3}
+    found = configuration_of("verl:ppo", settings=[f"{key}={value}" for key, value in given.items()])
+    assert (found.training.prompts, found.training.updates) == (prompts, updates)
+    assert any("ppo_mini_batch_size is more than" in line for line in found.warnings) == (mini > batch)
+    assert "data.train_batch_size" in [setting.key for setting in found.settings_of("prompts")] or mini <= batch
 
 
 def test_every_warning_of_every_library_is_tried() -> None:

@@ -27,8 +27,10 @@ OTHERWISE = {
     ("trl:dpo", "label_smoothing=0.1"): ["before 0.29.0 label_smoothing smoothed"], ("trl:dpo",): [],
     ("openrlhf:ppo",): ["tokens have one mean over the batch, in 0.8.10 already; up to 0.6.1"],
     ("openrlhf:ppo", "actor.loss_agg_mode=token-mean"): [],
-    ("open-instruct:grpo", "kl_estimator=kl3"): ["kl_estimator is 0, 1, 2 or 3; it was called kl1"],
-    ("open-instruct:grpo", "kl_estimator=2"): [],
+    ("open-instruct:grpo",): ["advantage_normalization_type is centered;", "clip_higher is 0.272;", "async_steps is 8; up"],
+    ("open-instruct:grpo", "kl_estimator=kl3", "advantage_normalization_type=centered", "clip_higher=0.2", "async_steps=1"): [
+        "kl_estimator is 0, 1, 2 or 3; it was called kl1"],
+    ("open-instruct:grpo", "kl_estimator=2", "advantage_normalization_type=standard", "clip_higher=0.2", "async_steps=1"): [],
     ("verl:ppo",): ["before 0.4.0 there was no algorithm.use_kl_in_reward", "entropy_coeff is 0 from", "token-mean is over"],
     ("verl:ppo", "actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.entropy_coeff=0",
      "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"): [],

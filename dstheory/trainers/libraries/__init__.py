@@ -59,7 +59,7 @@ class KeyRule:
     """What several keys mean together.
 
     Attributes:
-        when: key -> value, list of values, or ``{above, below, is_not, given}``; all must hold.
+        when: key -> value, list of values, or ``{above, below, is_not, given}``, with ``@key`` for a bound; all must hold.
         then: fields and their values; ``@key`` stands for the value of a key, also in products and quotients.
         warn: what the user is told.
         lacks: what this package cannot express.
@@ -224,8 +224,8 @@ def close(value: Any, other: Any) -> bool:
 def _compares(how: str, bound: Any, value: Any) -> bool:
     if how == "is_not":
         return not holds(bound, value)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and (value > bound if how == "above" else value < bound)
+    numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in (value, bound))
+    return numbers and (value > bound if how == "above" else value < bound)
 
 
 @cache
