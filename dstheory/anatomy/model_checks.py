@@ -298,7 +298,7 @@ def _over_problems(name: str, found: Dispersion, outcome: Bools, unit: Ints, sim
         why = "no problem has two trials" if df else "there is one problem"
         why = "all trials had one outcome" if outcome.all() or not outcome.any() else why
         return Test.missing(what, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
-    odd = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
+    odd = "" if abs(correlation) < 1 + 1e-9 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
         f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{odd}; "
         f"Pearson {found.pearson.item():.4g} on {df:,} df, ratio {found.pearson.item() / df:.2f}"

@@ -283,3 +283,10 @@ def test_few_problems_with_many_trials_are_rejected_as_often_as_they_should(tria
     values = np.array([beyond(one, None)[0] for one in z])
     assert (values < 0.01).sum() <= 38
     assert len(set(trials)) > 1 or (values < 0.05).sum() >= 60
+
+
+def test_a_correlation_of_minus_1_is_not_beyond_it() -> None:
+    """One right and one wrong answer at one problem, one right answer at three others: r = 4/5, and the only pair is opposite."""
+    log = Episodes.record([("x", [(True, None)]), ("x", [(False, None)]), *((name, [(True, None)]) for name in "yzw")], cap=2)
+    (test,) = check_problems(log, "p", resamples=0)
+    assert test.effect.startswith("correlation within a problem -1.000; Pearson")
