@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import dstheory
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, solve
 from dstheory.anatomy import from_records, survey
 from dstheory.claims import UNIT, decide, identity
+from dstheory.dynamics import compare
 from dstheory.errors import ChainError
 from dstheory.tables import Table
 
@@ -94,3 +96,20 @@ def test_a_table_of_a_part_says_so() -> None:
     assert "first" not in MDP.table().title
     assert Policy.minimal(p=[0.2, 0.3], a=0.5, b=0.5).table().title.endswith(": of the first run")
     assert TwoStageMDP.minimal(reward_stop=[[[1, 0]], [[2, 0]]]).table().title.endswith(": of the first run")
+
+
+def test_a_report_and_a_comparison_are_tables_too() -> None:
+    """They showed all their parts, one in the other: a report of 203 verdicts had hundreds of thousands of letters."""
+    report = dstheory.verify("A3", "A3-loose", workers=1)
+    assert repr(report).splitlines()[0] == "Report: 2 verdicts, all as recorded"
+    assert [line.split()[0] for line in repr(report).splitlines()[2:]] == ["A3", "A3-loose"]
+    assert "fails" in report._repr_html_()
+    other = replace(report, entries=(replace(report.entries[0], info={**report.entries[0].info, "recorded": "fails"}),))
+    assert repr(other).splitlines()[0] == "Report: 1 verdict, 1 not as recorded"
+    assert repr(other).endswith("holds, recorded fails")
+    found = compare(MDP, START, {"$b$ <i>": Reinforce()}, steps=2)
+    row = dict(zip(found.table().head, found.table().rows[0], strict=True))
+    assert row["p"] == f"{found.results['$b$ <i>'].log['p'][-1]:.3g}"
+    assert float(row["gain by sampling"]) == pytest.approx(float(found.gains["$b$ <i>"].sample), rel=1e-2)
+    assert "&lt;i&gt;" in found._repr_html_()
+    assert len(found.plot(title="M0").axes) == 6

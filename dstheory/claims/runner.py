@@ -15,6 +15,8 @@ from dstheory.claims.sources import bundled_files, claim_files, looks_like_path,
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT, Outcome, Status, Verdict
 from dstheory.claims.workers import Pool
 from dstheory.errors import ClaimError, ClaimFileError, UnknownClaimError
+from dstheory.tables import Table, Tabulated
+from dstheory.texts import counted
 
 Progress = Callable[[int, int, str], None]
 
@@ -39,8 +41,8 @@ class Entry:
         return str(self.verdict.outcome) == recorded
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Tabulated):
     """The verdicts of a run, in the order of the claim files; how many kept verdicts were damaged and not used.
 
     Example:
@@ -52,6 +54,20 @@ class Report:
     seed: int = 0
     time: float = 0.0
     damaged: int = 0
+
+    def table(self) -> Table:
+        """Return each claim with its verdict, and the recorded one where that is another."""
+        others = sum(not entry.as_recorded for entry in self.entries)
+        found = {
+            "id": [entry.info["id"] for entry in self.entries],
+            "claim": [entry.info["title"] for entry in self.entries],
+            "verdict": [
+                f"{entry.verdict.outcome}" + ("" if entry.as_recorded else f", recorded {entry.info['recorded']}")
+                for entry in self.entries
+            ],
+        }
+        said = f"{others} not as recorded" if others else "all as recorded"
+        return Table.of(f"Report: {counted(len(self.entries), 'verdict')}, {said}", found)
 
     @property
     def exit_code(self) -> int:
@@ -146,9 +162,7 @@ def list_claims(*names: str, groups: Sequence[str] = ()) -> list[Mapping[str, An
     return chosen
 
 
-def _choose(
-    pool: Pool, names: Sequence[str], groups: Sequence[str]
-) -> tuple[list[Mapping[str, Any]], list[Entry]]:
+def _choose(pool: Pool, names: Sequence[str], groups: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[Entry]]:
     """Load the files, and pick the claims the names select; files that do not load become entries of their own."""
     paths = [name for name in names if looks_like_path(name)]
     labels = [name for name in names if not looks_like_path(name)]

@@ -28,6 +28,7 @@ from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
 from dstheory.objectives.weights import Reduction
 from dstheory.readers.arrays import LabelledArrays, concatenated
+from dstheory.tables import RATES, Drawn, Table, short
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,8 +120,8 @@ def scattered(start: Policy, runs: int, *, spread: float, rng: np.random.Generat
     return start.with_parameters(tuple(blocks))
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Drawn):
     """What :func:`compare` returns, by condition.
 
     Attributes:
@@ -132,6 +133,14 @@ class Comparison:
     results: dict[str, TrainResult]
     gains: dict[str, GainSplit]
     at_start: dict[str, Attribution]
+
+    def table(self) -> Table:
+        """Return what each condition ends at, and the parts of its gain; of several runs the range."""
+        rows = []
+        for name, result in self.results.items():
+            last, gain = {rate: result.log[rate][-1] for rate in ("p", "a", "b", "accuracy")}, self.gains[name]
+            rows.append([name, *map(short, (*last.values(), gain.sample, gain.decide))])
+        return Table("Comparison", ("condition", "p", "a", "b", "accuracy", "gain by sampling", "by decisions"), rows, RATES)
 
     @cached_property
     def log(self) -> LabelledArrays:

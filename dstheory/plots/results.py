@@ -14,10 +14,12 @@ from dstheory.anatomy.surveys import Survey
 from dstheory.attribution import Attribution
 from dstheory.chain.exact import solve
 from dstheory.checks import Floats
+from dstheory.dynamics.conditions import Comparison
 from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
 from dstheory.errors import DSTheoryError
 from dstheory.plots.anatomy import anatomy_figure
+from dstheory.plots.simulation import simulation_figure
 from dstheory.plots.style import (
     DASHES,
     MARKERS,
@@ -47,20 +49,26 @@ def picture(result: Any, *, title: str = "") -> Figure:
     """Return the picture of a result.
 
     Args:
-        result: a training result, an attribution, a survey or an optimum.
+        result: a training result, a comparison of several, an attribution, a survey or an optimum.
         title: over the whole figure.
 
     Raises:
         DSTheoryError: there is no picture of such a result.
     """
     raise DSTheoryError(
-        f"there is no picture of a {type(result).__name__}: there is one of training, attributions, surveys and optima"
+        f"there is no picture of a {type(result).__name__}: "
+        "there is one of training, comparisons, attributions, surveys and optima"
     )
 
 
 @picture.register
 def _(result: Survey, *, title: str = "") -> Figure:
     return anatomy_figure(result, title=title)
+
+
+@picture.register
+def _(result: Comparison, *, title: str = "") -> Figure:
+    return simulation_figure(result, title=title)
 
 
 @picture.register
