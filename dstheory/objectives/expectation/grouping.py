@@ -166,8 +166,6 @@ def mixed_chance(size: float, shares: Floats) -> Floats:
     It is found from all but the largest: the difference then keeps its digits, as of two rare^G is at most a third of what it is
     taken from.
     """
-    if size == 1:
-        return np.zeros(shares.shape[1:])
     if size == inf:
         return np.asarray(((shares > 0).sum(axis=0) > 1).astype(np.float64))
     rare = np.sort(shares, axis=0)[:-1]
