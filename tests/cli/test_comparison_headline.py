@@ -92,3 +92,12 @@ def test_that_b_differs_between_problems_is_said_once(dstheory, tmp_path) -> Non
     said = " ".join(dstheory("anatomy", "unlike.jsonl", "--compare", "base", "tuned", "--brief").out.split())
     assert said.count("that b is the same for all problems; what that does to it is not known: no log tells which") == 1
     assert "b differs between problems" not in said.lower()
+
+
+def test_more_resampling_is_not_said_to_go_to_hard_problems_where_it_goes_to_easy_ones(dstheory) -> None:
+    """The second model resamples nine of ten right answers, so that p over all attempts rises, although its p is lower."""
+    cells = ("--cell", "base,t,0.5,0.9,0.1", "--cell", "tuned,t,0.44,0.1,0.1", "--problems", 600)
+    assert dstheory("anatomy", "generate", "log.jsonl", *cells).code == 0
+    said = " ".join(dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a", "--brief").out.split())
+    assert "p over all attempts rose" in said
+    assert "decisions also say how many attempts go to easy and to hard ones" in said

@@ -393,7 +393,7 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
     way, sign = "fell" if after < before else "rose", "above" if part > 0 else "below"
     return [
         f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is estimated {sign} 0. "
-        "Where problems differ, the more is resampled, the more attempts go to hard ones; in the split each problem counts once."
+        "Where problems differ, decisions also say how many attempts go to easy and to hard ones; in the split each counts once."
     ]
 
 
