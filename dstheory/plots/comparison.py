@@ -63,8 +63,9 @@ def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: 
     axes.grid(visible=False, axis="y")
     axes.hlines(heights, 0, 1, transform=across, color="#b0b0b0", alpha=0.25, linewidth=0.6, zorder=0.5)
     mark(axes, heights)
+    longest = 18 if in_column() else 28
     for height, row in zip(heights, rows, strict=True) if named else ():  # as texts: a tick is five artists
-        axes.text(-0.035, height, figure_text(row.name), transform=across, ha="right", va="center_baseline",
+        axes.text(-0.035, height, figure_text(row.name, longest=longest), transform=across, ha="right", va="center_baseline",
                   fontstyle="normal" if row.balanced else "italic", fontweight="bold" if row.balanced else "normal")  # fmt: skip
     between = [(one + two) / 2 for one, two, above, below in zip(heights, heights[1:], rows, rows[1:], strict=False)
                if above.family != below.family]  # fmt: skip
@@ -83,7 +84,7 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
     for height, row in zip(heights, rows, strict=True):
         if np.isnan(row.energy_share) and np.isnan(row.energy_share_longer):
             _note(axes, row, height)
-    axes.set_xlabel("decision's share of the energy" if in_column() else "decision's share of the Fisher energy")
+    axes.set_xlabel("decision's share\nof the Fisher energy")
     tidy(axes)
 
 
@@ -108,7 +109,7 @@ def _angles(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
     axes.axvspan(90, 189, color="0.93", zorder=0, label="beyond 90°: against accuracy")
     axes.set_xlim(-9, 189)
     axes.set_xticks([0, 45, 90, 135, 180])
-    axes.set_xlabel("angle to accuracy's gradient (°)" if in_column() else "angle to the accuracy's gradient (degrees)")
+    axes.set_xlabel("angle to the accuracy's\ngradient (degrees)")
     tidy(axes)
 
 

@@ -225,7 +225,10 @@ def sweep_figure(data: LabelledArrays | Dataset, *, title: str = "") -> Figure:
         if numbers and finite.size > 2 and finite.min() > 0 and finite.max() / finite.min() > 30:
             axes.set_xscale("log")
         if not numbers:
-            axes.set_xticks(x, [figure_text(str(label), longest=24) for label in where], rotation=20, ha="right")
+            upright = len(where) > 6  # slanted ones would lie on each other
+            ticks, labels = x[:: -(-len(x) // 20)], where[:: -(-len(x) // 20)]
+            axes.set_xticks(ticks, [figure_text(str(label), longest=24) for label in labels], rotation=90 if upright else 20,
+                            ha="center" if upright else "right")  # fmt: skip
         elif len(where) == 1:
             axes.set_xticks(x, [f"{where[0]:g}"])
         several = [dim for dim, size in zip(dims, sizes, strict=True) if size > 1 and dim != name]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from figure_words import word_faults
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.comparison import compare_objectives
@@ -52,3 +54,18 @@ def test_rows_are_drawn_as_they_are(tmp_path) -> None:
         narrow.draw_without_rendering()
     for axes in narrow.axes:
         assert axes.xaxis.label.get_window_extent().x1 <= narrow.bbox.x1, axes.get_xlabel()
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+def test_long_names_leave_room_for_the_panels(width: str) -> None:
+    """Names of eighty letters left none, and the names of the axes lay on each other. What has no number has no legend."""
+    names = ("$x_1$ & 100% <b>", "a" * 100, "two\nlines", "_u")
+    mdp = TwoStageMDP.minimal(gamma=1.0, max_turns=1)
+    rows = compare_objectives(mdp, Policy.minimal(p=0.55, a=0.8, b=0.3), dict.fromkeys(names, lambda m: Reinforce()))
+    with drawn_for(width, ()):
+        figure = comparison_figure(rows, longer=8.0, title="a long title " * 8)
+        assert word_faults(figure) == []
+    assert all(axes.get_position().width > 0.3 for axes in figure.axes)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "angle, decisions" not in legend  # none is taken in one turn
+    assert "beyond 90°: against accuracy" in legend

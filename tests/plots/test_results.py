@@ -278,3 +278,14 @@ def test_pictures_of_several_starts_say_that_they_are_medians() -> None:
         "attribution": "M0 (median of 3 starts)", "optimum": "M0 (median of 3 starts)",
     }  # fmt: skip
     assert all(word_faults(figure) == [] for figure in drawn.values())
+
+
+@pytest.mark.parametrize("count", [7, 30])
+def test_many_categories_of_a_sweep_have_room(count: int) -> None:
+    """Slanted names of thirty objectives lay on each other."""
+    where = np.array([f"objective number {i} of many" for i in range(count)])
+    tables = {name: (("by",), np.linspace(0.2, 0.8, count), {}) for name in ("p_after", "a_after", "b_after", "accuracy")}
+    data = LabelledArrays({**tables, "status": (("by",), np.zeros(count), {})}, {"by": (("by",), where, {})}, {})
+    figure = sweep_figure(data)
+    assert word_faults(figure) == []
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {90.0}
