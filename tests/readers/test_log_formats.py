@@ -153,6 +153,10 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
     "prompt-responses": ("a.jsonl", _lines(*(
         {"prompt": f"p{i // 2}", "response": "x", "reward": float(i == 1), "format_reward": 1, "label": "4"} for i in range(5)
     )), 1, 5, 3),
+    "reasoning-gym": ("a.json", json.dumps({"name": "gcd", "category": "c", "config": {"size": 2}, "results": [
+        {"question": name, "expected_answer": "4", "best_score": 1.0, "mean_score": 0.5,
+         "completions": [{"model_answer": "4", "score": 1.0}, {"model_answer": None, "score": float(name == "x")}]}
+        for name in "xy"]}).encode(), 3, 4, 2),
     "graded": ("a.csv", b"question,correct,model\nx,1,m\nx,0,m\ny,0,m\n", 1, 3, 2),
 }  # fmt: skip
 
