@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dstheory.anatomy.surveys import Survey
 from dstheory.attribution import Attribution
@@ -97,6 +98,7 @@ def _(result: TrainResult, *, title: str = "") -> Figure:
         for i, (name, label) in enumerate({**RATES, "accuracy": "final accuracy"}.items()):
             curve(axes, step, result.log[name], color=PALETTE[i], linestyle=DASHES[i], label=label, marker=MARKERS[i],
                   markersize=4, markevery=max(1, len(step) // 8))  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))  # there is no step 0.2
         axes.set_xlabel("training step")
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)

@@ -97,7 +97,7 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         curve(axes, result.log["step"], result.log[variable], label=f"{i + 1}: {figure_text(name)}", **look)
     axes.margins(x=0)
     axes.set_xlim(0, max(int(result.log["step"][-1]) for result in comparison.results.values()) or 1)  # also without a curve
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))  # there is no step 0.2
     tidy(axes)
 
 

@@ -56,6 +56,12 @@ def test_frames_hold_the_numbers_that_were_computed(results: dict[str, object]) 
     assert many.to_dataframe().groupby("run")["p"].first().tolist() == pytest.approx([0.2, 0.4])
 
 
+def test_steps_of_training_are_whole_numbers() -> None:
+    figure = train(MDP, START, Reinforce(), steps=1).plot()
+    figure.draw_without_rendering()
+    assert [tick for tick in figure.axes[0].get_xticks() if 0 <= tick <= 1] == [0, 1]
+
+
 def test_pictures_come_from_one_place_and_others_have_none(results: dict[str, object]) -> None:
     for name in ("training", "attribution", "optimum"):
         assert isinstance(results[name].plot(title="one"), Figure)
