@@ -77,6 +77,7 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _OTHERS = {
     b"\xfd7zXZ": "an xz file: unpack it, or pack it as gzip or zstd",
     b"PK\x03\x04": "a zip file: unpack it",
+    b"version https://git-lfs.github.com/spec/": "a pointer of Git LFS: get the file itself with git lfs pull",
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
     b"\x89HDF": "an HDF5 file: write the log as JSON lines, CSV or Parquet",
@@ -256,7 +257,7 @@ def first_bytes(path: Path) -> bytes:
     """
     try:
         with opened(path) as raw:
-            head = raw.read(8)
+            head = raw.read(max(map(len, _OTHERS)))
         for magic, what in _OTHERS.items():
             if head.startswith(magic):
                 raise FileFormatError(f"{path} is {what}")

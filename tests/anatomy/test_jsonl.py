@@ -139,6 +139,7 @@ def test_a_packed_file_that_is_cut_off_gives_what_it_has(tmp_path, monkeypatch) 
     ("head", "message"),
     [
         (b"\xfd7zXZ\x00", "is an xz file: unpack it, or pack it as gzip or zstd"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS: get the file itself with git lfs pull"),
         (b"PK\x03\x04", "cannot be unpacked (File is not a zip file): write or copy it again"),
         ("{}".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
     ],
