@@ -244,7 +244,8 @@ def _recognised(
             "of them, "
             "say which with --trainer"
         )
-    meant = [one for one in ids if one.partition(":")[2] in within]  # what its keys leave open, recipes/grpo/config.yaml says
+    # What its keys leave open recipes/grpo/config.yaml says; those that leave more than two are of other libraries, too.
+    meant = [one for one in ids if one.partition(":")[2] in within and len(ids) == 2]
     if len(ids) > 1 and len(meant) != 1:
         raise DSTheoryError(f"{source.name} may be of {' or '.join(ids)}: say which with --trainer")
     trainer = next(t for t in trainers if t.id == (meant or ids)[0])

@@ -268,6 +268,8 @@ def test_the_folder_says_whose_a_file_is_whose_keys_do_not_tell(tmp_path: Path) 
         for name in ("config.yaml", f"my{short}.yaml", "grpo-rloo-dpo-gkd.yaml"):  # no word of it, or several
             with pytest.raises(DSTheoryError, match="may be of trl:"):
                 configuration_of(write(tmp_path / "x", name, text))
+    with pytest.raises(DSTheoryError, match="may be of trl:grpo or trl:rloo or trl:dpo or"):  # open-instruct's have these, too
+        configuration_of(write(tmp_path / "x" / "dpo", "a.yaml", "beta: 0.1\nper_device_train_batch_size: 4\n"))
     other = write(tmp_path / "x" / "dpo", "a.yaml", "loss_type: dr_grpo\nnum_generations: 4\n")  # its keys tell
     assert configuration_of(other).trainer.id == "trl:grpo"
 
