@@ -8,6 +8,7 @@ from pathlib import Path
 import fill_tables
 import pytest
 from sitepages import browser, check, commands, figures, names, objectives, project
+from sitepages.text import docstring
 
 import dstheory
 from dstheory.cli.main import COMMANDS
@@ -29,6 +30,12 @@ def test_every_objective_has_a_page_with_its_formula_and_its_names() -> None:
     for name, alias in ALIASES.items():
         assert f"`{name}`" in pages[f"objectives/{alias.objective}.md"]
         assert f"`{name}`" in pages["objectives/index.md"]
+
+
+def test_what_an_example_prints_is_shown_as_it_is() -> None:
+    r"""The page of figures had P(stop \| correct) in an example, whose output was escaped as prose is."""
+    prose = ["The norm |n|.", "", "    >>> name", "    'P(stop | correct)'", "    >>> [*runs]", "", "Again |n|."]
+    assert docstring(prose) == [r"The norm \|n\|.", *prose[1:6], r"Again \|n\|."]
 
 
 @pytest.mark.parametrize("name", ["kl-direct", "rloo", "dpo"])

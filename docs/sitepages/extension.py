@@ -17,20 +17,16 @@ from sphinx.util.inspect import TypeAliasForwardRef
 from sphinx.util.nodes import make_refnode
 
 from sitepages.project import turned
-from sitepages.text import SHORT
+from sitepages.text import SHORT, docstring
 
 _LOG = logging.getLogger(__name__)
 _MATHML = LatexToMathML()
 _DOLLARS = re.compile(r"\$([^$]*)\$")
 _TEXT = re.compile(r"\\text\{([^{}]*\$[^{}]*)\}")
 _ID = re.compile(r"(?<![\w.-])[A-Z]\d{1,2}(?:-[a-z]\w*)*(?![\w-])")
-_ARRAY = re.compile(
-    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
-)
+_ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]")
 _SHOWN = re.compile(r"\$\\displaystyle ([^$]*)\$")
-_SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
 _WIDE = 40
-_STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
 
 
 def mathml(latex: str, *, display: bool) -> str:
@@ -136,16 +132,11 @@ class ShownMathematics(SphinxPostTransform):
 
 
 def _escape_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings write ``[*runs, turn]`` and ``|n|`` as mathematics does, not as starts of emphasis and of substitutions.
+    """Escape what a docstring does not mean as markup.
 
-    Several arguments in one line, ``p, a, b: ...``, would be read as a type and a name: so no space is left between them.
     An empty comment in front of those of properties and data keeps napoleon from taking what stands before a colon for a type.
     """
-    for i, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            together = _SEVERAL.sub(lambda found: found[0].replace(", ", ",\N{ZERO WIDTH SPACE}"), line)
-            parts = together.split("``")
-            lines[i] = "``".join(_STAR.sub(r"\\\1", part) if k % 2 == 0 else part for k, part in enumerate(parts))
+    lines[:] = docstring(lines)
     if what in ("property", "attribute", "data"):
         lines[:0] = ["..", ""]
 

@@ -12,6 +12,8 @@ SHORT = 40
 """Characters of LaTeX; what is longer may be wider than a telephone, and scrolls by itself."""
 
 _MARKUP = re.compile(r"([\\`*_$<>\[\]{}~|#^&])")
+_SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
+_STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
 _ARXIV = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?!\d)")
 
 
@@ -24,6 +26,25 @@ def plain(text: str) -> str:
     It is  so,  at the ends
     """
     return _MARKUP.sub(r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def docstring(lines: Sequence[str]) -> list[str]:
+    r"""Return a docstring as Sphinx shows what it says: ``[*runs, turn]`` and ``|n|`` start no emphasis and no substitution.
+
+    Several arguments in one line, ``p, a, b: ...``, would be read as a type and a name: so no space is left between them.
+    An example and what it prints, up to the next empty line, is shown as it is.
+
+    >>> docstring(["|n|", ">>> print('a | b')", "a | b"])
+    ['\\|n\\|', ">>> print('a | b')", 'a | b']
+    """
+    out, example = [], False
+    for line in lines:
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        together = _SEVERAL.sub(lambda found: found[0].replace(", ", ",\N{ZERO WIDTH SPACE}"), line)
+        parts = together.split("``")
+        escaped = "``".join(_STAR.sub(r"\\\1", part) if k % 2 == 0 else part for k, part in enumerate(parts))
+        out.append(line if example else escaped)
+    return out
 
 
 def source(text: str) -> str:
