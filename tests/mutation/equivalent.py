@@ -24,10 +24,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "refuse_endless([[1.0]] / self.visits, self.mdp.prompt_name)  ->  2.0",
     ): "a threshold at 1e15 turns, where rounding decides",
     (
-        "chain/exact.py",
-        "relative = np.where(np.isneginf(log_ends), 0.0, np.exp(log_ends - np.where(np.isfinite(top), top, [[0.0]])))  ->  1.0",
-    ): "where the largest entry is -inf all are, and the outer where has replaced them",
-    (
         "attribution.py",
         "scale = np.divide([[1.0]], np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)  ->  2.0",
     ): _SCALE,

@@ -123,9 +123,8 @@ def main() -> int:
     os.environ |= {"DSTHEORY_PROFILE": "mutation", "PYTHONPATH": str(ROOT)}
     if options.broken:
         return _loaded(*options.broken)
-    mutants = {name: list(mutants_of((PACKAGE / name).read_text())) for name in SUITES}
-    stale = [f"{name}: {change}" for name, change in EQUIVALENT if change not in {m.change for m in mutants[name]}]
-    if stale:
+    mutants = all_mutants()
+    if stale := missing(mutants):
         print("listed as equivalent, but there is no such mutant:", *stale, sep="\n  ")
         return 1
     every = [(name, mutant) for name in options.file or SUITES for mutant in mutants[name]]
@@ -151,6 +150,16 @@ def main() -> int:
     )
     print(f"score {(done - len(survivors)) / max(1, done - explained):.1%}")
     return 1 if unexplained else 0
+
+
+def all_mutants() -> dict[str, list[Mutant]]:
+    """Return the mutants of each file."""
+    return {name: list(mutants_of((PACKAGE / name).read_text())) for name in SUITES}
+
+
+def missing(mutants: dict[str, list[Mutant]]) -> list[str]:
+    """Return what is listed as equivalent and is no mutant."""
+    return [f"{name}: {change}" for name, change in EQUIVALENT if change not in {m.change for m in mutants[name]}]
 
 
 class Run:

@@ -1,4 +1,4 @@
-"""A mutant stands in place of what was loaded before, and frozen."""
+"""A mutant stands in place of what was loaded before, and frozen; what is listed about mutants is about some that exist."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def test_what_is_frozen_is_replaced(tmp_path: Path) -> None:
     finally:
         gc.freeze()
     assert module.twice(3) == 0
+
+
+def test_what_is_listed_exists() -> None:
+    assert run.missing(run.all_mutants()) == []
+    assert [test for tests in run.SUITES.values() for test in tests if not (run.ROOT / test.split("::")[0]).exists()] == []
