@@ -12,8 +12,6 @@ An exception that was forgotten, of which :data:`sys.unraisablehook` tells, is r
 system's part of the handler wakes through a pipe, ends the process :data:`GRACE` seconds after the signal if it has not ended by
 then, or at once after a second signal; that leaves behind what a killed process leaves, and the next run of the command removes
 it. The one thing that none of them can interrupt is compiled code that does not let other threads run; ours does.
-
-Source: derived here.
 """
 
 from __future__ import annotations

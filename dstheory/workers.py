@@ -2,8 +2,6 @@
 
 Results come back to this process one by one, in the order in which they are done. Not more parts are sent out than keep all
 workers busy, so that what waits in memory does not grow with the number of parts.
-
-Source: derived here.
 """
 
 from __future__ import annotations

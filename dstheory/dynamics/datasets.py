@@ -11,8 +11,6 @@ That no prompt stands in two files is checked with 64 bits of each name, in temp
 does not grow with the number of prompts; where they agree, the names themselves are read again.
 
 This is for objectives in which no prompt meets another: sums of rewards and direct reverse KL.
-
-Source: derived here.
 """
 
 from __future__ import annotations

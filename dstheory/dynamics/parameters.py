@@ -5,8 +5,6 @@ and the labels of their results. A new parameter is a new row.
 
 Most parameters vary *along a batch*: one array operation serves thousands of settings. The others (an optimiser, a number of
 steps) change the computation itself, and are looped over.
-
-Source: derived here.
 """
 
 from __future__ import annotations

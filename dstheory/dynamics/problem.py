@@ -1,8 +1,6 @@
 """From settings (values of parameters by name) to a chain, a start, a reference, an objective, and how it is trained.
 
 A setting is a number, or an array with one number per run: the commands have the first, the batches of a sweep the second.
-
-Source: derived here.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 A setting without a result (no optimum exists, training left the finite numbers) has NaN in every variable and says why in
 ``status``; the others of its batch are not touched by it.
-
-Source: derived here.
 """
 
 from __future__ import annotations

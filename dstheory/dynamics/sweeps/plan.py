@@ -6,8 +6,6 @@ evaluated.
 
 Settings are worked through in *batches* of consecutive settings, whose size depends on the problem alone: the last bit of a
 result depends neither on the number of processes nor on how many batches are saved together.
-
-Source: derived here.
 """
 
 from __future__ import annotations

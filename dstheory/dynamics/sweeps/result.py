@@ -1,7 +1,4 @@
-"""The result of a sweep: labelled arrays with the swept parameters as axes, on disk as netCDF with its manifest.
-
-Source: derived here.
-"""
+"""The result of a sweep: labelled arrays with the swept parameters as axes, on disk as netCDF with its manifest."""
 
 from __future__ import annotations
 

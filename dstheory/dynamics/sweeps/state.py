@@ -3,8 +3,6 @@
 Beside the result OUT lies the directory ``OUT.unfinished`` with ``sweep.json`` (which sweep it is) and one file per finished
 chunk of settings, each written under another name and renamed when complete. It disappears when the result is complete. A lock,
 which the operating system releases with the process, keeps two processes from working on one sweep.
-
-Source: derived here.
 """
 
 from __future__ import annotations
