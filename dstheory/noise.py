@@ -348,12 +348,14 @@ class _Batch:
             two_of = np.einsum("j,cevj...->cev...", order[1], two_of)[:, :, :, None]
             order = np.ones(1), np.ones(1)
         kinds, nodes, entries = len(self.kinds), one_of.shape[2], one_of.shape[3] * one_of.shape[4]
-        over, success = self._over(counts, kinds**2 * nodes * entries * (entries if full else 1))
+        powers, known, success = self._over(counts, kinds**2 * nodes * entries * (entries if full else 1))
         law = self._law(members if self.by_tokens else self.scores(zero, False).plain, chance)
-        known = over.known
+        divided = np.array([int(kind.divided) for kind in self.kinds])
+        together = np.add.outer(divided, divided)  # of a product of two kinds
         # Groups by their successes, where these count: means of a group, (C, k, J, X, D), and squares, (J, X, D...).
         share, tables = rho / chance, [self._credits(kind, counts) for kind in self.kinds]
-        single, double = (over.mean(law, prompts - 1, known, power) for power in (1, 2))
+        others = over_others(law, prompts - 1, known, powers)
+        single, double = others[divided], others[together]  # (C, k, J) and (C, C, k, J)
         mean_of, own = np.zeros((kinds, known + 1, *one_of.shape[2:])), np.zeros(two_of.shape[3:])
         more = (1,) * (two_of.ndim - one_of.ndim)
         pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
@@ -382,7 +384,7 @@ class _Batch:
             if not self.by_tokens:  # their nodes are apart: each group is summed over its own
                 flat, by_two = np.einsum("j,ckja->cka", order[0], flat)[:, :, None], np.full(1, 1.0 / prompts**2)
             index = np.add.outer(np.arange(known + 1), np.arange(known + 1))
-            h_two = over.mean(law, prompts - 2, 2 * known, 2)[:, :, index]  # (C, C, k + 1, k + 1, J)
+            h_two = over_others(law, prompts - 2, 2 * known, powers)[together][:, :, index]  # (C, C, k + 1, k + 1, J)
             right = np.einsum("ceklj,elja->ckja", h_two, flat).reshape(-1, entries)
             left = (flat * (prompts * (prompts - 1.0) * by_two)[:, None]).reshape(-1, entries)
             variance = variance + (left * right).sum(axis=0).reshape(mean.shape)
@@ -390,14 +392,16 @@ class _Batch:
         variance = np.where(variance <= _ROUNDING * np.abs(mean * subtracted), 0.0, variance)
         return mean, variance, None if matrix is None else self._ordered(matrix)
 
-    def _over(self, counts: Floats, terms: int) -> tuple[_Inverse, Ints]:
-        """Return one over the deviation of the batch, if credits are divided by it, and the successes that it counts.
+    def _over(self, counts: Floats, terms: int) -> tuple[Floats, int, Ints]:
+        """Return 1, one over the deviation of the batch and its square by the batch's successes, where credits are divided by it.
+
+        With them the most successes that a group may have, and those of each composition: 0 where they do not count.
 
         Raises:
             ChainError: they are too many.
         """
         if self.deviation is None:
-            return _Inverse(np.ones((1, 1)), 0, np.zeros(len(self.kinds), dtype=int)), np.zeros(len(counts), dtype=int)
+            return np.ones((1, 1)), 0, np.zeros(len(counts), dtype=int)
         size, prompts = int(self.groups.group_size), int(self.groups.prompts)
         if size * prompts > _MOST_RESPONSES:
             raise ChainError(
@@ -411,9 +415,8 @@ class _Batch:
                 f"{entries:,} logits need more than {_MOST_TERMS:,} terms: use smaller groups or fewer prompts"
             )
         h = one_over_deviations(self.deviation, size * prompts)
-        divided = np.array([int(kind.divided) for kind in self.kinds])
         success = (counts @ self._rewards)[:, -1].astype(int) if self._rewards.shape[1] == 2 else np.zeros(len(counts), dtype=int)
-        return _Inverse(np.stack([np.ones(len(h)), h, h**2]), size, divided), success
+        return np.stack([np.ones(len(h)), h, h**2]), size, success
 
     def _law(self, plain: Floats, chance: float) -> Floats:
         """Return the chance of each number of successes of one group, times what weighs its tokens, (J, k + 1); of all: k = 0."""
@@ -464,27 +467,6 @@ class _Batch:
         layers, prompts, answers = self.solution.policy.shape
         places = np.arange(matrix.shape[0]).reshape(prompts, 2, layers, answers).transpose(1, 2, 0, 3).ravel()
         return np.asarray(matrix[np.ix_(places, places)])
-
-
-@dataclass(frozen=True, eq=False)
-class _Inverse:
-    """One over the standard deviation of a batch, for the kinds that are divided by it; 1 for the others.
-
-    ``powers`` has 1, that and its square by the successes of the batch; a group has at most ``known``.
-    """
-
-    powers: Floats
-    known: int
-    divided: Ints
-
-    def mean(self, law: Floats, groups: float, known: int, power: int) -> Floats:
-        """Return the mean of h_c, or of h_c h_e, over the successes of so many other groups, given 0 to ``known`` successes.
-
-        Returns:
-            (C, known + 1, J) for ``power`` 1, (C, C, known + 1, J) for 2, what weighs tokens of the others included.
-        """
-        means = over_others(law, groups, known, self.powers)
-        return np.asarray(means[self.divided if power == 1 else np.add.outer(self.divided, self.divided)])
 
 
 def _blocks(of_prompts: Floats) -> Floats:
