@@ -42,6 +42,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -262,9 +263,7 @@ class ProblemCounts:
     @classmethod
     def of(cls, episodes: Episodes) -> ProblemCounts:
         """Return the counts of all episodes."""
-        if _no_decisions(episodes):
-            return cls._of_rows(_one_shot_rows(episodes, episodes.problem)[1])
-        return _by_problem(_episode_rows(episodes), episodes.problem)
+        return cls._of_rows(_summed(episodes, episodes.problem)[1])
 
     @classmethod
     def _of_rows(cls, rows: Ints) -> ProblemCounts:
@@ -328,26 +327,15 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
     if not columns:
         yield (), ProblemCounts.of(episodes)
         return
-    shape = tuple(len(column.names) for column in columns)
+    shape, problems = tuple(len(column.names) for column in columns), len(episodes.problem_ids)
     code = np.ravel_multi_index(tuple(column.codes for column in columns), shape)
-
-    def labels(of: int) -> tuple[str, ...]:
+    codes, combination = np.unique(code, return_inverse=True)  # without gaps, so that pairs are whole numbers of 64 bits
+    pairs, rows = _summed(episodes, combination * problems + episodes.problem)
+    edges = np.searchsorted(pairs // problems, np.arange(len(codes) + 1))
+    for of, (start, end) in zip(codes, pairwise(edges), strict=True):
         place = np.unravel_index(of, shape)
-        return tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
-
-    problems = len(episodes.problem_ids)
-    if math.prod(shape) * problems < 2**62 and _no_decisions(episodes):
-        pairs, rows = _one_shot_rows(episodes, code * problems + episodes.problem)
-        of = pairs // problems
-        edges = np.flatnonzero(np.diff(of, prepend=-1))
-        for start, end in zip(edges, [*edges[1:], len(of)], strict=True):
-            yield labels(int(of[start])), ProblemCounts._of_rows(rows[start:end])
-        return
-    rows = _episode_rows(episodes)
-    order = np.argsort(code, kind="stable")
-    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
-    for chosen in np.split(order, edges[1:]) if len(order) else []:
-        yield labels(int(code[chosen[0]])), _by_problem(rows[chosen], episodes.problem[chosen])
+        labels = tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
+        yield labels, ProblemCounts._of_rows(rows[start:end])
 
 
 def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCounts]:
@@ -365,7 +353,7 @@ def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCo
         rows[:, 2:7] = np.stack([right, right & own, right & own & stop, ~right & own, ~right & own & ~stop], axis=1)
         unseen = episodes.unseen[there] & (episodes.last[there] == at)
         rows[:, 11], rows[:, 12] = unseen & right, unseen & ~right
-        yield _by_problem(rows, episodes.problem[there])
+        yield ProblemCounts._of_rows(_sums(rows, episodes.problem[there])[1])
 
 
 def _episode_rows(episodes: Episodes) -> Ints:
@@ -382,12 +370,11 @@ def _episode_rows(episodes: Episodes) -> Ints:
     return rows
 
 
-def _no_decisions(episodes: Episodes) -> bool:
-    return bool(episodes.one_shot and episodes.capped.all())
-
-
-def _one_shot_rows(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:
-    """Return the cells (N,) that occur, in order, and the sums of the columns in each; no episode has a decision."""
+def _summed(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:
+    """Return the cells (N,) that occur, in order, and the sums of the columns in each."""
+    if not (episodes.one_shot and episodes.capped.all()):
+        return _sums(_episode_rows(episodes), cell)
+    # No episode has a decision: the few columns that are filled are counted five times as fast as all are summed.
     present, counts = _occurring(cell)
     rows = np.zeros((len(present), len(COLUMNS)), dtype=np.int32)
     rows[:, :2] = counts[:, None]
@@ -406,15 +393,13 @@ def _occurring(codes: Ints) -> tuple[Ints, Ints]:
     return present, counts[present]
 
 
-def _by_problem(rows: Ints, problem: Ints) -> ProblemCounts:
-    """Sum rows of one problem, then keep distinct ones."""
-    distinct, place = np.unique(problem, return_inverse=True)
-    if len(distinct) < len(problem):
-        sums = np.zeros((len(distinct), rows.shape[1]), dtype=np.int64)
-        for i in np.flatnonzero(rows.any(axis=0)).tolist():
-            sums[:, i] = np.bincount(place, weights=rows[:, i], minlength=len(distinct))
-        rows = sums
-    return ProblemCounts._of_rows(rows)
+def _sums(rows: Ints, cell: Ints) -> tuple[Ints, Ints]:
+    """Return the cells (N,) that occur, in order, and the sums of the rows in each."""
+    present, place = np.unique(cell, return_inverse=True)
+    sums = np.zeros((len(present), rows.shape[1]), dtype=np.int64)
+    for i in np.flatnonzero(rows.any(axis=0)).tolist():
+        sums[:, i] = np.bincount(place, weights=rows[:, i], minlength=len(present))
+    return present, sums
 
 
 def _distinct(rows: Ints) -> tuple[Ints, Ints]:
