@@ -27,6 +27,7 @@ from dstheory.trainers.scripts import read_script
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
 LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
 MOST_BEGINNINGS = 6  # files of which each begins with the next
+_OWN = "_self_"  # Hydra: where among the files that a file names its own keys stand; after all of them if it does not say
 
 
 def read_source(path: Path, programs: Collection[str] = (), further: Collection[str] = ()) -> Source:
@@ -58,17 +59,21 @@ def _with_beginning(path: Path, programs: Collection[str], further: Collection[s
         raise FileFormatError(f"{where}: more than {MOST_BEGINNINGS} files begin with another: is it a circle?")
     unknown = {entry.key for entry in source.unread if entry.unless is None}
     branches = {entry.key: entry.unless for entry in source.unread if entry.key not in unknown}
-    begins: list[KeyValue] = []
-    for first in (_with_beginning(place, (), further, depth + 1) for place in places.values()):  # the later ones hold
-        begins = _under(begins, first.entries)
-        begins += [replace(entry, file=entry.file or first.name, unless=branches.get(entry.key, named.unless))
-                   for entry in first.entries if entry.key not in unknown]  # fmt: skip
     rest = [name for name in _names(named) if name not in places]
     own = [replace(entry, value=rest) if entry is named else entry for entry in source.entries if entry is not named or rest]
-    begins = _under(begins, own)
-    said = {entry.key for entry in begins} & branches.keys()
+    together: list[KeyValue] = []
+    order = [name for name in _names(named) if name in places or name == _OWN]
+    for name in order if _OWN in order else [*order, _OWN]:  # the later ones hold
+        if name == _OWN:
+            together = [*_under(together, own), *own]
+            continue
+        first = _with_beginning(places[name], (), further, depth + 1)
+        theirs = [replace(entry, file=entry.file or first.name, unless=branches.get(entry.key, named.unless))
+                  for entry in first.entries if entry.key not in unknown]  # fmt: skip
+        together = [*_under(together, first.entries), *theirs]
+    said = {entry.key for entry in together if entry.file} & branches.keys()
     unread = tuple(entry for entry in source.unread if entry.key not in said)
-    return replace(source, entries=(*begins, *own), unread=unread)
+    return replace(source, entries=tuple(together), unread=unread)
 
 
 def _under(begins: Sequence[KeyValue], entries: Sequence[KeyValue]) -> list[KeyValue]:

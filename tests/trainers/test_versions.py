@@ -232,6 +232,15 @@ def test_a_file_that_begins_with_several_has_what_the_later_ones_say(tmp_path: P
     found = configuration_of(write(tmp_path, "b.yaml", "defaults: [ppo_trainer, _self_]\nalgorithm: {gamma: 1}\n"))  # Hydra
     assert (found.training.credit, found.training.group_size, [line for line in found.warnings if "names" in line]) == (
         "leave-one-out", 3, [])  # fmt: skip
+    write(tmp_path, "over.yaml", "actor_rollout_ref: {rollout: {n: 5}}\nalgorithm: {gamma: 0.9}\n")
+    for names, held in (("ppo_trainer, over", (7, 0.8)), ("ppo_trainer, over, _self_", (7, 0.8)),
+                        ("_self_, ppo_trainer", (3, 0.8)), ("ppo_trainer, _self_, over", (5, 0.9)),
+                        ("_self_, over, ppo_trainer", (3, 0.9))):  # fmt: skip
+        text = f"defaults: [{names}]\nalgorithm: {{gamma: 0.8}}\nactor_rollout_ref: {{rollout: {{n: 7}}}}\n"
+        found = configuration_of(write(tmp_path, "c.yaml", text))
+        settings = {setting.key: setting for setting in found.settings if setting.given}
+        assert (found.training.group_size, settings["algorithm.gamma"].value, found.training.credit) == (*held, "leave-one-out")
+        assert settings["algorithm.gamma"].place == ("line 2 of over.yaml" if held[1] == 0.9 else "line 2")
 
 
 def test_another_algorithm_of_nemo_rl_is_not_taken_for_grpo(tmp_path: Path) -> None:
