@@ -38,6 +38,7 @@ from dstheory.readers.records import DECIDED_BY, NOBODY
 
 NOT_GIVEN = "(not given)"  # the label of episodes whose record does not have a field
 _PIECE = 1 << 17  # attempts counted at once: they stay in the cache
+_PER_ATTEMPT, _PER_EPISODE = ("correct", "stopped"), ("capped", "problem", "cap", "unseen")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,11 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The labels that occur, in the order of ``names``."""
+        return tuple(self.names[i] for i in np.flatnonzero(np.bincount(self.codes)).tolist())
 
     def code(self, name: str, what: str) -> int:
         """Return the code of a label.
@@ -193,7 +199,7 @@ class Episodes:
     def __post_init__(self) -> None:
         if not len(self.unseen):
             object.__setattr__(self, "unseen", np.broadcast_to(np.False_, len(self.capped)))  # which takes no memory
-        for name in ("offsets", "correct", "stopped", "capped", "problem", "cap", "unseen"):
+        for name in ("offsets", *_PER_ATTEMPT, *_PER_EPISODE):
             array, whole = np.asarray(getattr(self, name)), name in ("offsets", "problem", "cap")
             if array.ndim != 1 or (array.size and array.dtype.kind not in ("iu" if whole else "b")):
                 what = "whole numbers" if whole else "booleans"
@@ -262,16 +268,12 @@ class Episodes:
         for name in dict.fromkeys(name for part in parts for name in part.fields):
             columns = [part.fields.get(name) or Labels.constant(NOT_GIVEN, len(part)) for part in parts]
             fields[name] = Labels(*_merged([(column.codes, column.names) for column in columns], np.int32))
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_PER_ATTEMPT, *_PER_EPISODE)}
         return cls(
             offsets=np.concatenate([[0], *(part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True))]),
-            correct=np.concatenate([part.correct for part in parts]),
-            stopped=np.concatenate([part.stopped for part in parts]),
-            capped=np.concatenate([part.capped for part in parts]),
-            problem=problem,
             problem_ids=ids,
-            cap=np.concatenate([part.cap for part in parts]),
             fields=fields,
-            unseen=np.concatenate([part.unseen for part in parts]),
+            **{**joined, "problem": problem},
         )
 
     def with_field(self, name: str, labels: Labels) -> Episodes:
@@ -336,9 +338,7 @@ class Episodes:
     def deciders(self) -> tuple[str, ...]:
         """Who decides, where the log says it: labels of the field ``decided_by`` that occur."""
         column = self.fields.get(DECIDED_BY)
-        if column is None:
-            return ()
-        return tuple(column.names[int(i)] for i in np.flatnonzero(np.bincount(column.codes)))
+        return () if column is None else column.present
 
     @property
     def one_shot(self) -> bool:
@@ -362,17 +362,10 @@ class Episodes:
         lengths = self.attempts[index]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         rows = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Episodes(
-            offsets=offsets,
-            correct=self.correct[rows],
-            stopped=self.stopped[rows],
-            capped=self.capped[index],
-            problem=self.problem[index],
-            problem_ids=self.problem_ids,
-            cap=self.cap[index],
-            fields={name: Labels(column.codes[index], column.names) for name, column in self.fields.items()},
-            unseen=self.unseen[index],
-        )
+        chosen_of = {name: getattr(self, name)[rows] for name in _PER_ATTEMPT}
+        chosen_of |= {name: getattr(self, name)[index] for name in _PER_EPISODE}
+        fields = {name: Labels(column.codes[index], column.names) for name, column in self.fields.items()}
+        return replace(self, offsets=offsets, fields=fields, **chosen_of)
 
     def by(self, name: str) -> dict[str, Episodes]:
         """Return the episodes of each label of a field, in the order of its names; labels without episodes are left out.
@@ -381,10 +374,10 @@ class Episodes:
             RecordError: there is no such field.
         """
         column = self.column(name)
-        present = np.bincount(column.codes, minlength=len(column.names)) > 0
-        if np.count_nonzero(present) == 1:
-            return {column.names[int(present.argmax())]: self}
-        return {label: self.select(column.codes == i) for i, label in enumerate(column.names) if present[i]}
+        present = column.present
+        if len(present) == 1:
+            return {present[0]: self}
+        return {label: self.select(column.codes == column.names.index(label)) for label in present}
 
     def column(self, name: str) -> Labels:
         """Return a categorical column.
@@ -445,7 +438,7 @@ class Episodes:
         n, m = len(self.capped), len(self.correct)
         if len(self.offsets) != n + 1 or self.offsets[0] != 0 or self.offsets[-1] != m:
             raise RecordError(f"offsets has {len(self.offsets)} entries for {n} episodes: must be {n + 1}, from 0 to {m}")
-        for name, size in (("stopped", m), ("problem", n), ("cap", n), ("unseen", n)):
+        for name, size in (*((name, m) for name in _PER_ATTEMPT), *((name, n) for name in _PER_EPISODE)):
             if len(getattr(self, name)) != size:
                 raise RecordError(f"{name} has {len(getattr(self, name))} entries: needs {size}")
         self._refuse(np.diff(self.offsets) < 1, np.diff(self.offsets), "attempts", "must be at least one")

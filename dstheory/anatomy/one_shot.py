@@ -156,10 +156,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
 
 def _given(episodes: Episodes, name: str) -> bool:
     """Return whether some of these episodes have a field."""
-    if name not in episodes.fields:
-        return False
-    column = episodes.fields[name]
-    return any(column.names[code] != NOT_GIVEN for code in np.flatnonzero(np.bincount(column.codes)).tolist())
+    return name in episodes.fields and episodes.fields[name].present != (NOT_GIVEN,)
 
 
 def _share(n: Ints, c: Ints, k: int) -> Floats:

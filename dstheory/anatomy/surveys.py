@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from dstheory import readers
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
@@ -247,8 +245,7 @@ def survey(
     if decision_score is not None:
         scores_of(episodes, decision_score)  # refuses what is no number before anything is measured
     across, parts = _groups(episodes, across, compared)
-    column = episodes.column(by)
-    present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))
+    present = len(episodes.column(by).present)
     if present > _MOST_LABELS:
         raise RecordError(f"the field {by!r} has {present:,} labels: at most {_MOST_LABELS} can be shown; choose another --by")
     groups = []

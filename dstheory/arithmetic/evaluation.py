@@ -123,16 +123,14 @@ def as_episodes(rollouts: Rollouts, *, model: str = "policy") -> Episodes:
         Episodes(3 episodes, 8 attempts, 3 problems, 1 capped)
     """
     offsets, correct, stopped = rollouts.columns
-    names: dict[str, int] = {}
-    problem = np.array([names.setdefault(name, len(names)) for name in rollouts.problems.names])
-    n = len(rollouts)
+    problems, n = Labels.of(rollouts.problems.names), len(rollouts)
     return Episodes(
         offsets=offsets,
         correct=correct,
         stopped=stopped,
         capped=rollouts.turns == rollouts.cap,
-        problem=problem,
-        problem_ids=tuple(names),
+        problem=problems.codes,
+        problem_ids=problems.names,
         cap=np.full(n, rollouts.cap),
         fields={"task": Labels.of(f"{a}x{b}" for a, b in rollouts.problems.size.tolist()), "model": Labels.constant(model, n)},
     )
