@@ -8,11 +8,13 @@ it is not read.
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator
 from copy import deepcopy
 
 from dstheory.errors import FileFormatError
+from dstheory.readers.results import to_jsonable
 from dstheory.trainers.entries import ANY_KEY, KeyValue, Source, together
 
 _LOOKS = ("debug", "getattr", "hasattr", "id", "info", "isinstance", "len", "pformat", "pprint", "print", "repr", "str", "type",
@@ -97,7 +99,11 @@ class _Script:
         if value is None:
             return KeyValue(key, _short(at), at.lineno), False, sure
         try:
-            return KeyValue(key, ast.literal_eval(self._written_out(value)), value.lineno), True, sure
+            literal = ast.literal_eval(self._written_out(value))
+            json.dumps(to_jsonable(literal))
+            return KeyValue(key, literal, value.lineno), True, sure
+        except TypeError:  # no kind of value that a configuration has, such as b"x"
+            return KeyValue(key, _short(value), value.lineno), True, sure
         except (ValueError, RecursionError, MemoryError):
             return KeyValue(key, _short(value), value.lineno), False, sure
 
@@ -343,4 +349,7 @@ def _dotted(node: ast.AST | None) -> str:
 
 def _short(node: ast.AST) -> str:
     """Return what is written there, the beginning of its first line."""
-    return ast.unparse(node).splitlines()[0][:60]
+    try:
+        return ast.unparse(node).splitlines()[0][:60]
+    except ValueError:  # 0xfff... which Python writes in no other way
+        return "a whole number of thousands of digits"

@@ -82,6 +82,14 @@ FILES: dict[str, tuple[list[tuple[str, object, int | None]], list[tuple[str, str
     "c = GRPOConfig(beta=B)\nB = 0.1\n": ([], [("beta", "B")]),
     "B, D = 0.1, 2\nc = GRPOConfig(beta=B, delta=2 * D)\n": ([("beta", 0.1, None)], [("delta", "2 * D")]),
     "W = [1, 2]\nW.append(3)\nc = GRPOConfig(reward_weights=W)\n": ([], [("reward_weights", "W")]),
+    # what no configuration holds is a text, and what Python writes in no other way is not known
+    C + "c.delta, c.top_p = b'x', {None: 1}\nc.config = ...\nc.top_k = {[1]}\n": (
+        [("beta", 0.1, None), ("delta", "b'x'", None), ("top_p", "{None: 1}", None), ("config", "...", None),
+         ("top_k", "{[1]}", None)], [],
+    ),
+    f"c = GRPOConfig(beta=0x{'f' * 5000}, delta=[0x{'f' * 5000}])\n": (
+        [], [("beta", "a whole number of thousands of digits"), ("delta", "a whole number of thousands of digits")],
+    ),
     # none of these changes it
     C + "print(c, c.beta, c.to_dict())\nt = GRPOTrainer(args=c)\nt.train()\nset_seed(c.seed)\n": (
         [("beta", 0.1, None)], [],
