@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, cast
 
@@ -34,13 +35,11 @@ from dstheory.readers.atomic import atomic_path
 _MOST_PROMPTS = 200_000
 _AT_A_TIME = 10_000
 _PACKING = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-# Every attempt is one of these four, or the last one of an episode that did not stop.
-_STEP = {
-    (correct, stopped): f'{{"correct": {str(correct).lower()}, "decision": "{"stop" if stopped else "resample"}"}}'
-    for correct in (False, True)
-    for stopped in (False, True)
-}
-_SUBMITTED = {correct: f'{{"correct": {str(correct).lower()}, "decision": "submit"}}' for correct in (False, True)}
+_STEPS = [
+    f'{{"correct": {right}, "decision": "{decision}"}}'
+    for right in ("false", "true")
+    for decision in ("resample", "stop", "submit")
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,23 +167,18 @@ def _packed(file: IO[bytes], suffix: str) -> IO[bytes]:
 
 
 def _lines(episodes: Episodes, start: int, end: int) -> Iterator[str]:
-    offsets = episodes.offsets[start : end + 1].tolist()
-    base = offsets[0]
-    correct = episodes.correct[base : offsets[-1]].tolist()
-    stopped = episodes.stopped[base : offsets[-1]].tolist()
-    steps = list(map(_STEP.__getitem__, zip(correct, stopped, strict=True)))
+    offsets, attempts = episodes.offsets[start : end + 1], slice(episodes.offsets[start], episodes.offsets[end])
+    decision, last = episodes.stopped[attempts].astype(np.int8), offsets[1:] - 1 - offsets[0]
+    decision[last] = 2 - decision[last]  # an episode that did not stop is submitted
+    steps = [_STEPS[k] for k in (3 * episodes.correct[attempts] + decision).tolist()]
+    columns = []
+    for name, column in episodes.fields.items():
+        if name != "log":
+            texts = ["" if label == NOT_GIVEN else f"{json.dumps(name)}: {json.dumps(label)}, " for label in column.names]
+            columns.append((texts, column.codes[start:end].tolist()))
     problems, caps = episodes.problem[start:end].tolist(), episodes.cap[start:end].tolist()
-    columns = [
-        (json.dumps(name), [json.dumps(label) for label in column.names], column.codes[start:end].tolist(), column.names)
-        for name, column in episodes.fields.items()
-        if name != "log"
-    ]
-    quoted: dict[int, str] = {}
-    for i in range(end - start):
-        first, last = offsets[i] - base, offsets[i + 1] - base
-        if not stopped[last - 1]:
-            steps[last - 1] = _SUBMITTED[correct[last - 1]]
-        problem = quoted.get(problems[i]) or quoted.setdefault(problems[i], json.dumps(episodes.problem_ids[problems[i]]))
-        head = "".join(f"{key}: {texts[codes[i]]}, " for key, texts, codes, names in columns if names[codes[i]] != NOT_GIVEN)
+    for i, (first, after) in enumerate(pairwise((offsets - offsets[0]).tolist())):
+        head = "".join(texts[codes[i]] for texts, codes in columns)
         cap = f'"cap": {caps[i]}, ' if caps[i] else ""
-        yield f'{{"id": "{start + i}", "problem": {problem}, {head}{cap}"attempts": [{", ".join(steps[first:last])}]}}\n'
+        problem = json.dumps(episodes.problem_ids[problems[i]])
+        yield f'{{"id": "{start + i}", "problem": {problem}, {head}{cap}"attempts": [{", ".join(steps[first:after])}]}}\n'
