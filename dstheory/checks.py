@@ -196,10 +196,8 @@ def reject(
         return
     values = np.broadcast_to(np.asarray(values), bad.shape)
     total = int(np.count_nonzero(bad))
-    # argwhere would list every offender of a table of millions; the first few suffice.
-    first = np.flatnonzero(bad.ravel())[:_SHOWN] if total > _SHOWN else np.flatnonzero(bad.ravel())
     places = []
-    for flat in first:
+    for flat in np.flatnonzero(bad)[:_SHOWN]:
         index = np.unravel_index(flat, bad.shape)
         extra = len(index) - len(axes)
         names = [f"run {tuple(int(i) for i in index[:extra])}"] if extra > 0 else []

@@ -90,7 +90,8 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         >>> cells([{"effect": "none", "b": 0.123456, "steps": 12345}, {"effect": "clipped", "b": 8.1e-7, "steps": None}])
         [['none', '0.1235', '12345'], ['clipped', '8.1e-07', '-']]
     """
-    return [[_shown(row[name]) for name in columns(rows)] for row in rows]
+    names = columns(rows)
+    return [[_shown(row[name]) for name in names] for row in rows]
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
