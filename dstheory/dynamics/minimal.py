@@ -112,12 +112,7 @@ def _settings(mdp: TwoStageMDP, objective: Objective, runs: tuple[int, ...]) -> 
             counts = counts + over_runs(factor, 1) * np.stack([c.sum(axis=(-2, -1)) for c in columns], axis=-1)
         else:
             return None
-    four = (
-        mdp.reward_stop[..., 0, 0],
-        mdp.reward_resample[..., 0, 0],
-        mdp.reward_stop[..., 0, 1],
-        mdp.reward_resample[..., 0, 1],
-    )
+    four = (table[..., 0, answer] for answer in (0, 1) for table in (mdp.reward_stop, mdp.reward_resample))
     rewards = np.stack([reward * r for r in np.broadcast_arrays(*four)], axis=-1)
     return {
         "rewards": _per_run(rewards, runs, 1),

@@ -241,8 +241,7 @@ def _recognised(
         why = f"none of them has the key {printable(foreign)}" if foreign else nothing
         raise DSTheoryError(
             f"{source.name} is not the configuration of a known trainer ({', '.join(scores)}): {why}; if it belongs to one "
-            "of them, "
-            "say which with --trainer"
+            "of them, say which with --trainer"
         )
     # What its keys leave open recipes/grpo/config.yaml says; those that leave more than two are of other libraries, too.
     meant = [one for one in ids if one.partition(":")[2] in within and len(ids) == 2]
@@ -341,10 +340,8 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
         f"or does what is not read: give {name}=VALUE after the file"
         for name, entry in entries.items() if entry.unless is not None
     ]  # fmt: skip
-    settings = tuple(
-        Setting(name, value, entries[name].line if name in entries else None, name in entries,
-                entries[name].file if name in entries else "") for name, value in held.items()
-    )  # fmt: skip
+    at = {name: entries.get(name, KeyValue(name, None)) for name in held}
+    settings = tuple(Setting(name, value, at[name].line, name in entries, at[name].file) for name, value in held.items())
     versions = tuple(rule.version for rule in trainer.rules if rule.version and _applies(rule, held, entries))
     training = _shown(replace(Training(), **made), prompts, lacks)
     return Configuration(source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
@@ -395,8 +392,7 @@ def _sorted(
         elif meant := _nearly(entry.key, trainer):
             raise DSTheoryError(
                 f"{_where(source, entry)}: {printable(entry.key)} is not a key of {trainer.library} {trainer.version}, whose "
-                "keys "
-                f"have sections since {trainer.flat}: write the key that it became, such as {meant}"
+                f"keys have sections since {trainer.flat}: write the key that it became, such as {meant}"
             )
         elif entry.line is None:  # from the command line, where a slip must not pass for a setting
             hint = f": did you mean {' or '.join(near)}?" if (near := get_close_matches(entry.key, trainer.keys, n=2)) else ""

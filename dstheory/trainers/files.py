@@ -293,9 +293,7 @@ def _value(node: yaml.Node, name: str) -> Any:
         if known == "bool":
             return node.value.lower() in ("true", "yes", "on")
         return scalar(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, name) if isinstance(item, yaml.ScalarNode) else "..." for item in node.value[:1000]]
-    return None
+    return [_value(item, name) if isinstance(item, yaml.ScalarNode) else "..." for item in node.value[:1000]]
 
 
 class _Object(dict[str, Any]):

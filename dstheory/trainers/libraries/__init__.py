@@ -20,8 +20,6 @@ from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.texts import nearest
 from dstheory.trainers.training import FIELDS
 
-__all__ = ["Key", "KeyRule", "Trainer", "all_trainers", "close", "holds", "text_of"]
-
 NONE = "none"
 """How a file writes the value None."""
 
