@@ -56,6 +56,8 @@ def test_a_first_token_of_weight_zero_may_be_ruled_out() -> None:
     pi, ref = markov([0.5, 0.5], [0.5, 0.5], [0.5, 0.5]), markov([1.0, 0.0], [0.5, 0.5], [0.25, 0.75])
     with pytest.raises(InfiniteDivergenceError, match=r"prompt 0, position 0"):
         token_kl(CHAIN, pi, ref)
+    with pytest.raises(InfiniteDivergenceError, match=r"prompt 0, position 1"):
+        token_kl(CHAIN, pi, markov([0.25, 0.75], [0.5, 0.5], [1.0, 0.0]))
     result = token_kl(CHAIN, pi, ref, token_weight=[0.0, 1.0])
     np.testing.assert_allclose(result.value, -0.5 * (0.5 * np.log(2) + 0.5 * np.log(2 / 3)), rtol=1e-14)
     # The first token has no log-ratio of its own, but leads to rows of different divergence.
