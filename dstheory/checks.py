@@ -202,7 +202,7 @@ def reject(
         extra = len(index) - len(axes)
         names = [f"run {tuple(int(i) for i in index[:extra])}"] if extra > 0 else []
         for axis, i in zip(axes[max(0, -extra) :], index[max(0, extra) :], strict=True):
-            label = prompts[int(i)] if axis == "prompt" and prompts is not None else int(i)
+            label = prompts[int(i)] if axis == "prompt" and prompts is not None and i < len(prompts) else int(i)
             names.append(f"{axis} {label!r}" if isinstance(label, str) else f"{axis} {label}")
         places.append((", ".join(names), np.asarray(values[index]).item()))
     where = "; ".join(f"{place} is {value!r}" if place else f"is {value!r}" for place, value in places)

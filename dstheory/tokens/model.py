@@ -19,9 +19,10 @@ Source: the chain is that of arXiv 2601.01580, section 3; the token level is der
 
 from __future__ import annotations
 
+import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,16 +120,14 @@ class Conjunction(Automaton):
             for r in required
         ]
         width = max((len(r) for r in ordered), default=0)
-        pairs = np.full((len(ordered), width, 2), -1, dtype=np.int64)
-        inside = np.zeros((len(ordered), width), dtype=np.bool_)
+        pairs = np.full((len(ordered), width, 2), -1, dtype=object)  # whole numbers of any size, until they are checked
         for x, row in enumerate(ordered):
-            pairs[x, : len(row)] = np.array(row, dtype=np.int64).reshape(len(row), 2)
-            inside[x, : len(row)] = True
-        _check_positions(pairs[..., 0], inside, lengths)
-        reject(inside & ~((pairs[..., 1] >= 0) & (pairs[..., 1] < symbols)), pairs[..., 1], "required symbol",
-               f"must lie in the alphabet 0..{symbols - 1}", "symbols are numbered from 0",
-               axes=("prompt", "relevant token"))  # fmt: skip
-        self.positions, self.targets = readonly(pairs[..., 0]), readonly(pairs[..., 1])
+            pairs[x, : len(row)] = np.array(row, dtype=object).reshape(len(row), 2)
+        positions, targets = pairs[..., 0], pairs[..., 1]
+        _check_positions(positions >= lengths[:, None], positions)
+        reject(targets >= symbols, targets, "required symbol", f"must lie in the alphabet 0..{symbols - 1}",
+               "symbols are numbered from 0", axes=("prompt", "relevant token"))  # fmt: skip
+        self.positions, self.targets = readonly(positions.astype(np.int64)), readonly(targets.astype(np.int64))
         self.symbols = symbols
         self.final = readonly(np.tile(np.array([CORRECT, WRONG]), (len(ordered), 1)))
         self.correct = readonly(np.tile(np.array([1.0, 0.0]), (len(ordered), 1)))
@@ -168,11 +167,11 @@ class PatternTable(Automaton):
         reject(~whole, places, "relevant position", f"must be a whole number below {_LONGEST:,}", "positions count from 0",
                axes=("prompt", "relevant token")[2 - places.ndim :])  # fmt: skip
         where = np.broadcast_to(places, (prompts, places.shape[-1])).astype(np.int64)
-        _check_positions(where, np.ones(where.shape, dtype=np.bool_), lengths)
+        _check_positions((where < 0) | (where >= lengths[:, None]), where)
         reject(np.diff(where, axis=1) <= 0, where[:, 1:], "relevant position", "must be larger than the one before it",
                "sort the positions and name each once", axes=("prompt", "relevant token"))  # fmt: skip
         relevant = where.shape[1]
-        if relevant * np.log(symbols) > np.log(_MOST_PATTERNS):
+        if relevant * math.log(symbols) > math.log(_MOST_PATTERNS):
             raise ChainError(
                 f"the table would have {symbols}^{relevant} patterns: at most {_MOST_PATTERNS:,} are supported; "
                 "use a conjunction, or fewer relevant tokens"
@@ -222,10 +221,9 @@ def _automaton(labels: Ints, relevant: int, symbols: int) -> tuple[list[Ints], I
     return steps[::-1], classes
 
 
-def _check_positions(positions: Ints, inside: np.ndarray, lengths: Ints) -> None:
-    reject(inside & ~((positions >= 0) & (positions < lengths[:, None])), positions, "relevant position",
-           "must lie inside the answer", "positions count from 0 up to the answer's length minus 1",
-           axes=("prompt", "relevant token"))  # fmt: skip
+def _check_positions(outside: Bools, positions: Ints) -> None:
+    reject(outside, positions, "relevant position", "must lie inside the answer",
+           "positions count from 0 up to the answer's length minus 1", axes=("prompt", "relevant token"))  # fmt: skip
 
 
 class TokenChain(Immutable):
@@ -277,10 +275,14 @@ class TokenChain(Immutable):
         if size.ndim > 1 or size.size == 0:
             raise ChainError(f"lengths has shape {size.shape}: needs one length for all prompts, or one per prompt")
         n = size.shape[0] if size.ndim else 1
+        each: list[Any] = [required] * n
         if required is not None and not isinstance(required, Mapping):
-            if size.ndim and len(required) != n:
-                raise ChainError(f"required names {len(required)} prompts but lengths has {n}: give one mapping per prompt")
-            n = len(required)
+            each = list(required) if isinstance(required, Iterable) else each
+            if not all(isinstance(one, Mapping) for one in each):
+                raise ChainError(f"required is {reprlib.repr(required)}: must map positions to symbols, for each prompt")
+            if size.ndim and len(each) != n:
+                raise ChainError(f"required names {len(each)} prompts but lengths has {n}: give one mapping per prompt")
+            n = len(each)
             if n == 0:
                 raise ChainError("required is empty: a chain needs at least one prompt")
         whole = (size >= 1) & (size <= _LONGEST) & is_whole(size)
@@ -293,9 +295,6 @@ class TokenChain(Immutable):
         if required is not None:
             if by_pattern:
                 raise ChainError("by_pattern needs positions= and table=: a conjunction is seen as correct or wrong")
-            each = [required] * n if isinstance(required, Mapping) else list(required)
-            if not all(isinstance(one, Mapping) for one in each):
-                raise ChainError(f"required is {reprlib.repr(required)}: must map positions to symbols, for each prompt")
             self._set(verdict=Conjunction(each, lengths=self.lengths, symbols=self.symbols))
         else:
             assert positions is not None
