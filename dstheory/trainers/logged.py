@@ -44,16 +44,14 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     if t.method == "dpo":
         loss, at = pair_loss(t.loss, beta=t.beta, smoothing=t.smoothing, tau=t.tau), np.zeros(())
         return float(sum(curve.value(at) for curve in (loss.margin, loss.chosen, loss.rejected) if curve))
-    if t.dead_groups != "kept" or t.masked != "none":
-        return None
-    if t.method != "policy-gradient" or t.clip in ("truncate", "soft", "none") or t.entropy:
-        return None
-    if t.reward_beta and t.normaliser != "response-tokens" and t.ratio != "response":
+    if t.method != "policy-gradient" or t.clip != "ppo" or t.dead_groups != "kept" or t.masked != "none" or t.entropy:
         return None
     if t.credit in ("whitened", "critic") or not 2 <= t.group_size <= _LARGEST:
         return None
     if t.normaliser == "response-tokens" or t.ratio == "response":
         return 0.0 if _sums_to_zero(t) else None
+    if t.reward_beta:
+        return None
     if t.credit == "length-baseline":
         return 0.0 if t.normaliser == "batch-tokens" else None
     if t.credit not in ("group-mean", "leave-one-out") or (t.normaliser in ("batch-tokens", "group-tokens") and t.prompts != inf):
