@@ -1,7 +1,7 @@
 """What each objective is, in words: one record, read by the numerical engine, the symbolic one, the command line and the docs.
 
-The formula that is *computed* stands elsewhere, twice: as coefficients on arrays in this room, and as expressions in the symbolic
-one. That the two agree is evidence; their titles and sources are the same by construction.
+The formula that is *computed* stands elsewhere, twice: as coefficients on arrays in ``objectives``, and as expressions in
+``symbolic``. That the two agree is evidence; their titles and sources are the same by construction.
 """
 
 from __future__ import annotations

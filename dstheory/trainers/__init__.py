@@ -7,7 +7,7 @@
 
 Data flows one way: :mod:`files` reads keys and values with their lines; :mod:`libraries` says what a key means, from one TOML
 file per library and version; :mod:`configuration` puts both together into a :class:`Training`; :mod:`translation` makes the
-objectives of this package of it; :mod:`statements` says which claims speak about it.
+objectives of this package of it; :mod:`words` says it in words, and what claims prove of it.
 
 Each name of ``__init__.pyi`` is imported on first use.
 """
