@@ -19,9 +19,8 @@ folds, Nadeau and Bengio (2003).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -116,7 +115,8 @@ def hold_out(
     episodes = episodes_of(episodes)
     if "pooled" not in kinds:
         raise RecordError(f"kinds are {', '.join(kinds) or 'none'}: 'pooled' must be among them, the others are compared with it")
-    fold = fold_of_episodes(episodes, whole_number(folds, "folds", low=2), rng=rng)
+    folds = whole_number(folds, "folds", low=2)
+    fold = fold_of_episodes(episodes, folds, rng=rng)
     label = Labels(fold, tuple(map(str, range(folds))))
     tables = [table for _, table in cells(episodes.with_field("(fold)", label), ("(fold)",))]
     shown = min(int(episodes.attempts.max()), _ROUNDS)
@@ -191,24 +191,19 @@ def _paired(differences: Floats, times: Ints, folds: int, level: float) -> Estim
 
 
 def _calibration(episodes: Episodes, table: ProblemCounts, means: Mapping[str, Floats], level: float) -> tuple[Calibration, ...]:
-    def compared(
-        what: str, realised: Estimate, predicted: Mapping[str, float], of: Callable[[float], float | None]
-    ) -> Calibration:
-        return Calibration(what, predicted, realised, {kind: of(value) for kind, value in predicted.items()})
+    def share(what: str, counts: ProblemCounts, successes: str, trials: str, predicted: Mapping[str, float]) -> Calibration:
+        z = {kind: rate_deviate(counts, successes, trials, value, level) for kind, value in predicted.items()}
+        return Calibration(what, predicted, rate(counts, successes, trials, level=level), z)
 
-    whole = [{kind: float(mean[i]) for kind, mean in means.items()} for i in range(3)]
+    accuracy, stopped, attempts = ({kind: float(mean[i]) for kind, mean in means.items()} for i in range(3))
     out = [
-        compared(what, rate(table, successes, "episodes", level=level), predicted,
-                 partial(rate_deviate, table, successes, "episodes", level=level))
-        for (what, successes), predicted in zip((("accuracy", "final_correct"), ("stopped", "stopped")), whole, strict=False)
-    ]  # fmt: skip
-    out.append(compared("attempts", mean_attempts(table, level), whole[2], partial(attempts_deviate, table, level=level)))
+        share("accuracy", table, "final_correct", "episodes", accuracy),
+        share("stopped", table, "stopped", "episodes", stopped),
+    ]
+    z = {kind: attempts_deviate(table, value, level) for kind, value in attempts.items()}
+    out.append(Calibration("attempts", attempts, mean_attempts(table, level), z))
+    by_round = {kind: mean[3:].reshape(2, -1) for kind, mean in means.items()}
     for k, here in enumerate(rounds(episodes, most=_ROUNDS)):
-        predicted = {}
-        for kind, mean in means.items():
-            reach, right = np.split(mean[3:], 2)
-            predicted[kind] = float(right[k] / reach[k]) if reach[k] > 0 else 0.0
-        realised = rate(here, "correct", "attempts", level=level)
-        what = f"correct in round {k + 1}, of those that reach it"
-        out.append(compared(what, realised, predicted, partial(rate_deviate, here, "correct", "attempts", level=level)))
+        right = {kind: float(right[k] / reach[k]) if reach[k] > 0 else 0.0 for kind, (reach, right) in by_round.items()}
+        out.append(share(f"correct in round {k + 1}, of those that reach it", here, "correct", "attempts", right))
     return tuple(out)

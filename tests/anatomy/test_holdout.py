@@ -217,6 +217,7 @@ def test_bad_input_is_named() -> None:
         RecordError, match=r"^kinds are heterogeneous: 'pooled' must be among them, the others are compared with it$"
     ):
         hold_out(log, kinds=["heterogeneous"])
+    assert hold_out(log, folds=3.0) == hold_out(log, folds=3)  # type: ignore[arg-type]
     assert list(KINDS) == ["pooled", "heterogeneous", "heterogeneous decisions"]
 
 
