@@ -124,7 +124,7 @@ def answer(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95) -> Answer
     ('yes', '2.8 [2.5, 3.2]', '0.65 [0.60, 0.69]', '0.64 [0.60, 0.69]')
     """
     normal_quantile(level)
-    episodes = episodes_of(episodes)
+    episodes = episodes_of(episodes, some=True)
     table = ProblemCounts.of(episodes)
     rates = row(table, level=level)
     index = youden(table, rates)

@@ -557,7 +557,7 @@ def compare_first_answers(
     >>> compare_first_answers(one, two).gain.text(2)
     '0.17 [-0.01, 0.33]'
     """
-    sides = Side.both(episodes_of(before), episodes_of(after))
+    sides = Side.both(episodes_of(before, some=True), episodes_of(after, some=True))
     rates = [rate(side.table, "first_correct", "episodes", level=level) for side in sides]
     moved = []
     for side, estimate in zip(sides, rates, strict=True):

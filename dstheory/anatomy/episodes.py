@@ -139,11 +139,11 @@ class HoldsEpisodes(Protocol):
         ...
 
 
-def episodes_of(log: Episodes | HoldsEpisodes) -> Episodes:
+def episodes_of(log: Episodes | HoldsEpisodes, *, some: bool = False) -> Episodes:
     """Return the episodes of a log as it was read; episodes stay what they are.
 
     Raises:
-        RecordError: it is neither.
+        RecordError: it is neither; or, where there must be some, there are no episodes.
 
     >>> log = Episodes.record([("x", [(True, "stop")])])
     >>> episodes_of(log) is log
@@ -155,6 +155,8 @@ def episodes_of(log: Episodes | HoldsEpisodes) -> Episodes:
             f"a {type(log).__name__} is not a log of episodes: read it with dstheory.anatomy.from_frame (a data frame), "
             "from_records (records in memory) or read_log (files)"
         )
+    if some and not len(found):
+        raise RecordError("there are no episodes: give at least one")
     return found
 
 

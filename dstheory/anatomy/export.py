@@ -78,7 +78,7 @@ def measured_chain(
     >>> round(float(solution.p), 2), round(float(solution.mean_accuracy), 2)
     (0.39, 0.72)
     """
-    episodes = episodes_of(episodes)
+    episodes = episodes_of(episodes, some=True)
     caps = np.unique(episodes.cap)
     if cap is None and len(caps) > 1:
         shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])

@@ -60,7 +60,7 @@ from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.generate import attempts
 from dstheory.anatomy.orders import Sum, changes, rank_sum, sum_of
 from dstheory.anatomy.rates import RATES
-from dstheory.checks import Bools, Floats, Ints
+from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError
 
 ASSUMPTIONS = {
@@ -332,6 +332,7 @@ def simulated_scores(
     unlimited = (episodes.cap == 0).any()
     if not names or (unlimited and p * (1 - a) + (1 - p) * b > 0.99):
         return {}
+    resamples = whole_number(resamples, "resamples", low=0)
     generator, at_once, n_problems = np.random.default_rng(rng), max(1, _AT_ONCE // len(episodes)), len(episodes.problem_ids)
     values: dict[str, list[Floats]] = {name: [] for name in names}
     for start in range(0, resamples, at_once):

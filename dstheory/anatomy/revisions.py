@@ -166,7 +166,7 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
     >>> found.first.value, found.right_to_right.value, found.wrong_to_right.value, found.afresh
     (0.5, 0.5, 0.5, 'not rejected')
     """
-    episodes = episodes_of(episodes)
+    episodes = episodes_of(episodes, some=True)
     steps = _Steps.of(episodes)
     firsts = episodes.correct[episodes.offsets[:-1]]
     lasts = episodes.final_correct

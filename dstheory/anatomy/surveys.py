@@ -241,7 +241,7 @@ def survey(
     say = progress or (lambda text: None)
     if reading is None and isinstance(account := getattr(episodes, "reading", None), Reading):
         reading = account
-    episodes = episodes_of(episodes)
+    episodes = episodes_of(episodes, some=True)
     if decision_score is not None:
         scores_of(episodes, decision_score)  # refuses what is no number before anything is measured
     across, parts = _groups(episodes, across, compared)

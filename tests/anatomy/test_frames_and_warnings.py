@@ -13,12 +13,14 @@ from dstheory.anatomy import (
     answer,
     check_model,
     compare,
+    compare_first_answers,
     fit_chain,
     from_frame,
     from_records,
     generate_log,
     hold_out,
     measure,
+    measure_revisions,
     measured_chain,
     read_log,
     survey,
@@ -26,7 +28,7 @@ from dstheory.anatomy import (
 )
 from dstheory.anatomy.answers import any_correct
 from dstheory.anatomy.logs import Log
-from dstheory.errors import RecordError
+from dstheory.errors import DSTheoryError, RecordError
 from dstheory.readers.reading import Reading
 
 
@@ -55,6 +57,18 @@ def test_what_is_no_log_is_refused() -> None:
         survey(pd.DataFrame({"id": [1]}))
     with pytest.raises(RecordError, match=r"^a list is not a log of episodes: .*from_records"):
         measure([{"id": 1}])
+
+
+@pytest.mark.parametrize("asked", [answer, measure_revisions, measured_chain, survey, lambda x: compare_first_answers(x, x)])
+def test_no_episodes_at_all_are_refused(asked) -> None:
+    with pytest.raises(RecordError, match=r"^there are no episodes: give at least one$"):
+        asked(generate_log(5).select([]))
+
+
+@pytest.mark.parametrize("resamples", [-1, 2.5])
+def test_a_number_of_simulated_logs_is_a_whole_number(resamples) -> None:
+    with pytest.raises(DSTheoryError, match=f"^resamples is {resamples}: must be a whole number >= 0$"):
+        check_model(generate_log(5), resamples=resamples)
 
 
 # ---------------------------------------------------------------------- decisions that are true or false
