@@ -107,4 +107,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "symbolic/objectives/penalties.py",
         "scale=lambda s: [[-1 / LBAR]],  ->  -1 * LBAR",
     ): "formulas keep it in front, and the rest is divided by it",
+    (
+        "objectives/penalties.py",
+        "own = TokenWeight(self._own(solution), 0.0 * _ONE, [[0.0 * _ONE]])  ->  0.0 / _ONE",
+    ): "0 over 1 is 0",
 }

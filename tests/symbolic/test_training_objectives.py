@@ -114,6 +114,31 @@ def test_rules_with_one_expectation_have_one_gradient() -> None:
     assert [expr.is_zero for expr in derived("k1-loss").gradient.values()] == [True] * 3
 
 
+def test_what_is_taken_from_a_batch_is_the_mean_of_whole_trajectories() -> None:
+    """A baseline drops out of the gradient, but not out of the numbers of a case that is shown."""
+    p, a, b = (NUMBERS[name] for name in "pab")
+    rows = []  # chance, reward, tokens
+
+    def follow(chance: Fraction, tokens: int, turns: int) -> None:
+        for right, x, stop, length in ((1, p, a, 5), (0, 1 - p, 1 - b, 13)):
+            if turns == 1:  # the cap submits the answer, and no decision is drawn
+                rows.append((chance * x, right, tokens + length))
+            else:
+                rows.append((chance * x * stop, right, tokens + length + 2))
+                follow(chance * x * (1 - stop), tokens + length + 2, turns - 1)
+
+    follow(Fraction(1), 0, 3)
+    assert sum(chance for chance, _, _ in rows) == 1
+    tokens, of_right = sum(c * n for c, _, n in rows), sum(c * r * n for c, r, n in rows)
+    values = {symbol(name): sp.Rational(value) for name, value in NUMBERS.items()}
+    for statistic in lookup("reinforce-pp").statistics(setting(turns=3, per_answer_lengths=True)):
+        values[statistic.symbol] = statistic.value.xreplace(values)
+    found = {name: values[symbol(name)] for name in ("Lbar", "RLbar", "m_tok", "s_tok")}
+    mean = of_right / tokens
+    variance = sum(c * n * (r - mean) ** 2 for c, r, n in rows) / tokens
+    assert found | {"s_tok": found["s_tok"] ** 2} == {"Lbar": tokens, "RLbar": of_right, "m_tok": mean, "s_tok": variance}
+
+
 def test_chains_of_too_many_trajectories_are_refused() -> None:
     with pytest.raises(ChainError, match=r"enumerated: answers = 2 and turns = 7 make more than 130 trajectories"):
         derive("grpo", turns=7)
