@@ -160,7 +160,7 @@ def _going_on(side: Side, cell: Ints, kinds: int) -> tuple[Floats, Floats]:
     """Return (kinds,) chances to go on, and (kinds, P) what each problem moves their logarithms by."""
     log = side.log
     at = np.flatnonzero(log.decided)
-    on, kind, problem = ~log.stopped[at], cell[at], side.place[log.episode[at]]
+    on, kind, problem = ~log.stopped[at], cell[at], log.problem[log.episode[at]]
     trials, times = np.bincount(kind, minlength=kinds), np.bincount(kind, weights=on, minlength=kinds)
     chance = np.divide(times, trials, out=np.zeros(kinds), where=trials > 0)
     size = len(side.episodes)
@@ -177,7 +177,7 @@ def _under(side: Side, cell: Ints, own: Floats, other: Floats, cap: int) -> tupl
     """
     log, start = side.log, side.log.offsets[:-1]
     ratio = np.divide(other, own, out=np.zeros(len(own)), where=own > 0)
-    share = 1 / side.episodes[side.place] / side.problems
+    share = 1 / side.episodes[log.problem] / side.problems
     values, weight = log.correct[start].astype(float), np.ones(len(log))
     passed, slopes = np.zeros((len(ratio), len(log))), np.zeros(len(ratio))
     here = np.arange(len(log))

@@ -219,17 +219,15 @@ class Mean:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of the two logs, its problems numbered as in both together.
+    """One of the two logs.
 
     Attributes:
-        log: the episodes.
-        place: (N,) the problem of each episode.
+        log: the episodes, their problems numbered as in both logs together.
         table: the counts per problem.
         episodes: (P,) number of episodes of each problem.
     """
 
     log: Episodes
-    place: Ints
     table: ProblemCounts
     episodes: Ints
 
@@ -237,11 +235,9 @@ class Side:
     def both(cls, before: Episodes, after: Episodes) -> tuple[Side, Side]:
         """Return both logs."""
         together = Episodes.concatenate([before, after])
-        size, places = len(together.problem_ids), (together.problem[: len(before)], together.problem[len(before) :])
-        first, second = (
-            cls(log, place, ProblemCounts.of(log), np.bincount(place, minlength=size))
-            for log, place in zip((before, after), places, strict=True)
-        )
+        problems, ids = np.split(together.problem, [len(before)]), together.problem_ids
+        logs = (replace(log, problem=own, problem_ids=ids) for log, own in zip((before, after), problems, strict=True))
+        first, second = (cls(log, ProblemCounts.of(log), np.bincount(log.problem, minlength=len(ids))) for log in logs)
         return first, second
 
     @property
@@ -251,12 +247,10 @@ class Side:
 
     def moved(self) -> list[Floats]:
         """Return what each problem moves a, and b, by: how much it falls without it, as in the jackknife of rates."""
-        counts, size, found = self.log.counts("episode"), len(self.episodes), []
-        for successes, trials in (RATES["a"], RATES["b"]):
-            whole = self.table.total(trials)
-            value = self.table.total(successes) / whole
-            n, s = (np.bincount(self.place, weights=getattr(counts, column), minlength=size) for column in (trials, successes))
-            found.append(left_out(s - value * n, n, whole) / self.small())
+        counts, found = self.log.counts("problem"), []
+        for name in "ab":
+            s, n = (getattr(counts, column) for column in RATES[name])
+            found.append(left_out(s - s.sum() / n.sum() * n, n, n.sum()) / self.small())
         return found
 
     def realised(self, cap: int) -> Mean | None:
@@ -275,7 +269,7 @@ class Side:
         changes = [(function(up) - function(down)) / width for (up, down), width in zip(steps, widths, strict=True)]
         values, slopes, bias = np.zeros(len(self.log)), np.zeros(4), 0.0
         length = self._lengths()
-        weight = 1 / self.episodes[self.place] / self.problems
+        weight = 1 / self.episodes[self.log.problem] / self.problems
         right = np.concatenate([[0], np.cumsum(self.log.correct)])
         for longest in np.unique(length).tolist():
             there = np.flatnonzero(length == longest)
@@ -301,7 +295,7 @@ class Side:
 
     def over_problems(self, values: Floats) -> tuple[float, Floats]:
         """Return the mean over problems of the mean over episodes, and what each problem moves it by."""
-        sums = np.bincount(self.place, weights=values, minlength=len(self.episodes))
+        sums = np.bincount(self.log.problem, weights=values, minlength=len(self.episodes))
         means = np.divide(sums, self.episodes, out=np.zeros(len(sums)), where=self.episodes > 0)
         value = float(means.sum() / self.problems)
         return value, np.where(self.episodes > 0, means - value, 0.0) / self.problems * self.small()
@@ -563,7 +557,7 @@ def compare_first_answers(
     for side, estimate in zip(sides, rates, strict=True):
         assert estimate.value is not None  # a log has episodes
         rest = side.log.correct[side.log.offsets[:-1]] - estimate.value
-        moved.append(np.bincount(side.place, weights=rest, minlength=len(side.episodes)))
+        moved.append(np.bincount(side.log.problem, weights=rest, minlength=len(side.episodes)))
     gain = _paired(rates[0], rates[1], (moved[0], moved[1]), min(side.problems for side in sides))
     note = _overlap(sides, "those of one log may be harder")
     return FirstAnswers(rates[0], rates[1], gain, _shared(sides), (note, *([why] if why else [])))
