@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from dstheory.trainers.scripts import starts_program
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
 
-_LARGEST = 10**300
+_LARGEST = 10**300  # whole numbers beyond it may be more than a floating-point number holds
 _NOT_COVERED = {
     "(swift|megatron) (pt|rlhf|sft)": "ms-swift", "llamafactory-cli train": "LLaMA-Factory", "axolotl train": "axolotl",
     "tune run": "torchtune",
@@ -188,7 +188,7 @@ def with_rewards(configuration: Configuration, text: str) -> Configuration:
         raise DSTheoryError(f"{configuration.trainer.name} pays no rewards: leave the reward functions out")
     functions, weights = reward_terms(text)
     own = given if isinstance(given, list) else [1.0] * len(functions)
-    if len(own) != len(functions) or not all(isinstance(w, (int, float)) and isfinite(w) for w in own):
+    if len(own) != len(functions) or not all(isinstance(w, (int, float)) and abs(w) <= _LARGEST for w in own):
         raise DSTheoryError(f"reward_weights is {shown(given)}: must be {len(functions)} finite numbers, one per reward function")
     names = [name if isinstance(name, str) else ",".join(repr(x).removesuffix(".0") for x in name) for name in functions]
     each = [(a * b, name) for a, b, name in zip(own, weights, names, strict=True)]
@@ -297,7 +297,7 @@ def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
 
 def _wrong(key: Key, value: Any) -> str:
     """Return what is wrong with a value of a key, "" if nothing is."""
-    if isinstance(value, int) and abs(value) > _LARGEST:  # more than a floating-point number holds
+    if isinstance(value, int) and abs(value) > _LARGEST:
         return "must be smaller than 1e300"
     if key.words and text_of(value) not in key.words:
         return f"must be one of {', '.join(key.words)}"

@@ -432,6 +432,13 @@ def test_a_constant_of_tokens_has_all_of_its_digits(clip: str) -> None:
     np.testing.assert_allclose(1234567.0 * long.gradient(s).sample, one.gradient(s).sample, rtol=1e-12)
 
 
+def test_weights_of_rewards_beyond_floating_point_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(f"c = GRPOConfig(beta=0.1, reward_weights=[0x{'f' * 1000}, 1])\n", encoding="utf-8")
+    with pytest.raises(DSTheoryError, match="must be 2 finite numbers, one per reward function"):
+        with_rewards(configuration_of(path, trainer="trl:grpo"), "correct + turns")
+
+
 def test_what_a_reward_function_pays_has_all_of_its_digits() -> None:
     pays = (0.12345678, -1234567.0, 0.0, 1 / 3)
     found = with_rewards(configuration_of("trl:grpo"), ",".join(map(str, pays)))
