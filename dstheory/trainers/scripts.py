@@ -225,7 +225,7 @@ class _Reader:
                 self._document(document)
         return ended
 
-    def _layer(self, follow: Callable[[], object]) -> tuple[_Layer, object]:
+    def _layer(self, follow: Callable[[], str]) -> tuple[_Layer, str]:
         """Follow commands; return what they set, which does not hold yet, and how they ended."""
         self.layers.append({})
         depth = len(self.layers)
@@ -236,7 +236,7 @@ class _Reader:
             del self.layers[depth - 1 :]
         return layer, ended
 
-    def _apart(self, follow: Callable[[], object]) -> None:
+    def _apart(self, follow: Callable[[], str]) -> None:
         """Follow commands of which nothing is left."""
         left = self.left
         self._layer(follow)
@@ -247,7 +247,7 @@ class _Reader:
         layers: list[_Layer] = [] if total else [{}]
         ended = ""
         for branch in branches:
-            layer, ended = self._layer(branch)  # type: ignore[assignment]
+            layer, ended = self._layer(branch)
             if ended not in ("exec", "exit"):
                 layers.append(layer)
                 self.left |= ended != ""
@@ -296,7 +296,7 @@ class _Reader:
         layer, ended = self._layer(follow)
         self._join([layer, {}] if self.left else [layer])
         self.left = before
-        return str(ended)
+        return ended
 
     def _loop(self, command: Command) -> str:
         names = [word.plain for word in command.words[:1]]
