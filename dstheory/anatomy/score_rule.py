@@ -71,12 +71,12 @@ class Best:
         reason: why there is no threshold, or no split; empty if there is.
     """
 
-    threshold: float | None
-    same: tuple[float, float] | None
-    held_out: tuple[float, float | None] | None
-    held_out_range: tuple[float, float] | None
-    thresholds: tuple[float, float, float] | None
-    splits: int
+    threshold: float | None = None
+    same: tuple[float, float] | None = None
+    held_out: tuple[float, float | None] | None = None
+    held_out_range: tuple[float, float] | None = None
+    thresholds: tuple[float, float, float] | None = None
+    splits: int = 0
     reason: str = ""
 
 
@@ -97,8 +97,7 @@ def best_threshold(right: Bools, code: Ints, values: Floats, problem: Ints, spli
     (0.9, (0.5, 0.75), (0.5, 0.75))
     """
     if right.all() or not right.any():
-        reason = f"all samples are {'right' if right.any() else 'wrong'}: no threshold is better than another"
-        return Best(None, None, None, None, None, 0, reason)
+        return Best(reason=f"all samples are {'right' if right.any() else 'wrong'}: no threshold is better than another")
     size = len(values)
     good, bad = (np.bincount(code[those], minlength=size) for those in (right, ~right))
     chosen = _largest(good, bad)
@@ -119,7 +118,7 @@ def best_threshold(right: Bools, code: Ints, values: Floats, problem: Ints, spli
         taken = [sum(int(sides[1 - i][j][k:].sum()) for i, k in enumerate(picks)) for j in (0, 1)]
         found.append(_judged(taken[0], taken[1], int(good.sum()), int(bad.sum())))
         thresholds += [float(values[k]) for k in picks]
-    best = Best(float(values[chosen]), (same[0], same[1]), None, None, None, len(found))
+    best = Best(float(values[chosen]), (same[0], same[1]), splits=len(found))
     if not found:
         few = "1 problem has" if problems == 1 else f"{problems:,} problems have"
         return replace(best, reason=f"{few} no two halves with right and wrong samples: nothing is held out")
@@ -233,7 +232,7 @@ def scores_of(episodes: Episodes, field: str = FIELD) -> Floats:
 
 def _number(text: str) -> float:
     try:
-        return _BOOLS.get(text, float("nan")) if text in _BOOLS else float(text)
+        return _BOOLS[text] if text in _BOOLS else float(text)
     except ValueError:
         return float("nan")
 

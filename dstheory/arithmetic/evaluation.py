@@ -85,13 +85,9 @@ def evaluate(
     problems = held_out_problems(sizes, per_size)
     law = achieved(answer_law(policy, problems), policy, cap=cap) if exact else None
     rollouts = roll_out(policy, problems[np.repeat(np.arange(len(problems)), episodes)], cap=cap, rng=rng)
-    everything = as_episodes(rollouts)
-    of_size = dict(problems.by_size())
-    reports = []
-    for size in sizes:
-        own = np.isin(everything.problem, of_size[size])
-        reports.append(SizeReport(size, None if law is None else law.pooled(of_size[size]), everything.select(own)))
-    return reports, rollouts
+    drawn, of_size = as_episodes(rollouts).by("task"), dict(problems.by_size())
+    exactly = {size: None if law is None else law.pooled(of_size[size]) for size in sizes}
+    return [SizeReport((n, m), exactly[n, m], drawn[f"{n}x{m}"]) for n, m in sizes], rollouts
 
 
 def train_and_evaluate(
