@@ -7,10 +7,9 @@ resamples with probability b. At the cap no decision is drawn.
 The bundled synthetic log is made, not shipped: the same seed gives the same log. Its second model samples a little better and
 decides much better than the first, so that a comparison has something to find; both get worse at answers from task to task.
 
-Simulated logs in the forms that trainers and evaluation harnesses write, with known chances: to try the commands on.
-
-A problem x has a level :math:`u_x`, drawn from a normal distribution with standard deviation 1.5. An answer is right with
-chance :math:`p_x = 1/(1 + e^{-u_x - s})`, where the shift s is what training adds, or one model has over another.
+In the forms that trainers and evaluation harnesses write (:func:`made_log`), a problem x has a level :math:`u_x`, drawn from a
+normal distribution with standard deviation 1.5. An answer is right with chance :math:`p_x = 1/(1 + e^{-u_x - s})`, where the
+shift s is what training adds, or one model has over another.
 
 Source: arXiv 2601.01580, section 3 (the chain); problem-specific p as in claim G4, derived here.
 """
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.chain.policy import sigmoid
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError, UnknownNameError
 from dstheory.readers.atomic import atomic_path
@@ -278,20 +278,16 @@ def write_made_log(
     return count
 
 
-def _chance(u: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-u)))
-
-
 def _trainer(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    for i, level in enumerate(u.tolist()):
-        step = i // _PER_STEP
-        for right in (rng.random(samples) < _chance(level + _GAIN * step)).tolist():
+    steps = np.arange(len(u)) // _PER_STEP
+    for i, (p, step) in enumerate(zip(sigmoid(u + _GAIN * steps).tolist(), steps.tolist(), strict=True)):
+        for right in (rng.random(samples) < p).tolist():
             answer = f"The answer is {i + 2 * (not right)}."
             yield {"input": f"What is {i} + 0?", "output": answer, "score": float(right), "acc": int(right), "step": step + 1}
 
 
 def _lm_eval(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    for i, (right, found) in enumerate(zip(rng.random(len(u)) < _chance(u), rng.random(len(u)) < 0.9, strict=True)):
+    for i, (right, found) in enumerate(zip(rng.random(len(u)) < sigmoid(u), rng.random(len(u)) < 0.9, strict=True)):
         said = str(i + 2 * (not right))
         common = {"doc_id": i, "doc": {"question": f"What is {i} + 0?"}, "target": str(i), "resps": [[f"It is {said}."]]}
         for name, shown in (("strict-match", bool(found)), ("flexible-extract", True)):
@@ -300,7 +296,7 @@ def _lm_eval(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict
 
 
 def _inspect(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    for i, p in enumerate(_chance(u).tolist()):
+    for i, p in enumerate(sigmoid(u).tolist()):
         for epoch, right in enumerate((rng.random(samples) < p).tolist(), start=1):
             answer = str(i + (0 if right else 1 + epoch % 2))
             score = {"value": "C" if right else "I", "answer": answer}
@@ -308,7 +304,7 @@ def _inspect(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict
 
 
 def _turns(u: Floats, samples: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    for i, p in enumerate(_chance(u).tolist()):
+    for i, p in enumerate(sigmoid(u).tolist()):
         for _ in range(samples):
             first, again, repeats = rng.random() < p, rng.random() < p, rng.random() < 0.5
             turns = [{"is_correct": bool(first)}, {"is_correct": bool(first if repeats else again)}]

@@ -36,6 +36,7 @@ import numpy as np
 
 from dstheory.checks import Ints, frozen, whole_number
 from dstheory.errors import ArithmeticTaskError
+from dstheory.texts import cut
 
 SMALLEST, LARGEST = 4, 9
 Size = tuple[int, int]
@@ -127,11 +128,11 @@ def parse_size(text: str) -> Size:
         dstheory.errors.ArithmeticTaskError: size 3x12: must be n x m with 4 <= n <= m <= 9, for example 4x6
     """
     parts = text.lower().split("x")
-    if len(parts) == 2 and all(part.strip().isdecimal() for part in parts):
+    if len(parts) == 2 and all(part.strip().isdecimal() and len(part) < 100 for part in parts):
         size = (int(parts[0]), int(parts[1]))
         if size in ALL_SIZES:
             return size
-    raise ArithmeticTaskError(f"size {text}: must be n x m with {SMALLEST} <= n <= m <= {LARGEST}, for example 4x6")
+    raise ArithmeticTaskError(f"size {cut(text)}: must be n x m with {SMALLEST} <= n <= m <= {LARGEST}, for example 4x6")
 
 
 def draw_problems(

@@ -25,6 +25,12 @@ def truth(shift: float) -> float:
     return float((weight / (1 + np.exp(-u - shift))).sum() / weight.sum())
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shift", [-800.0, 800.0])
+def test_a_shift_may_be_large(form: str, shift: float) -> None:
+    assert list(made_log(form, 3, samples=2, shift=shift))  # without a warning
+
+
 @pytest.mark.parametrize(
     ("form", "words"), [("trainer", "verl rollouts"), ("inspect", "Inspect samples"), ("turns", "list of turns")]
 )

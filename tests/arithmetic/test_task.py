@@ -106,6 +106,11 @@ def test_sizes_out_of_range_are_refused(text) -> None:
         parse_size(text)
 
 
+def test_a_size_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(ArithmeticTaskError, match=r"^size 4+\.\.\.: must be n x m with 4 <= n <= m <= 9, for example 4x6$"):
+        parse_size("4" * 5000 + "x4")
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(ChainError, match=r"^number of problems for train is 0: must be a whole number >= 1: nothing"):
         draw_problems([(4, 4)], 0, part="train", rng=0)
