@@ -260,6 +260,10 @@ def test_a_factor_gamma_counts_as_balance_only_where_the_discount_lies_between_t
     assert not per_turn.balanced
     assert per_stage.balanced
     assert per_stage.factor == 0.5
+    sft, lengths = SFT(ExpertChain(THERE), length_weight=1.0), {"sample_length": 1.0, "decision_length": 2.0}  # c_s/c_d = 1/2
+    chains = [TwoStageMDP.minimal(gamma=0.5, discount_per=per, **lengths) for per in ("turn", "stage")]
+    policies = [HERE, Policy.minimal(p=0.3, a=0.6, b=0.9)]
+    assert [coefficient_levels(sft, mdp, policies)[0].tolist() for mdp in chains] == [[0, 0], [1, 1]]
 
 
 def test_the_witness_is_the_shortest_trajectory_that_differs() -> None:
