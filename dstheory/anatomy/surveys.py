@@ -121,7 +121,7 @@ class Shift:
     decision_share: Estimate
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Survey(Drawn):
     """What was measured on a log: p, a and b, tests, predictions, and the comparison of two groups.
 
@@ -151,14 +151,14 @@ class Survey(Drawn):
     by: str
     across: str
     groups: Sequence[Group]
-    comparison: Difference | None
-    compared: tuple[str, str] | None
-    comparison_parts: Mapping[str, Difference]
-    comparison_mean: MeanSplit | None
-    comparison_checks: Mapping[str, Sequence[Test]]
-    comparison_without: Mapping[str, Shift]
-    first_answers: FirstAnswers | None
-    first_answers_parts: Mapping[str, FirstAnswers]
+    comparison: Difference | None = None
+    compared: tuple[str, str] | None = None
+    comparison_parts: Mapping[str, Difference] = field(default_factory=dict)
+    comparison_mean: MeanSplit | None = None
+    comparison_checks: Mapping[str, Sequence[Test]] = field(default_factory=dict)
+    comparison_without: Mapping[str, Shift] = field(default_factory=dict)
+    first_answers: FirstAnswers | None = None
+    first_answers_parts: Mapping[str, FirstAnswers] = field(default_factory=dict)
     reading: Reading | None
     level: float
     seed: int
@@ -252,65 +252,54 @@ def survey(
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
         groups.append(_group(name, part, by, decision_score, votes, cost=cost, level=level, seed=seed))
-    whole: Compared | None = None
+    found = {} if compared is None else _comparison(groups, parts, compared, by, compare_at, level, say)
+    return Survey(by=by, across=across, groups=groups, compared=compared, reading=reading, level=level, seed=seed, **found)
+
+
+def _comparison(
+    groups: Sequence[Group], parts: Mapping[str, Episodes], names: tuple[str, str], by: str, at: int | None, level: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a survey says of two groups beside each other, by its names."""
+    say("comparing")
+    before, after = (parts[name] for name in names)
+    ours, theirs = before.by(by), after.by(by)
+    both = in_order([label for label in ours if label in theirs])
+    alone = [name for name in names if parts[name].one_shot]
+    whole, why = None, f"nobody could resample in {' and '.join(alone)}"
+    if not alone:
+        try:
+            whole = Compared.of(before, after, cap=at, level=level, names=names)
+        except NoSplit as error:
+            why = f"in {error.name}, {error.reason}"
+    if whole is None:
+        why = f"the difference cannot be split into sampling and decisions: {why}; so first answers are compared"
+        each = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in both}
+        return {"first_answers": compare_first_answers(before, after, level=level, why=why), "first_answers_parts": each}
     within: dict[str, Compared] = {}
-    first: FirstAnswers | None = None
-    first_within: dict[str, FirstAnswers] = {}
-    if compared is not None:
-        say("comparing")
-        before, after = (parts[name] for name in compared)
-        ours, theirs = before.by(by), after.by(by)
-        both = in_order([label for label in ours if label in theirs])
-        alone = [name for name in compared if parts[name].one_shot]
-        why = f"nobody could resample in {' and '.join(alone)}" if alone else ""
-        if not alone:
-            try:
-                whole = Compared.of(before, after, cap=compare_at, level=level, names=compared)
-            except NoSplit as error:
-                why = f"in {error.name}, {error.reason}"
-        if whole is None:
-            why = f"the difference cannot be split into sampling and decisions: {why}; so first answers are compared"
-            first = compare_first_answers(before, after, level=level, why=why)
-            first_within = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in both}
-        for label in both if whole is not None else ():
-            try:
-                within[label] = Compared.of(ours[label], theirs[label], cap=compare_at, level=level, names=compared)
-            except RecordError:
-                continue  # a rate cannot be estimated there; the table of rates says why
-    parts_of = {label: part.difference() for label, part in within.items()}
-    mean = None if whole is None else _mean_split(list(within.values()), level, whole.cautions())
-    comparison = None if whole is None else whole.difference()
-    without: dict[str, Shift] = {}
-    checks: dict[str, list[Test]] = {}
-    if whole is not None and comparison is not None:
-        say("comparing without what is rejected")
-        several = list(within) if len(within) > 1 else []
-        checks = {group.name: _checks(group, [parts[group.name].by(by)[label] for label in several]) for group in groups}
-        split = mean if several and mean is not None else comparison
-        rejected = {test.name for test in tests_of_split(checks) if test.rejected()}
-        doubted = [name for name in LEFT_OUT if name in rejected]
-        without = {name: _shift(name, whole, list(within.values()), split, level) for name in doubted}
-    return Survey(
-        by=by,
-        across=across,
-        groups=groups,
-        comparison=comparison,
-        compared=compared,
-        comparison_parts=parts_of,
-        comparison_mean=mean,
-        comparison_checks=checks,
-        comparison_without=without,
-        first_answers=first,
-        first_answers_parts=first_within,
-        reading=reading,
-        level=level,
-        seed=seed,
-    )
+    for label in both:
+        try:
+            within[label] = Compared.of(ours[label], theirs[label], cap=at, level=level, names=names)
+        except RecordError:
+            continue  # a rate cannot be estimated there; the table of rates says why
+    comparison, several = whole.difference(), list(within) if len(within) > 1 else []
+    mean = _mean_split(list(within.values()), level, whole.cautions()) if within else None
+    say("comparing without what is rejected")
+    checks = {group.name: _checks(group, [parts[group.name].by(by)[label] for label in several]) for group in groups}
+    split = mean if several and mean is not None else comparison
+    rejected = {test.name for test in tests_of_split(checks) if test.rejected()}
+    return {
+        "comparison": comparison,
+        "comparison_parts": {label: part.difference() for label, part in within.items()},
+        "comparison_mean": mean,
+        "comparison_checks": checks,
+        "comparison_without": {
+            name: _shift(name, whole, list(within.values()), split, level) for name in LEFT_OUT if name in rejected
+        },
+    }
 
 
-def _mean_split(parts: Sequence[Compared], level: float, cautions: Mapping[str, str]) -> MeanSplit | None:
-    if not parts:
-        return None
+def _mean_split(parts: Sequence[Compared], level: float, cautions: Mapping[str, str]) -> MeanSplit:
     means = [part.parts() for part in parts]
     found, spreads = estimates({name: mean_over(parts, [of[name] for of in means]) for name in means[0]}, level, cautions)
     return MeanSplit(found["gain"], found["sample"], found["decide"], share_of(found, spreads, level))
