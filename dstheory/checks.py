@@ -102,7 +102,7 @@ def float_array(value: ArrayLike, what: str) -> Floats:
         if array.dtype.kind not in "biufO":
             raise TypeError(f"the entries are of type {array.dtype}")
         return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ChainError(
             f"{what}: {reprlib.repr(value)} is not an array of numbers; give a number or a rectangular array"
         ) from error

@@ -223,6 +223,8 @@ def test_what_is_no_number_is_named() -> None:
             TwoStageMDP(correct=bad)
     with pytest.raises(ChainError, match=r"^gamma: 'high' is not an array of numbers; give a number or a rectangular array$"):
         TwoStageMDP.minimal(gamma="high")
+    with pytest.raises(ChainError, match=r"^gamma: 10+\.{3}0+ is not an array of numbers"):  # beyond floating point
+        TwoStageMDP.minimal(gamma=10**400)
     # The offending table is not printed whole.
     with pytest.raises(ChainError) as caught:
         TwoStageMDP(correct=[[0, 1]] * 5000 + [["?", 1]])

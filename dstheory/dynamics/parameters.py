@@ -109,7 +109,7 @@ class Parameter:
     def _number(self, given: Any, of: Of) -> float | int:
         try:
             number = float(given)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             none = ", or none" if self.optional else ", or inf" if self.endless else ""
             raise DSTheoryError(f"{self.name} is {given!r}: must be a number{none}") from None
         if self.endless and number == math.inf:

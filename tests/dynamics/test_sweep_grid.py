@@ -138,6 +138,11 @@ def test_grids_that_do_not_fit_together_are_refused(grids, message) -> None:
     assert str(error.value) == message
 
 
+def test_whole_numbers_beyond_floating_point_are_refused() -> None:
+    with pytest.raises(DSTheoryError, match=r"^the grid of beta does not work: beta is 10{9}.*: must be a number$"):
+        parse_grid({"beta": [10**400]}, "optimum")
+
+
 @pytest.mark.parametrize("length", [1, 2, 5, 1000])
 def test_tiles_meet_every_setting_once_and_unfold_to_its_place(length: int) -> None:
     grid = parse_grid(["beta=1,2,3", "max_turns=none,2", "gamma=0.5,0.7", "reduction=mean,sum"], "optimum")
