@@ -106,10 +106,8 @@ class RolloutLog:
         try:
             if self._file is None:
                 self._open(min(steps) if steps else None)
-            lines = []
-            for i, record in enumerate(made):
-                lines.append(json.dumps({"id": f"{self.rank}-{self._records + i}", **record}, allow_nan=False) + "\n")
-            self._append("".join(lines).encode("utf-8"))
+            numbered = ({"id": f"{self.rank}-{i}", **record} for i, record in enumerate(made, start=self._records))
+            self._append("".join(json.dumps(record, allow_nan=False) + "\n" for record in numbered).encode("utf-8"))
             self._records += len(made)
         except OSError as error:
             self._ended = True

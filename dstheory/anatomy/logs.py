@@ -101,13 +101,10 @@ def read(
         request = replace(request, checker=texts.checker if isinstance(texts.checker, str) else "a function")
     files, settings = expand(paths), _Settings(request, texts, cap, strict)
     texts.check_all(settings.names)
-    builder = EpisodesBuilder(settings.names, Reading(files, strict), cap)
+    builder = EpisodesBuilder(settings.names, Reading(files, strict, questions={} if len(files) > 1 else None), cap)
     check_workers(workers, scheduler)
     named = {os.fspath(path) for path in paths}  # others came from a directory or a pattern
     alike, done = Alike(), 0
-
-    if len(files) > 1:
-        builder.reading.questions = {}
 
     def read_here(file: str) -> None:
         told = None if progress is None else lambda records, read: progress(records, done + read)
@@ -153,8 +150,7 @@ def _in_order(found: Iterable[tuple[int, _Read]]) -> Iterator[_Read]:
 def _read(settings: _Settings, part: tuple[str, bool]) -> _Read:
     """Read one file in a worker; what is wrong with it is returned, since the files before it come first."""
     file, named = part
-    path, reading = Path(settings.folder, file), Reading([file], settings.strict)
-    reading.questions = {}
+    path, reading = Path(settings.folder, file), Reading([file], settings.strict, questions={})
     builder, how = EpisodesBuilder(settings.names, reading, settings.cap), ""
     with _ONE:
         try:

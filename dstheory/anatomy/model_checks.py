@@ -375,10 +375,9 @@ def over_rounds(episodes: Episodes, name: str) -> Test:
 def previous_answer(episodes: Episodes, name: str) -> Test:
     """Test whether decisions, "a" or "b", depend on the correctness of the answer before the one decided on."""
     what = f"{name} and the answer before"
-    later = episodes.decided & (episodes.round > 0) & (episodes.correct if name == "a" else ~episodes.correct)
-    at = np.flatnonzero(later)
+    outcome, at = _trials(name, episodes.correct, episodes.stopped, episodes.decided & (episodes.round > 0))
+    assert at is not None
     before = episodes.correct[at - 1].astype(np.int64)
-    outcome = episodes.stopped[at] if name == "a" else ~episodes.stopped[at]
     successes, trials = np.bincount(before, weights=outcome, minlength=2), np.bincount(before, minlength=2)
     return chi_square_over(what, ASSUMPTIONS[what], successes, trials, "wrong, correct before")
 

@@ -79,15 +79,12 @@ class Ballots:
 
 def groups_of(episodes: Episodes) -> Ints:
     """Return (N,) the group of each episode, numbered without gaps: alike are those of one problem, step, file and model."""
-    code, size = episodes.problem, len(episodes.problem_ids)
+    code = np.unique(episodes.problem, return_inverse=True)[1]
     for name in _WITHIN:
         if name in episodes.fields and len(episodes.fields[name].names) > 1:
             column = episodes.fields[name]
-            if size * len(column.names) >= 2**62:
-                names, code = np.unique(code, return_inverse=True)
-                size = len(names)
-            code, size = code * len(column.names) + column.codes, size * len(column.names)
-    return np.unique(code, return_inverse=True)[1]
+            code = np.unique(code * len(column.names) + column.codes, return_inverse=True)[1]
+    return code
 
 
 @dataclass(frozen=True)
