@@ -72,11 +72,6 @@ class Moved:
     units: int
     reason: str = ""
 
-    @property
-    def value(self) -> float | None:
-        """In units of accuracy."""
-        return None if self.mean is None else self.mean.value
-
     def estimate(self, level: float, over: float = 1.0) -> Estimate:
         """Return it with its interval, divided by ``over``; missing where that is 0."""
         if self.mean is None or not over:

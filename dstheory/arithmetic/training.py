@@ -133,9 +133,9 @@ class Settings:
         object.__setattr__(self, "sizes", tuple(parse_size(f"{n}x{m}") for n, m in self.sizes))
         object.__setattr__(self, "checks", check_names(self.checks))
         checked_cap(self.cap)
-        why = {"problems": ": an empty training set teaches nothing", "group": "", "updates": "", "seed": ""}
-        for name, low in (("problems", 1), ("group", 1), ("updates", 0), ("seed", 0)):
-            whole_number(getattr(self, name), name, low=low, otherwise=why[name])
+        whole_number(self.problems, "problems", low=1, otherwise=": an empty training set teaches nothing")
+        for name, low in (("group", 1), ("updates", 0), ("seed", 0)):
+            whole_number(getattr(self, name), name, low=low)
         if self.method != "sft":
             CREDITS[self.credit].check_group(self.group)
         if not (np.isfinite(self.lr) and self.lr > 0):

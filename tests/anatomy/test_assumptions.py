@@ -156,7 +156,8 @@ def test_reweighting_is_the_sum_over_episodes_written_out() -> None:
         return sum(sum(values) / len(values) for values in sums.values()) / len(sums)
 
     by_hand = (under(0, 1) - under(0, 0) + under(1, 1) - under(1, 0)) / 2
-    assert moved(compared, "trend within episodes").value == pytest.approx(by_hand - compared.decide.value, abs=1e-12)
+    found = moved(compared, "trend within episodes").estimate(0.95).value
+    assert found == pytest.approx(by_hand - compared.decide.value, abs=1e-12)
 
 
 def test_where_nothing_is_wrong_nothing_is_shown_to_move() -> None:
@@ -267,7 +268,7 @@ def test_what_cannot_be_seen_is_said() -> None:
     assert moved(compared, "trend within episodes").reason.startswith("for that each model must go on after right ")
     beyond = Compared.of(*logs, cap=9)
     assert moved(beyond, "trend within episodes").reason == "the logs do not show their accuracies at this cap"
-    assert all(moved(beyond, test).value is None for test in LEFT_OUT)
+    assert all(moved(beyond, test).estimate(0.95).value is None for test in LEFT_OUT)
 
 
 def test_the_share_of_the_mean_over_tasks_has_the_interval_of_a_bootstrap() -> None:
@@ -423,7 +424,7 @@ def test_the_interval_is_as_wide_as_a_bootstrap_says() -> None:
         pair = [_taken(log, rng.integers(800, size=800), name) for log, name in zip(logs, "xy", strict=True)]
         again = Compared.of(*pair)
         for test in tests:
-            drawn[test].append(moved(again, test).value)
+            drawn[test].append(moved(again, test).estimate(0.95).value)
     for test in tests:
         found = moved(compared, test)
         assert found.mean is not None
