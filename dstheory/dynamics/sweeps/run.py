@@ -182,15 +182,9 @@ def _fixed(fixed: Mapping[str, Any], swept: set[str], of: Of, minimal: bool) -> 
     parts = [name for name in ("answer_length_correct", "answer_length_wrong") if name in given]
     if "answer_length" in swept and parts:
         raise DSTheoryError(f"answer_length is swept and {parts[0]} is fixed: sweep the lengths of both kinds of answers, or one")
-    for name, parameter in PARAMETERS.items():
-        wanted = (
-            of in parameter.of
-            and (minimal or parameter.group != "model")
-            and (parameter.default is not None or parameter.optional)
-        )
-        if wanted and name not in swept and name not in given:
-            given[name] = parameter.default
-    return given
+    known = [row for row in PARAMETERS.values() if of in row.of and (minimal or row.group != "model")]
+    defaults = {row.name: row.default for row in known if row.default is not None or row.optional}
+    return given | {name: default for name, default in defaults.items() if name not in swept and name not in given}
 
 
 def _refuse_large(plan: SweepPlan, max_size: float | None) -> None:
@@ -298,7 +292,7 @@ def _gather(
         if progress is not None:
             progress(done, size)
 
-    for number, found in _stored(state, places, {name: plan.shape(name) for name in tables}):
+    for number, found in [] if state is None else _stored(state, places, {name: plan.shape(name) for name in tables}):
         keep(number, found)
         del work[number]
     report()  # where this process begins: the remaining time is about what follows
@@ -312,11 +306,10 @@ def _gather(
 
 
 def _stored(
-    state: State | None, places: Sequence[tuple[int, int]], shapes: Mapping[str, tuple[int, ...]]
+    state: State, places: Sequence[tuple[int, int]], shapes: Mapping[str, tuple[int, ...]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield what an earlier process finished; a file that is damaged is named and dropped, to be computed again."""
-    for number, (start, stop) in enumerate(places if state is not None else ()):
-        assert state is not None
+    for number, (start, stop) in enumerate(places):
         try:
             found = state.read(number, stop - start, shapes)
         except DSTheoryError as error:
