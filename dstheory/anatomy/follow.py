@@ -21,7 +21,6 @@ from pathlib import Path
 
 from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.batches import RecordBatch
 from dstheory.readers.documents import HEAD, Documents
 from dstheory.readers.json_values import LineDecoder
 from dstheory.readers.layouts import Request
@@ -261,7 +260,7 @@ class Follower:
             if lines:  # the last one may not be finished
                 whole = (part_of(block, one.decoder) for block in one.tail.new_lines())
                 opened = opened._replace(documents=replace(opened.documents, parts=lambda columns, names: whole))
-            self._take(one.builder, opened, list(opened.batches(one.builder.reading, self.texts)))
+            self._take(one.builder, opened)
         except FileFormatError:
             if one.seen is None or self._failed.get(file) == one.seen:  # else it may be half written
                 raise
@@ -283,10 +282,10 @@ class Follower:
         return bool(more) and self._opened(opened.file, [*head, *more]).layout != opened.layout
 
     def _add(self, builder: EpisodesBuilder, opened: Opened, part: Records) -> None:
-        now = opened._replace(documents=Documents([], lambda columns, names: iter([part])))
-        self._take(builder, now, list(now.batches(builder.reading, self.texts)))
+        self._take(builder, opened._replace(documents=Documents([], lambda columns, names: iter([part]))))
 
-    def _take(self, builder: EpisodesBuilder, opened: Opened, batches: list[RecordBatch]) -> None:
+    def _take(self, builder: EpisodesBuilder, opened: Opened) -> None:
+        batches = list(opened.batches(builder.reading, self.texts))
         if opened.file not in builder.reading.files:
             builder.reading.files.append(opened.file)
             opened.tell(self.request, builder.reading)

@@ -260,7 +260,7 @@ def _comparison(
     groups: Sequence[Group], parts: Mapping[str, Episodes], names: tuple[str, str], by: str, at: int | None, level: float,
     say: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what a survey says of two groups beside each other, by its names."""
+    """Return the fields of a survey that compare two of its groups."""
     say("comparing")
     before, after = (parts[name] for name in names)
     ours, theirs = before.by(by), after.by(by)

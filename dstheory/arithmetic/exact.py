@@ -100,9 +100,7 @@ def seen_law(law: AnswerLaw, checks: tuple[str, ...]) -> tuple[Floats, Floats]:
     Raises:
         ArithmeticTaskError: a check that is no residue check.
     """
-    for name in checks:
-        if name not in RESIDUE_CHECKS:
-            pattern_law([name], 0)  # raises, with the reason
+    pattern_law(checks, 0)  # refuses those that are no residue checks
     # Keep the bits of the checks there are; add up over the others.
     pattern, order = np.arange(8), list(RESIDUE_CHECKS)
     kept = sum(((pattern >> order.index(name) & 1) << position for position, name in enumerate(checks)), np.zeros(8, int))
@@ -161,12 +159,11 @@ def _all_right(transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) 
 def _residue_transforms(policy: ArithmeticPolicy) -> tuple[Complexes, Complexes]:
     """Return the same at the multiples of 2 pi/99 that suffice (the rest are conjugates), turned by 10^k in column k."""
     j = np.arange(50)
-    products, slips = _characteristic(policy, np.arange(99) / 99)
-    turned = [j * pow(10, k, 99) % 99 for k in range(COLUMNS)]
-    return (
-        np.stack([products[k][:, turned[k]] for k in range(COLUMNS)]),
-        np.stack([slips[k][:, turned[k]] for k in range(COLUMNS)]),
+    products, slips = (
+        np.stack([table[k][:, j * pow(10, k, 99) % 99] for k in range(COLUMNS)])
+        for table in _characteristic(policy, np.arange(99) / 99)
     )
+    return products, slips
 
 
 def _patterns(policy: ArithmeticPolicy, transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) -> Floats:
