@@ -383,11 +383,8 @@ def _fused_sums(terms: FusedTerms, solution: Solution) -> tuple[dict[str, float]
         "turns": float(np.mean(found.turns)),
         **dict(zip(("energy_sample", "energy_decide"), energies, strict=True)),
     }
-    return (
-        means,
-        {"sample": math.sqrt(squares_sample), "decide": math.sqrt(squares_decide)},
-        StageGradient(found.sample, found.decide),
-    )
+    norms = {"sample": math.sqrt(squares_sample), "decide": math.sqrt(squares_decide)}
+    return means, norms, StageGradient(found.sample, found.decide)
 
 
 def _refuse_change(part: _File) -> None:

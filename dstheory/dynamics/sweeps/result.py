@@ -27,15 +27,9 @@ def labelled(plan: SweepPlan, tables: dict[str, Any]) -> LabelledArrays:
         missing = "there is no result (see status)" + (f", or {variable.missing}" if variable.missing else "")
         attributes = {"long_name": variable.long_name, "units": variable.units, "comment": f"NaN where {missing}"}
         found[name] = ((*dims, "step") if plan.shape(name) else dims), plan.grid.unfold(tables.pop(name)), attributes
-    found["status"] = (
-        dims,
-        plan.grid.unfold(tables.pop("status")),
-        {
-            "long_name": "whether the setting has a result",
-            "flag_values": np.arange(len(STATUS), dtype=np.int8),
-            "flag_meanings": " ".join(STATUS),
-        },
-    )
+    said: dict[str, Any] = {"long_name": "whether the setting has a result"}
+    said |= {"flag_values": np.arange(len(STATUS), dtype=np.int8), "flag_meanings": " ".join(STATUS)}
+    found["status"] = dims, plan.grid.unfold(tables.pop("status")), said
     coords: dict[str, Any] = {axis.name: ((axis.name,), axis.labels(), _attributes(axis)) for axis in plan.grid.axes}
     if plan.log_every:
         coords["step"] = (("step",), plan.steps, {"long_name": "training steps done", "units": "steps"})
