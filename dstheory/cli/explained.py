@@ -85,6 +85,9 @@ _CHARGED = {
     "(O1-tokens){by_hand}. The hypothesis is right about it. This is at length weight 0, which is what libraries have; a length "
     "weight would multiply the coefficient of the longer stage (D1). The full gradient of a KL, which counts what comes after, "
     "is balanced where answers have one length (D2)",
+    "KL in the reward": "each token pays for its own log-ratio and for those that follow, so that an answer also pays for itself "
+    "and the decision on it does not. If every token paid for the whole response, the mean would be the same (O12) and the "
+    "update balanced (D2)",
     "entropy": "the coefficient of each token is a function of its own probability (O1-tokens)",
 }
 

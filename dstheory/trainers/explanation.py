@@ -164,7 +164,7 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     why, stale = "", None
     try:
         makes = _makes(t, place)
-        found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
+        found = _paid_to_go(tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng)), t, place)
         moved = tuple(moves(place.mdp, place.policy, makes, first=place.first))
         if place.sampler is not None:
             lost = clipped(t, place.mdp, place.policy, place.sampler)
@@ -176,6 +176,18 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     logged = logged_loss(t, solution), why_not(t, off_policy=place.sampler is not None)
     told = tuple(statements(t, off_policy=place.sampler is not None))
     return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
+
+
+def _paid_to_go(found: tuple[ObjectiveRow, ...], t: Training, place: StartingPoint) -> tuple[ObjectiveRow, ...]:
+    """Say that a KL in the reward is not balanced where an answer pays for its own log-ratio and its decision does not.
+
+    Such a KL is computed with one coefficient for the whole response, which has the same mean (O12).
+    """
+    charged = [row.name for row in found if row.name == "KL in the reward"]
+    own, drawn = place.policy.log_ratios(place.reference)[0], place.policy.log_sample > -np.inf
+    if not charged or not t.paid_to_go or not (np.abs(np.where(drawn, own, 0.0)) > 1e-12).any():
+        return found
+    return tuple(replace(row, balanced=False) if row.name in ("whole", *charged) else row for row in found)
 
 
 def moves_at(training: Training, place: StartingPoint) -> list[Moves]:

@@ -118,6 +118,15 @@ class Training:
     tau: float = 0.05
     factor: float = 1.0
 
+    @property
+    def paid_to_go(self) -> bool:
+        """Whether a token pays for the KL in the reward from itself on, and not for what the response paid before it.
+
+        >>> Training(reward_beta=0.1, credit="critic").paid_to_go, Training(reward_beta=0.1, credit="leave-one-out").paid_to_go
+        (True, False)
+        """
+        return bool(self.reward_beta) and (self.reward_kl_after or self.credit in ("critic", "whitened"))
+
     @staticmethod
     def rule(name: str, value: Any) -> str:
         """Return what is wrong with a value of a field, "" if nothing is.

@@ -162,8 +162,9 @@ def rows(t: Training) -> list[tuple[str, str]]:
         found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}{none}"))
     if t.reward_beta:
         what = "every token pays for the log-ratio of the whole response, before the baseline"
-        if t.reward_kl_after:
-            what = "every token pays for its own log-ratio and those that follow, after the baseline"
+        if t.paid_to_go:
+            after = ", after the baseline" if t.reward_kl_after else ""
+            what = f"every token pays for its own log-ratio and those that follow{after}"
         found.append(("KL in the reward", f"beta {t.reward_beta:g}, {_ESTIMATORS[t.reward_estimator][0]}: {what}"))
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))

@@ -99,3 +99,30 @@ def test_a_gate_that_differs_by_sign_does_not_log_zero(dstheory, trainer: tuple[
     logged = dstheory("explain", *trainer, "--json").result["logged"]
     assert logged["loss"] is None
     assert "another for negative ones" in logged["what"]
+
+
+VERL = ("algorithm.use_kl_in_reward=true", "algorithm.kl_ctrl.kl_coef=0.5", "actor_rollout_ref.rollout.n=2")
+
+
+@pytest.mark.parametrize(
+    ("settings", "to_go"),
+    [
+        (("verl:ppo", "algorithm.adv_estimator=gae", *VERL), True),
+        (("verl:ppo", "algorithm.adv_estimator=remax", *VERL), True),
+        (("verl:ppo", "algorithm.adv_estimator=reinforce_plus_plus", *VERL), True),
+        (("verl:ppo", "algorithm.adv_estimator=rloo", *VERL), False),
+        (("openrlhf:ppo", "algo.advantage.estimator=rloo", "rollout.n_samples_per_prompt=2", "algo.kl.init_coef=0.5"), True),
+        (("trl:rloo", "num_generations=2", "beta=0.5"), False),
+    ],
+)
+@pytest.mark.parametrize(("p", "differs"), [("0.5", True), ("0.55", False)])
+def test_a_kl_that_tokens_pay_from_themselves_on_is_not_balanced(dstheory, settings, to_go, p, differs) -> None:  # noqa: F811
+    """An answer pays for its own log-ratio, the decision on it does not: one coefficient only where that log-ratio is 0."""
+    place = (*settings, "--reference", f"{p},0.7,0.4")
+    found, text = dstheory("explain", *place, "--json").result, said(dstheory, *place)
+    assert ("every token pays for its own log-ratio and those that follow" in text) == to_go
+    assert ("every token pays for the log-ratio of the whole response" in text) != to_go
+    alone = "gae" not in settings[1]  # an advantage of each stage is not balanced either
+    balanced = {row["name"]: row["balanced"] for row in found["attribution"]}
+    assert balanced["whole"] == (alone and not (to_go and differs))
+    assert balanced.get("KL in the reward", not to_go or not differs) == (not to_go or not differs)
