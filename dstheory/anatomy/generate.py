@@ -59,7 +59,8 @@ def simulate_log(
         task, model: labels of all episodes.
 
     Raises:
-        RecordError: a number out of range, or a chain that practically never stops and has no cap.
+        RecordError: a rate or the concentration out of range, or a chain that practically never stops and has no cap.
+        ChainError: another number out of range.
 
     >>> simulate_log(200, p=0.4, a=0.9, b=0.7, cap=8, concentration=2.0)
     Episodes(200 episodes, 399 attempts, 200 problems, 4 capped)
@@ -198,7 +199,8 @@ def generate_log(
         seed: of everything.
 
     Raises:
-        RecordError: a number out of range, no cells, or the same cell twice.
+        RecordError: a rate or the concentration out of range, no cells, or the same cell twice.
+        ChainError: another number out of range.
 
     >>> log = generate_log(50)
     >>> log, log.column("task").names

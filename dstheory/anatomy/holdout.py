@@ -101,7 +101,8 @@ def hold_out(
         rng: generator or seed of the split.
 
     Raises:
-        RecordError: fewer problems than folds, fewer than two folds, an unknown kind, or no "pooled" one.
+        RecordError: fewer problems than folds, an unknown kind, or no "pooled" one.
+        ChainError: fewer than two folds.
 
     >>> from dstheory.anatomy import simulate_log
     >>> found = hold_out(simulate_log(400, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0), kinds=["pooled", "heterogeneous"])

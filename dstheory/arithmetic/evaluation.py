@@ -25,7 +25,7 @@ from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
 from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out
 from dstheory.arithmetic.task import ALL_SIZES, SLIPS, Problems, Size, draw_problems, schedule
 from dstheory.arithmetic.training import Settings, train
-from dstheory.checks import Floats
+from dstheory.checks import Floats, whole_number
 
 EVALUATION_SEED = 20_260_101
 """Held-out problems are the same for all policies, whatever they were trained with."""
@@ -75,6 +75,7 @@ def evaluate(
 
     Raises:
         ArithmeticTaskError: no sizes, a size out of range, a cap below 1, or a check whose law is not known exactly.
+        ChainError: no problems or no episodes.
 
     Example:
         >>> from dstheory.arithmetic import start_policy
@@ -82,7 +83,7 @@ def evaluate(
         >>> abs(report.exact.accuracy - rollouts.correct.mean()) < 0.1
         np.True_
     """
-    problems = held_out_problems(sizes, per_size)
+    problems, episodes = held_out_problems(sizes, per_size), whole_number(episodes, "episodes", low=1)
     law = achieved(answer_law(policy, problems), policy, cap=cap) if exact else None
     rollouts = roll_out(policy, problems[np.repeat(np.arange(len(problems)), episodes)], cap=cap, rng=rng)
     drawn, of_size = as_episodes(rollouts).by("task"), dict(problems.by_size())

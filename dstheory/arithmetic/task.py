@@ -148,7 +148,8 @@ def draw_problems(
         per_size: draw ``count`` problems of each size, sizes in order.
 
     Raises:
-        ArithmeticTaskError: no sizes, a size out of range, a count below 1, or an unknown part.
+        ArithmeticTaskError: no sizes, a size out of range, or an unknown part.
+        ChainError: a count below 1.
 
     Example:
         >>> draw_problems([(4, 5)], 2, part="train", rng=0).names

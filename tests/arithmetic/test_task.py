@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dstheory.arithmetic import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, draw_problems, parse_size, schedule
+from dstheory.arithmetic import (
+    ALL_SIZES,
+    LARGER_SIZES,
+    TRAINED_SIZES,
+    Problems,
+    draw_problems,
+    evaluate,
+    parse_size,
+    schedule,
+    start_policy,
+)
 from dstheory.arithmetic.rollouts import answer_errors
 from dstheory.arithmetic.task import ADDENDS, COLUMNS, ROWS, SLIPS, WIDTH, token_errors, token_rows
 from dstheory.errors import ArithmeticTaskError, ChainError
@@ -104,6 +114,11 @@ def test_columns_and_addends_beyond_training_are_those_the_page_names() -> None:
 def test_sizes_out_of_range_are_refused(text) -> None:
     with pytest.raises(ArithmeticTaskError, match=rf"^size {text}: must be n x m with 4 <= n <= m <= 9, for example 4x6$"):
         parse_size(text)
+
+
+def test_no_episodes_of_a_problem_are_refused() -> None:
+    with pytest.raises(ChainError, match=r"^episodes is 0: must be a whole number >= 1$"):
+        evaluate(start_policy(rng=0), sizes=[(4, 4)], per_size=1, episodes=0)
 
 
 def test_a_size_of_thousands_of_digits_is_refused() -> None:
