@@ -102,10 +102,7 @@ class Categorical:
             return np.asarray(self.logits.max(axis=-1))
         from dstheory.tokens.kernels import top_rows
 
-        flat = _flat(self.logits)
-        top = np.empty(len(flat))
-        over_blocks(top_rows, (), (flat, top), flat.shape[1])
-        return top.reshape(self.shape[:-1])
+        return _per_row(top_rows, _flat(self.logits)).reshape(self.shape[:-1])
 
     @cached_property
     def total(self) -> Floats:
@@ -114,10 +111,7 @@ class Categorical:
             return np.asarray(np.exp(self.logits - self.top[..., None]).sum(axis=-1))
         from dstheory.tokens.kernels import total_rows
 
-        flat, top = self.flat_logits()
-        total = np.empty(len(flat))
-        over_blocks(total_rows, (), (flat, top, total), flat.shape[1])
-        return total.reshape(self.shape[:-1])
+        return _per_row(total_rows, *self.flat_logits()).reshape(self.shape[:-1])
 
     def flat_logits(self) -> tuple[Floats, Floats]:
         """Return logits (rows, S) and the largest logit of each row, (rows,)."""
@@ -172,6 +166,13 @@ def over_blocks(loop: Callable[..., Any], shared: Sequence[Any], tables: Sequenc
         work(0, count)
     else:
         over_rows(work, count, 1, max(1, _BLOCK // width))
+
+
+def _per_row(loop: Callable[..., Any], table: Floats, *tables: Floats) -> Floats:
+    """Return the number that a compiled loop fills in for each row of a table."""
+    out = np.empty(len(table))
+    over_blocks(loop, (), (table, *tables, out), table.shape[1])
+    return out
 
 
 def log_ratio(rows: Categorical, reference: Categorical) -> tuple[Floats, Floats]:
@@ -240,10 +241,7 @@ def row_divergence(rows: Categorical, reference: Categorical) -> tuple[Floats, F
         return log_ratio(rows, reference)[1], None
     from dstheory.tokens.kernels import mean_rows
 
-    p, z, z_ref = (_flat(t) for t in (rows.prob, rows.logits, reference.logits))
-    out = np.empty(len(p))
-    over_blocks(mean_rows, (), (p, z, z_ref, out), p.shape[1])
-    mean = out.reshape(rows.shape[:-1])
+    mean = _per_row(mean_rows, *map(_flat, (rows.prob, rows.logits, reference.logits))).reshape(rows.shape[:-1])
     return mean - ((rows.top - reference.top) + np.log(rows.total / reference.total)), mean
 
 
