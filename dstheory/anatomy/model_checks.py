@@ -123,8 +123,10 @@ class Test:
         return cls(name, null, None, None, None, "", n, method, reason)
 
     @classmethod
-    def of_sum(cls, name: str, null: str, found: Sum, effect: str, kind: str) -> Test:
-        """Return the test of a sum whose distribution is known."""
+    def of_sum(cls, name: str, null: str, found: Sum, effect: str, kind: str, why: str = "", *, n: int = 0) -> Test:
+        """Return the test of a sum whose distribution is known; where that is one value, and ``why`` says so, there is none."""
+        if why and not found.informative:
+            return cls.missing(name, null, why, n=n)
         method = f"{kind}, {'exact' if found.exact else 'normal'}"
         return cls(name, null, found.z, None, found.p_value, effect, found.informative, method)
 
@@ -451,8 +453,6 @@ def order_within_episodes(episodes: Episodes) -> tuple[Test, Test]:
     later = f"correct ones come {drift:+.2f} rounds later than wrong ones on average"
     often = f"outcomes change {float(change.sum() / (2 * c * (m - c) / m).sum()):.2f} times as often as independent ones"
     found = sum_of(float(change.sum()), kinds, changes)
-    turns = Test.missing(*runs, "no episode leaves a choice of order", n=len(m))
-    if found.informative:
-        turns = Test.of_sum(*runs, found, often, "runs within episodes")
+    turns = Test.of_sum(*runs, found, often, "runs within episodes", "no episode leaves a choice of order", n=len(m))
     ranked = sum_of(float((ranks - c * (c + 1) / 2).sum()), kinds, rank_sum)
     return Test.of_sum(*trend, ranked, later, "rank sum within episodes"), turns

@@ -337,9 +337,8 @@ def _pairs(steps: _Steps, fixed: bool) -> Test:
     if not len(n) or n.max() < 2:
         return Test.missing(name, null, "no problem has two records", n=len(n))
     found = _overlaps(steps.cell, steps.before, steps.after, exact=fixed)
-    if not found.informative:
-        return Test.missing(name, null, "no problem has records that differ in the former and in the next answer", n=len(n))
-    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric")
+    why = "no problem has records that differ in the former and in the next answer"
+    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric", why, n=len(n))
 
 
 def _rarer(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
@@ -362,10 +361,8 @@ def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
     before = episodes.correct[steps.at[later] - 1]
     cell = np.unique(2 * steps.cell[later] + steps.before[later], return_inverse=True)[1]
     found = _overlaps(cell, before, steps.after[later], exact=fixed and int(episodes.attempts.max()) == 3)
-    if not found.informative:
-        why = "no problem has records that agree in the former answer and differ in those around it"
-        return Test.missing(name, null, why, n=len(later))
-    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric")
+    why = "no problem has records that agree in the former answer and differ in those around it"
+    return Test.of_sum(name, null, found, _telling(found), "right twice, hypergeometric", why, n=len(later))
 
 
 def _telling(found: Sum) -> str:
