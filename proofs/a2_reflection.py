@@ -236,7 +236,7 @@ def against_re_examination() -> Iterator[Step]:
 A6 = Claim(
     id="A6",
     group="A",
-    title="Against the self-correction chain (CL, CS): equal after one round, different from the second on",
+    title="Against the self-correction chain (CL, CS): equal after one round, then different unless `a = b` or `a + b = 1`",
     statement="""A round of the chain has `CL = a + (1-a) p` and `CS = b p`. The self-correction chain with these rates
         agrees with it after one round and differs by `p(1-p)(b(1-b) - a(1-a))` after two, because it re-examines
         answers on which the decision-sampling chain has stopped. Its limit has odds `p/(1-p) * b/(1-a)` instead of

@@ -117,7 +117,7 @@ def two_turns_by_brute_force() -> Step:
 B4 = Claim(
     id="B4",
     group="B",
-    title="Energy law: the stage energies of a reward add up to the variance of the return",
+    title="Energy law: on each prompt the stage energies of a reward add up to the variance of the return",
     statement="""For a turn-indexed tabular policy and rewards that turn, answer and decision determine, `e_s + e_d
         = E_x Var(G | x)`, and each stage's energy is the occupancy-weighted variance of its advantages, `gamma^{2k}`
         times `reach_k` times `E[A^2]` summed over turns `k`.""",

@@ -25,9 +25,9 @@ P, A, B = 0.35, 0.8, 0.6
 WORKS = {
     "H1": ("2512.20169", "raises p, a, b; hard prompts count more", "the same factor as sampling"),
     "H2": ("2512.18730", "temperature beta w_s around the reference", "temperature beta w_d around the reference"),
-    "H3": ("2508.11800", "where the confidence is what is sampled: to an extreme if scaled, to q if not",
+    "H3": ("2508.11800", "where the confidence is what is sampled: to an extreme if scaled (q not 1/2), to q if not",
            "where a verdict on a noisy check is stated: the same"),
-    "H4": ("2508.01969", "none: p stays", "helps: a, b grow with the tokens seen; a + b > 1 once the bound is below 1/2"),
+    "H4": ("2508.01969", "none: p stays", "helps: a, b tend to 1 with the tokens seen; a + b > 1 once the bound is below 1/2"),
     "H5": ("2504.07527", "learns the demonstrated answers", "none at wrong answers; a search may then end at a wrong stop"),
     "H6": ("2406.07455", "helps while b < 1: right answers win, found after the decisions",
            "helps: stop at right and resample at wrong answers win, found first"),

@@ -21,7 +21,7 @@ Four rows have a weight of their own off policy; on policy their ratios are 1.
   multisets of resampled answers.
 * **PPO-clip** with a critic that is exact for the policy that generated the data, and advantages of GAE with lambda = 0,
   :math:`A_s = Q_s - V` and :math:`A_d = Q_d - V_d`; every token of a stage carries its stage's advantage. On policy every
-  lambda, and every critic, gives the same expectation: the gradient of E[R] over E[L].
+  lambda with that critic, and every critic with lambda = 1, gives the same expectation: the gradient of E[R] over E[L].
 * **NFT** learns from failures by the likelihood that they imply. With :math:`\hat r` the share of hits in the group,
   :math:`\omega = \sqrt{(1 - \hat r)/\hat r}` and rho a token's ratio to the sampler, hits get :math:`\omega` and misses
   :math:`-\omega\, \frac{\hat r \rho / (1 - \hat r)}{\max\{(1 - \hat r \rho)/(1 - \hat r),\ \epsilon\}}` over the tokens of the

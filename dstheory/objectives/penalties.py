@@ -12,6 +12,8 @@ k1 in the reward       -beta sum of l             reverse KL of whole trajectori
 entropy bonus          -alpha (log pi + H)        entropy of every visited state, states frozen
 =====================  =========================  ======================================================
 
+Over the tokens of a group or of a small batch, k1 in the loss is not zero either, since a response's own tokens are among them.
+
 Each divergence has two forms, which agree where no length enters: ``kl-direct`` (k2), ``forward-kl`` (k3) and ``kl`` (k1 in the
 reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``k3-loss`` and ``k1-reward`` divide by a
 *normaliser*, as training code does, and inherit that of the reward in the same sum. A stage counts as one action; where the
@@ -279,7 +281,7 @@ class OfTokens(_KL):
 @register
 @dataclass(frozen=True, eq=False)
 class K1Loss(OfTokens):
-    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless responses are averaged over their own tokens.
+    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless tokens that include a response's own divide it.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
