@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dstheory.anatomy.revisions import Revisions
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
-_RATES = {name: text.partition(" = ")[2] for name, text in RATES.items()}
-
 
 class _Curve(NamedTuple):
     """Numbers that belong together: how a figure and how a sentence calls them."""
@@ -38,7 +36,8 @@ class _Curve(NamedTuple):
 
     @classmethod
     def of_rate(cls, name: str, values: Sequence[Estimate | None]) -> _Curve:
-        return cls(f"${name}$ = {_RATES[name]}", f"{name} = {_RATES[name]}", values)
+        words = RATES[name]
+        return cls(words.replace(name, f"${name}$", 1), words, values)
 
 
 _PREDICTED = {
@@ -151,17 +150,13 @@ def roc_panel(found: Survey) -> Panel:
 def _rate_panels(found: Survey) -> list[Panel]:
     groups, labels = found.groups, _labels(found)
     decided = any(group.rounds for group in groups)
-    names = _RATES if decided else {"p": _RATES["p"]}
+    names = list(RATES) if decided else ["p"]
     if len(groups) > 1:
-        return [
-            _points(
-                f"{name} = {text}",
-                [_Curve(figure_text(group.name), group.name, _rates(group, labels, name)) for group in groups],
-                labels,
-                found.by,
-            )
-            for name, text in names.items()
-        ]
+        panels = []
+        for name in names:
+            curves = [_Curve(figure_text(group.name), group.name, _rates(group, labels, name)) for group in groups]
+            panels.append(_points(RATES[name], curves, labels, found.by))
+        return panels
     if not decided and len(labels) == 1 and _other_panels(found):
         return []  # one number, which the other panels show too
     curves = [_Curve.of_rate(name, _rates(groups[0], labels, name)) for name in names]
@@ -243,6 +238,7 @@ def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Pan
                 axes.bar([i for i, _ in there], [value for _, value in there], width=0.25, color="white", edgecolor="0.35",
                          hatch=_HATCHES[kind], linewidth=0.8, label=text)  # fmt: skip
         axes.set_ylabel("share of episodes")
+        axes.set_ylim(0, 1.03)
         _over(axes, labels, by)
 
     said = [f"realised: {_said(labels, realised)}"]
@@ -326,7 +322,7 @@ def _gain(title: str, parts: Mapping[str, Difference | MeanSplit], by: str) -> P
                   linestyle="none", label="gain, both together")  # fmt: skip
         axes.axhline(0, color="0.2", linewidth=0.8)
         axes.set_ylabel("change of accuracy")
-        _over(axes, labels, by, unit=False)
+        _over(axes, labels, by)
 
     names = {"gain": "gain", "sample": "by sampling", "decide": "by decisions"}
     said = "; ".join(f"{text}: {_said(labels, values[name])}" for name, text in names.items())
@@ -339,7 +335,7 @@ def _first_answers(title: str, parts: Mapping[str, FirstAnswers], by: str) -> Pa
     def draw(axes: Axes) -> None:
         _errorbar(axes, np.arange(len(labels)), gains, color="0.2", marker="o", markersize=4.5, linestyle="none")
         axes.axhline(0, color="0.2", linewidth=0.8)
-        _over(axes, labels, by, unit=False)
+        _over(axes, labels, by)
         axes.set_ylabel("difference of first answers")
 
     return Panel(title, f"{title}, in first answers, over {by}: {_said(labels, gains)}.", draw)
@@ -419,7 +415,7 @@ def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Esti
     axes.errorbar(x, y, yerr=np.maximum([low, high], 0.0), elinewidth=0.9, capsize=2, **look)
 
 
-def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
+def _over(axes: Axes, labels: Sequence[str], by: str) -> None:
     """Name the labels on the horizontal axis; many or long ones are slanted and thinned, the last one kept: it may be of all."""
     widths = [0.065 * min(14, cell_len(printable(label))) for label in labels]  # inches, about
     labels = [figure_text(label, longest=14) for label in labels]
@@ -434,6 +430,4 @@ def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> N
     axes.set_xticks(ticks, [labels[i] for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(figure_text(by))
-    if unit:
-        axes.set_ylim(0, 1.03)
     tidy(axes)

@@ -136,9 +136,8 @@ def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> 
 def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
     """Draw two points per row on a logarithmic axis; what has no place there, 0 or no finite number, is written at the edge."""
     values = np.array(pairs, dtype=np.float64)
-    known = values[np.isfinite(values) & (values > 0)]
-    rows = np.arange(len(pairs))
     inside = np.isfinite(values) & (values > 0)
+    known, rows = values[inside], np.arange(len(pairs))
     # The dot is smaller than the diamond and above it, so both are seen where they are equal.
     for j, (stage, shape, size) in enumerate((("sample", "o", 4.0), ("decide", "D", 7.5))):
         look, there = STAGES[stage], inside[:, j]
