@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dstheory.attribution import StageSplit
-    from dstheory.comparison import ObjectiveRow
     from dstheory.objectives import Objective
 
 EPILOG = """\b
@@ -147,7 +146,12 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
             problem.mdp, problem.start, makes, longer=options["longer"], rng=options["seed"], progress=update
         )
     said = notes(built, problem, options)
-    out = None if options["no_figure"] else _draw(rows, problem, options, began)
+
+    def figure() -> Figure:
+        return plots.comparison_figure(rows, longer=options["longer"], title=problem.name)
+
+    found = [dataclasses.asdict(row) for row in rows]
+    out = None if options["no_figure"] else write_figure(options, "comparison", figure, found, began)
     note = (
         chain_words(problem.name)
         + "balanced: coefficients c_s = c_d. share d: the decision's share of the gradient's norms, of its Fisher energies "
@@ -157,7 +161,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         f"Each objective at its own defaults, on policy.{referred(built, problem, options)}"
     )
     if options["as_json"]:
-        _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said, out, longer=options["longer"])
+        _print_json(problem, options, found, left_out, said, out, longer=options["longer"])
         return
     columns = ["objective", "family", *LEVELS, "claims"]
     texts = [[row.name, row.family, *level_cells(row), " ".join(row.claims)] for row in rows]
@@ -196,7 +200,7 @@ def _print_json(
     problem: Problem, options: dict[str, Any], objectives: list[Any], left_out: dict[str, str], said: list[str], out: Path | None,
     **more: Any,
 ) -> None:
-    print_json({"chain": problem.name, "seed": options["seed"], **more, "figure": out and str(out),
+    print_json({"chain": problem.name, "seed": options["seed"], **more, "figure": out,
                 "reference": reference_words(problem, options), "objectives": objectives,
                 "left_out": left_out_rows(left_out), "notes": said})  # fmt: skip
 
@@ -220,10 +224,3 @@ def _as_dict(expression: str, split: Any) -> dict[str, Any]:
 
 def _shares(split: StageSplit) -> dict[str, Any]:
     return {"sample": split.sample, "decide": split.decide, "decision_share": split.decision_share}
-
-
-def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    def figure() -> Figure:
-        return plots.comparison_figure(rows, longer=options["longer"], title=problem.name)
-
-    return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

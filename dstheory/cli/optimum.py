@@ -67,16 +67,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         "gain_sample": gain.sample,
         "gain_decide": gain.decide,
         "decision_share_of_gain": gain.decision_share,
-        "temperature": {
-            "sample": _span(best, best.temperature_sample),
-            "decide": _span(best, best.temperature_decide),
-        },
+        "temperature": {"sample": _span(best, best.temperature_sample), "decide": _span(best, best.temperature_decide)},
         "iterations": int(best.iterations.max()),
         "error": float(best.error.max()),
     }
     drawn = options["out"] is not None and not options["no_figure"]
     out = _draw(found, options) if drawn else None
-    found["figure"] = out and str(out)
+    found["figure"] = out
     if options["as_json"]:
         if options["show_policy"]:
             counts = problem.mdp.n_answers.tolist()  # without padding
@@ -126,15 +123,15 @@ def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
         caption=chain_words(found["chain"]) + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), over the answers "
         "and decisions that occur. Value: discounted reward, without the penalty.",
     )
-    gain, share = float(found["gain"]), float(found["decision_share_of_gain"])
     say(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
     say(
-        f"penalised value {number(float(found['optimum']['penalised_value']))} "
-        f"(discounted penalty {number(float(found['optimum']['penalty']))}), Newton steps {found['iterations']}"
+        f"penalised value {number(found['optimum']['penalised_value'])} "
+        f"(discounted penalty {number(found['optimum']['penalty'])}), Newton steps {found['iterations']}"
     )
     say(
-        f"accuracy gain {number(gain)}: {number(float(found['gain_sample']))} by sampling, "
-        f"{number(float(found['gain_decide']))} by decisions (Shapley values: parts that add up); decision share {number(share)}"
+        f"accuracy gain {number(found['gain'])}: {number(found['gain_sample'])} by sampling, "
+        f"{number(found['gain_decide'])} by decisions (Shapley values: parts that add up); "
+        f"decision share {number(found['decision_share_of_gain'])}"
     )
 
 
