@@ -146,9 +146,9 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
               settings.method + (": with T = 1 nothing is decided" if settings.cap == 1 else ""))  # fmt: skip
     if as_json:
         print_json(
-            {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
+            {"checkpoint": path, "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
              "problems": run.done * settings.problems, "episodes": run.episodes, "tokens": run.tokens, "seconds": seconds,
-             "results": summary, "figures": [str(path) for path in figures]}
+             "results": summary, "figures": figures}
         )  # fmt: skip
         return
     rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
@@ -273,9 +273,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
         accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
         _draw(figures, accuracies, "final accuracy by size of the problem")
     if as_json:
-        print_json(
-            {"models": models, "seed": seed, "out": None if out is None else str(out), "figures": [str(path) for path in figures]}
-        )
+        print_json({"models": models, "seed": seed, "out": out, "figures": figures})
         return
     for model, rows in models.items():
         columns = list(rows[0])
@@ -300,7 +298,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         exact = "-" if value["exact"] is None else number(value["exact"])
         return f"{exact} | {value['rollouts']}"
-    return value if isinstance(value, str) else str(value)
+    return str(value)
 
 
 @command.command(short_help="Show one episode, token by token.")

@@ -265,7 +265,7 @@ def _print_json(
         configuration = {"file": read.name, "trainer": read.trainer.id, "found": read.recognised_by,
                          "training": dataclasses.asdict(read.training)}  # fmt: skip
     print_json({"chain": asked.problem.name, "configuration": configuration, "objectives": entries,
-                "left_out": left_out_rows(left_out), "notes": said, "figure": None if out is None else str(out)})  # fmt: skip
+                "left_out": left_out_rows(left_out), "notes": said, "figure": out})  # fmt: skip
 
 
 def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, began: float) -> Path:

@@ -86,7 +86,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         rows = _rows(comparison)
         _write(directory, comparison, options, problem.name, manifest_of(options, rows, began))
     if options["as_json"]:
-        print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out),
+        print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": out,
                     "notes": said})  # fmt: skip
         return
     _print(rows, problem.name, options, out)

@@ -237,7 +237,7 @@ def _found(plan: SweepPlan, data: LabelledArrays, counts: dict[str, int], out: P
         "summary": summary,
         "seed": plan.fixed.get("seed"),
         "seconds": round(seconds, 3),
-        "out": str(out),
+        "out": out,
     }
 
 

@@ -187,7 +187,7 @@ def generate(
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
     from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
 
-    made: dict[str, Any] = {"out": str(out), "form": form, "problems": problems, "seed": seed}
+    made: dict[str, Any] = {"out": out, "form": form, "problems": problems, "seed": seed}
     others = ("samples", "shift") if form == "episodes" else ("cells", "cap", "concentration", "trials")
     for name in others:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -273,8 +273,8 @@ def export_chain(
     rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
     if as_json:
         chain = {"prompts": made.mdp.correct.shape[0], "max_turns": made.mdp.max_turns}
-        written = {"out": None if unusable else str(out)}
-        print_json({**written, "reading": log.reading.to_dict(), "decided_by": who, **chain, **rates})
+        written = None if unusable else out
+        print_json({"out": written, "reading": log.reading.to_dict(), "decided_by": who, **chain, **rates})
     else:
         for line in log.reading.lines():
             say(line)

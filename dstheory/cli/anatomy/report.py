@@ -150,8 +150,7 @@ def command(
         if report is not None:
             _write_report(report, found, overwrite)
     if as_json:
-        written = {"out": target, "report": report}
-        print_json({**found.to_dict(), **{name: None if path is None else str(path) for name, path in written.items()}})
+        print_json({**found.to_dict(), "out": target, "report": report})
     else:
         _print_conclusions(found)
         if not brief:
