@@ -144,7 +144,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         print_json(_record(explained, against, where, options))
         return
     echo_page = {"text": _as_text, "markdown": _as_markdown, "latex": _as_latex}[options["style"]]
-    echo_page(heading(found), page(explained, against, where, options), brief=options["brief"])
+    echo_page(heading(found), [part for part in page(explained, against, where, options) if part.brief or not options["brief"]])
 
 
 def _later(ctx: click.Context, found: trainers.Configuration, where: Where, options: dict[str, Any]) -> Where:
@@ -176,12 +176,10 @@ def _record(found: trainers.Explanation, against: Against | None, where: Where, 
     return {"chain": chain, **found.to_dict(), "update": update, "against": more}
 
 
-def _as_text(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
+def _as_text(title: str, blocks: Sequence[AnswerPart]) -> None:
     say(title)
     tables = False
     for block in blocks:
-        if brief and not block.brief:
-            continue
         if block.title or not tables:
             say(f"\n{block.title}" if block.title else "")
         for line in block.lines:
@@ -200,11 +198,11 @@ def _as_text(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
         for line in block.after:
             say(f"  {line}")
         tables = table is not None and not block.title
-        if block.title == WAYS and not brief:
+        if block.title == WAYS and not all(other.brief for other in blocks):
             say("\nNext: the reasons and the tables; --brief leaves them out.")
 
 
-def _as_markdown(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
+def _as_markdown(title: str, blocks: Sequence[AnswerPart]) -> None:
     echo(f"## {title}\n")
     for block in blocks:
         said = [f"`{block.lines[0]}`" if block.latex else f"- {line}" for line in block.lines]
@@ -215,7 +213,7 @@ def _as_markdown(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> No
         echo("\n\n".join(filter(None, parts)) + "\n")
 
 
-def _as_latex(title: str, blocks: Sequence[AnswerPart], *, brief: bool) -> None:
+def _as_latex(title: str, blocks: Sequence[AnswerPart]) -> None:
     def listed(lines: Sequence[str]) -> str:
         items = "\n".join(f"\\item {latex_text(line)}" for line in lines)
         return f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}" if lines else ""
