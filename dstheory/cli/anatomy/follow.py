@@ -42,7 +42,7 @@ def follow(options: dict[str, Any], *, as_json: bool) -> None:
     across = options["across"]
     request = request_of(options, [options["by"], *([across] if across else [])])
     log = Follower(options["logs"], request, texts_of(options), options["cap"], options["strict"])
-    renewals(log, lambda found: _show(found, log, options, as_json=as_json), lambda: _pause(options["interval"]))
+    renewals(log, lambda found: _show(found, options, as_json=as_json), lambda: _pause(options["interval"]))
 
 
 def renewals(log: Follower, show: Callable[[Log], None], wait: Callable[[], bool]) -> int:
@@ -66,8 +66,7 @@ def _pause(seconds: float) -> bool:
     return True
 
 
-def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) -> None:
-
+def _show(found: Log, options: dict[str, Any], *, as_json: bool) -> None:
     why = biased(found, options["max_unusable"])
     if as_json:
         plain: dict[str, Any] = {"records": found.reading.records, "used": found.reading.usable}
