@@ -95,10 +95,9 @@ class Numbers(click.ParamType[Any]):
         """Parse; a wrong count or a word is a usage error that shows the expected form."""
         if isinstance(value, tuple):
             return value
-        parts = value if isinstance(value, list) else [value] if isinstance(value, (int, float)) else str(value).split(",")
         try:
-            numbers = tuple(float(part) for part in parts)
-        except (TypeError, ValueError):
+            numbers = tuple(map(float, str(value).split(",")))
+        except ValueError:
             self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
         if not all(map(math.isfinite, numbers)):
             self.fail(f"{value!r} holds what is not a finite number", param, ctx)
