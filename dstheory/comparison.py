@@ -33,9 +33,9 @@ Make = Callable[[TwoStageMDP], Objective]
 class Tilt:
     """Angles to the gradient of the accuracy, between gradients of logits, in degrees; NaN where a gradient is zero."""
 
-    sample: float
-    decide: float
-    both: float
+    sample: float = float("nan")
+    decide: float = float("nan")
+    both: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class ObjectiveRow:
 
     name: str
     family: str
-    balanced: bool | None
-    norm_share: float
-    energy_share: float
-    energy_share_longer: float
-    tilt: Tilt
-    claims: tuple[str, ...]
+    balanced: bool | None = None
+    norm_share: float = float("nan")
+    energy_share: float = float("nan")
+    energy_share_longer: float = float("nan")
+    tilt: Tilt = Tilt()
+    claims: tuple[str, ...] = ()
     note: str = ""
     norm: float = float("nan")
 
@@ -125,9 +125,7 @@ def compare_objectives(
 
 def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> ObjectiveRow:
     objective = make(solution.mdp)
-    claims = objective.claims
-    nan = float("nan")
-    nothing = ObjectiveRow(name, objective.family, None, nan, nan, nan, Tilt(nan, nan, nan), claims)
+    nothing = ObjectiveRow(name, objective.family, claims=objective.claims)
     try:
         with warnings.catch_warnings():
             # A gradient that pushes what is never done has infinite energy: its share says so (NaN), once per row is enough.

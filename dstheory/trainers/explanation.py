@@ -312,8 +312,7 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
     try:
         factor, turned = _against(_whole(one, place, place.mdp), _whole(other, place, place.mdp), solution)
     except DSTheoryError as error:
-        unknown = Tilt(float("nan"), float("nan"), float("nan"))
-        return TrainingDifference(changed, unknown, unknown, str(error))
+        return TrainingDifference(changed, Tilt(), Tilt(), str(error))
     each = [moves_at(t, place)[0] for t in (one, other)]
     return TrainingDifference(changed, factor, turned, moves=(replace(each[0], name="here"), replace(each[1], name="there")))
 
