@@ -25,7 +25,7 @@ _NORMALISERS = {
     "constant": ("a constant number of tokens", "(N {max_tokens:g})", r"N\cdot {max_tokens:g}"),
 }
 _ESTIMATORS = {
-    "k1": ("k1 = log(pi/ref)", "the constant -beta: zero in expectation unless responses are averaged over their own tokens",
+    "k1": ("k1 = log(pi/ref)", "the constant -beta: zero in expectation unless a response's own tokens are in what divides it",
            "{b}", "{b}"),
     "k2": ("k2 = log(pi/ref)^2/2", "-beta log(pi/ref): reverse KL at every visited state, visits held fixed", "{b} log(pi/ref)",
            r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
