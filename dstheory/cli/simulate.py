@@ -127,25 +127,19 @@ def _write(directory: Path, comparison: Comparison, options: dict[str, Any], cha
 
 
 def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out: Path) -> None:
-    before = rows[0]["before"]
-    table = [
-        [
-            row["condition"],
-            *(number(row["after"][k]) for k in ("p", "a", "b")),
-            number(row["after"]["accuracy"]),
-            number(row["decision_share_of_gain"]),
-            number(row["energy_at_start"]["sample"]),
-            number(row["energy_at_start"]["decide"]),
-        ]
-        for row in rows
-    ]
-    start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", ""]
+    def rates(of: dict[str, float]) -> list[str]:
+        return [number(of[k]) for k in ("p", "a", "b", "accuracy")]
+
+    table = [["(start)", *rates(rows[0]["before"]), "", "", ""]]
+    for row in rows:
+        energies = map(number, row["energy_at_start"].values())
+        table.append([row["condition"], *rates(row["after"]), number(row["decision_share_of_gain"]), *energies])
     many = f", medians over {options['runs']:,} starts" if options["runs"] > 1 else ""
     print_table(
         f"{chain}: {counted(options['steps'], 'step')} of {options['optimizer']}, "
         f"length weight {options['length_weight']:g}{many}",
         ["objective", "p", "a", "b", "accuracy", "decision share", "energy s", "energy d"],
-        [start, *table],
+        table,
         caption=chain_words(chain)
         + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), before and after training. Decision share: the part "
         "of the gain in accuracy that decisions have (Shapley value; - where there is no gain); it changes with the number of "
