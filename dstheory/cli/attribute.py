@@ -90,12 +90,12 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     # What cannot be computed here is no reason to show nothing.
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
+    splits = [_as_dict(expression, split) for expression, split in found]
     out = None
     if options["out"] is not None and found:
-        splits = [_as_dict(expression, split) for expression, split in found]
         out = write_figure(options, "attribution", lambda: plots.attribution_figure(dict(found), title=problem.name), splits)
     if options["as_json"]:
-        _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said, out)
+        _print_json(problem, options, splits, left_out, said, out)
         return
     rows = []
     for expression, split in found:

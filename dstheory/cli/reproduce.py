@@ -107,8 +107,7 @@ def command(
 
 def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
     if as_json:
-        keys = ("name", "claims", "shows", "needs")
-        rows = [{**{key: getattr(e, key) for key in keys}, "claims": ", ".join(e.claims)} for e in experiments]
+        rows = [{"name": e.name, "claims": ", ".join(e.claims), "shows": e.shows, "needs": e.needs} for e in experiments]
         print_json({"experiments": rows})
         return
     table = [[e.name, ", ".join(e.claims), e.shows or e.fault, e.needs] for e in experiments]
