@@ -139,7 +139,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
             apart = 2 ** (min(0.12, 0.6 / len(found)) * (i - (len(found) - 1) / 2))  # else equal numbers would hide each other
             for axes, stage in zip(panels, ("sample", "decide"), strict=False):
                 groups = np.array([getattr(one, stage).groups for one in several])
-                needed = np.where(_drawn(groups), groups * sizes, np.nan)
+                needed = np.where((groups > _NO_NOISE) & np.isfinite(groups), groups * sizes, np.nan)
                 if sizes.max() == 1:
                     axes.axhline(needed[0], label=label, **look)
                 else:
@@ -167,10 +167,6 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
 
 _NO_NOISE = 1e-10
 """Groups for a ratio of 1 that are fewer are the rounding of 0: the update of every batch is its expectation."""
-
-
-def _drawn(groups: Floats) -> Floats:
-    return np.asarray((groups > _NO_NOISE) & np.isfinite(groups))
 
 
 def _unseen(several: Sequence[Signal]) -> str:

@@ -12,7 +12,7 @@ import click
 
 import dstheory
 from dstheory import anatomy, readers
-from dstheory.anatomy.generate import FORMS, write_made_log
+from dstheory.anatomy.generate import BUNDLED, FORMS, generate_log, parse_cell, write_made_log
 from dstheory.cli.anatomy.options import (
     log_options,
     longest_episode,
@@ -185,8 +185,6 @@ def generate(
     as_json: bool,
 ) -> None:
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
-    from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
-
     made: dict[str, Any] = {"out": out, "form": form, "problems": problems, "seed": seed}
     others = ("samples", "shift") if form == "episodes" else ("cells", "cap", "concentration", "trials")
     for name in others:

@@ -73,7 +73,7 @@ def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", comm
     links = [("answers", "In short"), *([("figures", "Figures")] if panels else [])]
     links += [(f"s{i}", section.title) for i, section in enumerate(sections)]
     contents = "".join(f'<li><a href="#{key}">{html_text(text)}</a></li>' for key, text in links)
-    shown = f'{_bars(found)}<div class="figures">{drawn}</div>'
+    shown = f'<p class="small">{error_bars(found).capitalize()}.</p><div class="figures">{drawn}</div>'
     figures = f'<section id="figures"><h2>Figures</h2>{shown}</section>' if panels else ""
     body = "\n".join(_section(f"s{i}", section) for i, section in enumerate(sections))
     return (
@@ -176,11 +176,6 @@ def _columns(name: str, cells: Sequence[str]) -> list[list[str]]:
 
 def _plain(cell: str) -> str:
     return "" if cell == "-" else cell.replace(",", "") if _COUNT.fullmatch(cell) else cell
-
-
-def _bars(found: Survey) -> str:
-    bars = error_bars(found)
-    return f'<p class="small">{bars[:1].upper()}{bars[1:]}.</p>'
 
 
 def _figure(panel: Panel, prefix: str) -> str:
