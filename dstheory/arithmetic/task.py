@@ -77,7 +77,11 @@ class Problems:
         """
         if not len(factors):
             raise ArithmeticTaskError("no problems were given: give at least one pair of factors")
-        pairs = np.asarray(factors, dtype=np.int64)
+        try:
+            pairs = np.asarray(factors, dtype=np.int64)
+        except OverflowError as error:
+            rule = f"must have {SMALLEST} to {LARGEST} digits, the shorter factor first"
+            raise ArithmeticTaskError(f"a factor has more than 18 digits: {rule}") from error
         powers = 10 ** np.arange(LARGEST + 1)
         digits = np.searchsorted(powers, pairs, side="right")
         for (x, y), (n, m) in zip(pairs, digits, strict=True):

@@ -20,7 +20,7 @@ from dstheory.cli.figures import drawing_options, figures_as_asked, formats_aske
 from dstheory.cli.options import Number, Whole, config_option, seed_option
 from dstheory.cli.show import echo, json_option, number, print_json, print_table, progress_bar, say
 from dstheory.errors import DamagedCheckpointError
-from dstheory.texts import counted
+from dstheory.texts import counted, cut
 
 EPILOG = """\b
 Examples:
@@ -317,8 +317,8 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
             problems = arithmetic.draw_problems([arithmetic.parse_size(size)], 1, part="evaluation", rng=seed)
         else:
             parts = problem.lower().split("x")
-            if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-                raise click.UsageError(f"--problem is {problem!r}: must be two factors such as 1234x5678")
+            if len(parts) != 2 or not all(part.isdecimal() and len(part) < 100 for part in parts):
+                raise click.UsageError(f"--problem is {cut(problem)!r}: must be two factors such as 1234x5678")
             problems = arithmetic.Problems.of([(int(parts[0]), int(parts[1]))])
     rollouts = arithmetic.roll_out(run.policy, problems, cap=run.settings.cap, rng=seed)
     lines = list(arithmetic.read_episode(run.policy, rollouts, 0))
