@@ -385,6 +385,12 @@ class _Latex(_Printer, LatexPrinter):  # type: ignore[misc]
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         return _symbol(expr.name)
 
+    def _print_Pow(self, expr: Any) -> str:
+        # What is 1 below the line once it is evaluated, as in (-1)^(-2), SymPy would print as a fraction of itself without end.
+        if expr.exp.is_Rational and expr.exp.is_negative and sympy.fraction(expr, exact=True)[1] == 1:
+            return str(self._helper_print_standard_power(expr, "%s^{%s}"))
+        return str(super()._print_Pow(expr))
+
     def _print_derivative(self, expr: Any, exp: str | None = None) -> str:
         what, symbol = map(self._print, expr.args)
         shown = rf"\frac{{\partial}}{{\partial {symbol}}} \left({what}\right)"

@@ -67,6 +67,16 @@ def test_a_printer_that_has_printed_other_formulas_prints_as_a_new_one(expressio
             assert kept(expression) == printer().doprint(expression)
 
 
+def test_a_power_of_one_below_the_line_is_printed() -> None:
+    """SymPy prints it as a fraction of itself, without end."""
+    one, again = sp.Pow(-1, -2, evaluate=False), sp.Pow(sp.Pow(1, 2, evaluate=False), -2, evaluate=False)
+    shown = [latex(e) for e in (one, again, sp.Mul(x, one, evaluate=False), sp.Pow(x, -2), sp.Pow(1, -1, evaluate=False))]
+    power = r"\left(-1\right)^{-2}"
+    assert shown == [power, r"\left(1^{2}\right)^{-2}", f"x {power}", r"\frac{1}{x^{2}}", "1^{-1}"]
+    step = decide("1 is below 2.", sp.Lt(one, 2 + x**2, evaluate=False))
+    assert check(Claim(id="x", statement="1 is below 2.", domain={x: REAL}, proof=[step])).status is Status.DECIDED
+
+
 @given(rational, fractions, fractions, fractions)
 def test_a_ratio_of_polynomials_has_the_value_of_its_expression(expression, u, v, w):
     point = {"x": u, "y": v, "z": w}
