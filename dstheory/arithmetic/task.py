@@ -82,7 +82,7 @@ class Problems:
         except OverflowError as error:
             rule = f"must have {SMALLEST} to {LARGEST} digits, the shorter factor first"
             raise ArithmeticTaskError(f"a factor has more than 18 digits: {rule}") from error
-        powers = 10 ** np.arange(LARGEST + 1)
+        powers = 10 ** np.arange(19)  # all that there are: also too many digits are counted
         digits = np.searchsorted(powers, pairs, side="right")
         for (x, y), (n, m) in zip(pairs, digits, strict=True):
             if not SMALLEST <= n <= m <= LARGEST:

@@ -141,6 +141,7 @@ def test_a_killed_run_goes_on_to_the_same_result(dstheory, tmp_path) -> None:
         (["show", "--problem", "12"], "--problem is '12': must be two factors such as 1234x5678"),
         (["show", "--problem", f"1234x{10**20}"], "a factor has more than 18 digits: must have 4 to 9 digits"),
         (["show", "--problem", "1234x" + "9" * 5000], f"--problem is '1234x{'9' * 35}...': must be two factors such as"),
+        (["show", "--problem", f"{10**11}x{10**12}"], "100000000000 x 1000000000000 has 12 and 13 digits: must be 4 to 9"),
         (["show", "--size", "10x10"], "size 10x10: must be n x m"),
     ],
 )
