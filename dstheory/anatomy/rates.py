@@ -329,7 +329,7 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
         return
     shape, problems = tuple(len(column.names) for column in columns), len(episodes.problem_ids)
     code = np.ravel_multi_index(tuple(column.codes for column in columns), shape)
-    codes, combination = np.unique(code, return_inverse=True)  # without gaps, so that pairs are whole numbers of 64 bits
+    codes, combination = _placed(code)  # without gaps, so that pairs are whole numbers of 64 bits
     pairs, rows = _summed(episodes, combination * problems + episodes.problem)
     edges = np.searchsorted(pairs // problems, np.arange(len(codes) + 1))
     for of, (start, end) in zip(codes, pairwise(edges), strict=True):
@@ -385,17 +385,22 @@ def _summed(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:
 
 
 def _occurring(codes: Ints) -> tuple[Ints, Ints]:
-    """Return the codes that occur, in order, and how often; without sorting where they are numbered densely."""
+    """Return the codes that occur, in order, and how often."""
+    present, place = _placed(codes)
+    return present, np.bincount(place, minlength=len(present))
+
+
+def _placed(codes: Ints) -> tuple[Ints, Ints]:
+    """Return the codes that occur, in order, and the place of each of all codes among them; by counting where that is fast."""
     if codes.max(initial=0) > 2 * len(codes):
-        return np.unique(codes, return_counts=True)
-    counts = np.bincount(codes)
-    present = np.flatnonzero(counts)
-    return present, counts[present]
+        return np.unique(codes, return_inverse=True)
+    there = np.bincount(codes) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
 def _sums(rows: Ints, cell: Ints) -> tuple[Ints, Ints]:
     """Return the cells (N,) that occur, in order, and the sums of the rows in each."""
-    present, place = np.unique(cell, return_inverse=True)
+    present, place = _placed(cell)
     sums = np.zeros((len(present), rows.shape[1]), dtype=np.int64)
     for i in np.flatnonzero(rows.any(axis=0)).tolist():
         sums[:, i] = np.bincount(place, weights=rows[:, i], minlength=len(present))
