@@ -27,7 +27,10 @@ trainer_option = click.option(
     "--trainer", default=None, metavar="NAME", help="Which trainer it configures (trl:grpo, ...); default: recognised."
 )
 
-
+PLACE = (
+    "p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler", "reward_functions",
+)  # fmt: skip
+"""Parameters that say where a configuration is looked at; all others, but for the number of prompts, are its own."""
 _MOST_SHOWN = 6  # prompts of a log whose p, a and b are said one by one
 
 

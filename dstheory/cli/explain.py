@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from dstheory import trainers
-from dstheory.cli.configured import Where, heading, place_from, trainer_option
+from dstheory.cli.configured import PLACE, Where, heading, place_from, trainer_option
 from dstheory.cli.explained import WAYS, Against, AnswerPart, folded, page, steps
 from dstheory.cli.options import NumberRange, Whole, mdp_option, model_option, parameter_options, said_once, seed_option
 from dstheory.cli.show import echo, json_option, print_json, print_table, say
@@ -33,9 +33,6 @@ Exit codes:
   1  the file cannot be read, or the trainer would refuse it
   2  usage
 """
-_CHAIN = parameter_options(
-    "p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler", "reward_functions"
-)
 
 
 @click.command(name="explain", epilog=EPILOG)
@@ -66,7 +63,7 @@ _CHAIN = parameter_options(
               help="With --log: measure the reference's p, a and b on this log, label by label.")  # fmt: skip
 @click.option("--reference-model", metavar="NAME",
               help="With --log: measure them on this model's records, of --reference-log or else of --log.")  # fmt: skip
-@_CHAIN
+@parameter_options(*PLACE)
 @click.option(
     "--update",
     type=Whole(1, 10_000, "each step solves the chain; leave it out, or give fewer"),

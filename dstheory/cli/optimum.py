@@ -16,7 +16,6 @@ from dstheory.cli.show import json_option, number, print_json, print_table, say
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-
     from dstheory.chain.exact import Solution
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.soft_optimum import Optimum

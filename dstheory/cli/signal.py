@@ -14,7 +14,7 @@ import click
 
 import dstheory
 from dstheory import plots, trainers
-from dstheory.cli.configured import heading, lacking, place_from, said_of, trainer_option
+from dstheory.cli.configured import PLACE, heading, lacking, place_from, said_of, trainer_option
 from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
 from dstheory.cli.options import (
@@ -34,7 +34,6 @@ from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
 
 if TYPE_CHECKING:
-
     from dstheory.chain.exact import Solution
     from dstheory.noise import Signal, StageSignal
     from dstheory.objectives import Objective
@@ -138,14 +137,9 @@ def _named(ctx: click.Context, options: dict[str, Any]) -> _Asked:
     return _Asked(problem, {each: partial(make, each) for each in expressions}, bool(options["objectives"]))
 
 
-_OF_CONFIGURATIONS = {"p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler",
-                      "reward_functions", "prompts"}  # fmt: skip
-"""Parameters that say where a configuration is looked at; all others are its own."""
-
-
 def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _Asked:
     """Return the objective of a trainer's configuration, at the place that the options say."""
-    own = next((row.name for row in TABLE if row.name in ctx.params and row.name not in _OF_CONFIGURATIONS
+    own = next((row.name for row in TABLE if row.name in ctx.params and row.name not in (*PLACE, "prompts")
                 and row.name in given_options(ctx)), None)  # fmt: skip
     if options["objectives"]:
         raise click.UsageError(f"{options['file']} and --objective both give an objective: leave one of them out", ctx)
