@@ -254,15 +254,19 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     figures = _figure_files(out or checkpoints[0], "evaluation")
     for each in [*([] if out is None else [out]), *figures]:
         readers.refuse_overwrite(each, overwrite, inputs=checkpoints)
+    names: list[str] = []
+    for path in checkpoints:
+        names.append(path.stem if path.stem not in names else str(path))
+        if names[-1] in names[:-1]:  # its episodes would count as others of the same model
+            raise click.UsageError(f"{path} has the name of another checkpoint: give each once, under a name of its own")
     models: dict[str, list[dict[str, Any]]] = {}
     undecided: dict[str, str] = {}
     logs: list[anatomy.Episodes] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
-        for done, path in enumerate(checkpoints):
+        for done, (model, path) in enumerate(zip(names, checkpoints, strict=True)):
             run = arithmetic.read_checkpoint(path)
             known = set(run.policy.checks) <= set(arithmetic.RESIDUE_CHECKS)
             reports, rollouts = arithmetic.evaluate(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
-            model = path.stem if path.stem not in models else str(path)
             models[model] = [arithmetic.report_row(report) for report in reports]
             undecided[model] = _undecided(run.settings)
             logs.append(arithmetic.as_episodes(rollouts, model=model))

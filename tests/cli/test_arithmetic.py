@@ -137,6 +137,7 @@ def test_a_killed_run_goes_on_to_the_same_result(dstheory, tmp_path) -> None:
         (["train", "--cap", "0"], "cap T on the number of attempts is 0: must be a whole number >= 1"),
         (["train", "--problems", "0"], "Invalid value for '--problems': 0 is not in the range x>=1"),
         (["train", "--checks", "sevens"], "there is no check 'sevens'"),
+        (["evaluate", *["a.npz"] * 3], "a.npz has the name of another checkpoint: give each once, under a name of its own"),
         (["evaluate", "gone.npz"], "cannot read the checkpoint gone.npz: No such file or directory"),
         (["show", "--problem", "12"], "--problem is '12': must be two factors such as 1234x5678"),
         (["show", "--problem", f"1234x{10**20}"], "a factor has more than 18 digits: must have 4 to 9 digits"),
