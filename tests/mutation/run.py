@@ -86,7 +86,7 @@ SUITES |= {
 }
 _TOKENS = [
     f"tests/tokens/test_{name}.py"
-    for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
+    for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out", "token_digits")
 ]
 SUITES |= dict.fromkeys(
     [f"tokens/{name}.py" for name in ("model", "rows", "samplers", "markov", "factored", "objectives")],

@@ -191,6 +191,14 @@ def test_what_cancellation_leaves_is_no_gradient() -> None:
     assert float(tiny.decision_share) == pytest.approx(float(attribute(Reinforce(), s).gradient.decision_share), rel=1e-12)
 
 
+def test_a_sum_times_a_number_has_that_times_its_gradient() -> None:
+    s = solve(MDP, HERE)
+    one, three = ((factor * (Reinforce() + 0.5 * GRPO())).gradient(s) for factor in (1.0, 3.0))
+    assert np.abs(one.sample).max() > 0.01
+    for once, times in ((one.sample, three.sample), (one.decide, three.decide)):
+        np.testing.assert_allclose(times, 3.0 * once, rtol=1e-13, atol=1e-16)
+
+
 def test_rounding_is_judged_run_by_run() -> None:
     many = Policy.minimal(p=np.array([0.3, 0.6]), a=0.7, b=0.4)
     added = K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)) + Reinforce().rescaled([0.0, 1.0])
