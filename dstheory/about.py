@@ -34,8 +34,9 @@ class About:
         credits: which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which),
             ``correct`` (1 for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said.
         token_model: ``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action.
-            ``unit``: a stage counts as one action (exact on the policy where the tokens of an answer are independent). ``even``:
-            every token of an answer has the geometric mean of its probabilities, and an equal share of its score.
+            ``unit``: a stage counts as one action (exact on the policy where the tokens of an answer are independent, under
+            the reference too). ``even``: every token of an answer has the geometric mean of its probabilities, and an equal
+            share of its score.
         expectation: how the expected gradient is computed, and under which condition.
     """
 
@@ -85,7 +86,7 @@ _ROWS = (
     ),
     About(
         "reward-to-go", "reward", "REINFORCE, reward-to-go form",
-        formula="c_s = c_d = gamma^k G_k",
+        formula="c_s = c_d = gamma^t G_t, t the discounts before the action",
         balance="balanced up to gamma",
         balanced_when="always with the outer factor gamma^t; without it c_s = gamma c_d under a discount per stage",
         ascends="J = E_x[V(x)], the expected discounted return",
@@ -93,7 +94,7 @@ _ROWS = (
     ),
     About(
         "advantage", "reward", "actor-critic, advantage form",
-        formula="c_s = gamma^k A_s(x, y_k), c_d = gamma^k A_d(x, y_k, d_k)",
+        formula="c_s = gamma^t A_s(x, y_k), c_d = gamma^t A_d(x, y_k, d_k), t the discounts before the action",
         balance="unbalanced",
         balanced_when="never in general: same gradient as reinforce, other gauge",
         ascends="J = E_x[V(x)], the expected discounted return",
@@ -118,7 +119,7 @@ _ROWS = (
         formula="c_s = rho A_s/(sum of batch L), c_d = rho A_d/(sum of batch L), 0 where clipped",
         balance="unbalanced",
         balanced_when="never in general: each stage has its own advantage, and off policy its own ratio",
-        ascends="no simple scalar: on policy and with beta = 0 grad E[R] / E[L] with E[L] held fixed",
+        ascends="no simple scalar: on policy, in large batches and with beta = 0 grad E[R] / E[L] with E[L] held fixed",
         measured_on="policy, or the sampler", normalised_by="tokens of the batch", credits="outcome",
         token_model="any on policy; even for ratios, one advantage per stage off policy, unit for the k3 penalty",
         source="arXiv 1707.06347 (PPO), 1506.02438 (GAE)", claims=("O1-tokens", "O9"),
@@ -152,7 +153,7 @@ _ROWS = (
     ),
     replace(_GROUP, name="grpo-no-std", title="GRPO without std: mean over each response's tokens",
         formula="c_s = c_d = A/(G L_i), A = R - mean",
-        ascends="no scalar: E[R/L] - E[R] E[1/L] with E[R] held fixed",
+        ascends="no scalar: on policy and with beta = 0 (G - 1)/G (E[R/L] - E[R] E[1/L]) of each prompt, its E[R] held fixed",
         normalised_by="1/L_i, then responses", source="arXiv 2402.03300, without the std of 2503.20783",
         claims=("O1", "O4", "O6", "O6-constant", "O6-favours", "B7", "B7-prompts"),
     ),
@@ -169,7 +170,8 @@ _ROWS = (
     ),
     replace(_GROUP, name="dapo-batch", title="DAPO in libraries: group std, mean over the batch's tokens",
         formula="c_s = c_d = A/(sum of batch L), A = (R - mean)/std",
-        ascends="no simple scalar; without std and in large batches grad E[R] / E[L] with E[L] held fixed",
+        ascends="no simple scalar; on policy, without std, in large batches and with beta = 0 (G - 1)/G grad E[R] / E[L] with "
+                "E[L] held fixed",
         normalised_by="tokens of the batch", source="TRL's default loss and verl's; DAPO arXiv 2503.14476",
         claims=("O1", "O5", "O7", "O9"),
     ),
@@ -217,7 +219,7 @@ _ROWS = (
         formula="c_s = c_d = 1[R = 1]/(sum of kept L), or 1[R = 1]/kept, or 1[R = 1]/(kept L_i)",
         balance="balanced",
         balanced_when="always: all tokens of a response get one coefficient",
-        ascends="no simple scalar: what is kept is frozen (sequence sum, on policy, one prompt: grad log E[R])",
+        ascends="no simple scalar: what is kept is frozen (sequence sum, on policy: grad log E[R])",
         measured_on="policy, or the sampler", normalised_by="tokens of what is kept, or responses kept, or 1/L_i",
         credits="correct", expectation="limit of large batches",
         source="STaR arXiv 2203.14465; RFT 2308.01825; RAFT 2304.06767; ReST-EM 2312.06585", claims=("O1", "C6", "B8"),
@@ -232,8 +234,8 @@ _ROWS = (
     replace(_DEMONSTRATED, name="dft", title="DFT: SFT with each token times its probability, mean over the batch's tokens",
         formula="c_s = pi_s^(1/l_s)/(sum of batch L), c_d = pi_d^(1/l_d)/(sum of batch L) on demonstrations",
         balance="unbalanced",
-        balanced_when="never in general: a long answer's tokens are likelier than a decision's one token",
-        ascends="no simple scalar: the weights are detached; for one-token stages E_D[sum of pi] / E_D[L]",
+        balanced_when="never in general: the tokens of an answer and those of its decision have their own probabilities",
+        ascends="no simple scalar: the weights are detached; for one-token stages, in large batches, E_D[sum of pi] / E_D[L]",
         normalised_by="tokens of the batch", token_model="even", source="arXiv 2508.05629",
         claims=("O10", "O10-extreme", "O1-tokens"),
     ),
@@ -242,7 +244,8 @@ _ROWS = (
         formula="c = -log(pi/teacher)/(sum of batch L)",
         balance="unbalanced",
         balanced_when="never in general: each stage has its own log-ratio",
-        ascends="no scalar: visits are frozen; -sum of visits x KL(pi || teacher)/E[L] with visits and E[L] held fixed",
+        ascends="no scalar: visits are frozen; in large batches -sum of visits x KL(pi || teacher)/E[L] with visits and E[L] "
+                "held fixed",
         normalised_by="tokens of the batch", credits="nothing", token_model="unit",
         expectation="closed form at any group size, and its limit", source="arXiv 2306.13649", claims=("O11", "O1-tokens"),
     ),
@@ -285,8 +288,8 @@ _ROWS = (
     replace(_ESTIMATED, name="k1-loss", title="k1 estimator in the loss",
         formula="c_s = c_d = -beta x normaliser",
         balance="balanced",
-        balanced_when="always: one constant",
-        ascends="a constant; with 1/L_i J = -beta E[1/L]",
+        balanced_when="always: all tokens of a response get one coefficient",
+        ascends="a constant; if tokens divide, J = -beta E[1/L], L those of the response, its group or its batch",
         token_model="any", source="k1 after Schulman 2020", claims=("D4", "O6-k1"),
     ),
     replace(_ESTIMATED, name="k2-loss", title="k2 estimator in the loss",
