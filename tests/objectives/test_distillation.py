@@ -103,7 +103,7 @@ def test_a_teacher_that_rules_an_action_out_leaves_the_divergence_finite() -> No
     assert np.isfinite(Distillation(TEACHER, interpolation=0.25).gradient(solve(MDP, never)).sample).all()
 
 
-@pytest.mark.parametrize("gap", [1e-8, 1e-4, 40.0, 800.0])
+@pytest.mark.parametrize("gap", [1e-8, 1e-4, -3.0, 5.0, 40.0, 800.0])
 def test_coefficients_keep_their_digits_near_the_teacher_and_far_from_it(gap: float) -> None:
     mdp = TwoStageMDP(correct=[[1, 0]], max_turns=1, sample_length=1.0)
     here, teacher = (Policy.tabular([[[u, 0.0]]], [[[0.0, 0.0]]]) for u in (gap, 0.0))
