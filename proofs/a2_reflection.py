@@ -98,7 +98,7 @@ def reflection_with_a_cap() -> Iterator[Step]:
 A3_CAP = Claim(
     id="A3-cap",
     group="A",
-    title="The condition `a + b > 1` is the same for any cap on turns",
+    title="The condition `a + b > 1` is the same for any cap of two turns or more",
     statement="""Capped at any number of turns `T > 1`, with the last answer submitted whatever it is, the chain beats a single
         sample if and only if `a + b > 1`.""",
     latex=r"\mathrm{Acc}_T-p=(1-q^{T-1})(\mathrm{Acc}-p)",
@@ -157,9 +157,9 @@ def odds_law() -> Iterator[Step]:
 A5 = Claim(
     id="A5",
     group="A",
-    title="Odds law: resampling multiplies the odds of being correct by `a/(1-b)`",
+    title="Odds law: without a cap resampling multiplies the odds of being correct by `a/(1-b)`",
     statement="""`Acc/(1 - Acc) = p/(1-p) * a/(1-b)`: the decision acts as a diagnostic test whose likelihood ratio
-        multiplies the odds, and A3 says that this ratio exceeds 1.""",
+        multiplies the odds, and A3 says when this ratio exceeds 1.""",
     latex=r"\frac{\mathrm{Acc}}{1-\mathrm{Acc}}=\frac{p}{1-p}\cdot\frac{a}{1-b}",
     scope="all p, a, b in (0, 1); any number of answers with a, b the averages over correct and wrong answers",
     domain=CUBE,

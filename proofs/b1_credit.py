@@ -65,7 +65,7 @@ TURNS = {"gamma": CLOSED_UNIT, "R_SC R_RC R_SW R_RW": REAL, "scale_k past_k futu
 B1 = Claim(
     id="B1",
     group="B",
-    title="Return form and reward-to-go form of REINFORCE are balanced at coefficient level",
+    title="REINFORCE is balanced at coefficient level, as return or as reward-to-go with its outer discount",
     statement="""On every turn of every trajectory the sampling and the decision term of the surrogate reward gradient
         carry the same coefficient: `G` in return form, `gamma^t G_t` in reward-to-go form, with the discount once per
         turn or per stage.""",
@@ -130,7 +130,7 @@ def per_stage_without_outer_factor() -> list[tuple[sp.Expr, sp.Expr]]:
 B1_DROPPED = Claim(
     id="B1-dropped",
     group="B",
-    title="Dropping the outer discount makes the ratio `c_s/c_d` exactly `gamma`",
+    title="With a discount per stage, dropping the outer discount makes `c_s` exactly `gamma c_d`",
     statement="""With a discount per stage, reward-to-go without its outer factor `gamma^t`, as training code writes it,
         gives `c_s = gamma c_d` on every turn of every trajectory.""",
     latex=r"c_s(k,\tau)=\gamma\,c_d(k,\tau)",
@@ -341,8 +341,8 @@ B3 = Claim(
     group="B",
     title="Coefficient balance is a choice of gauge",
     statement="""Subtracting admissible baselines (a function of `x` at the sampling stage, of (`x`, `y`) at the decision
-        stage) leaves the expected gradient unchanged and destroys the equality of coefficients: the return form is
-        balanced, the advantage form with the same expected gradient is not.""",
+        stage) leaves the expected gradient unchanged and may destroy the equality of coefficients: the return form is
+        balanced, the advantage form with the same expected gradient in general is not.""",
     latex=r"\mathrm{E}[b(x)\nabla\log\pi_s]=0,\quad \mathrm{E}[b(x,y)\nabla\log\pi_d\mid y]=0",
     level="coefficient",
     scope="any number of answers; equality of the two forms in the minimal chain with any rewards",
@@ -394,5 +394,5 @@ B3_EVERY = Claim(
     proof=every_rule_has_a_balanced_form,
     related=["B3", "B3-loose", "B4"],
     notes="""What differs between rewards and log-likelihoods in every gauge is their energy: intensive for a `0/1`
-        reward (B4), growing with the number of tokens for a log-likelihood.""",
+        reward (B4-bound), for a log-likelihood growing with independent tokens that tell two policies apart (C4, D3).""",
 )

@@ -117,7 +117,7 @@ def two_turns_by_brute_force() -> Step:
 B4 = Claim(
     id="B4",
     group="B",
-    title="Energy law: on each prompt the stage energies of a reward add up to the variance of the return",
+    title="Energy law: on each prompt the energies of a reward add up to Var(return), in a table with an entry per turn",
     statement="""For a turn-indexed tabular policy and rewards that turn, answer and decision determine, `e_s + e_d
         = E_x Var(G | x)`, and each stage's energy is the occupancy-weighted variance of its advantages, `gamma^{2k}`
         times `reach_k` times `E[A^2]` summed over turns `k`.""",
@@ -186,7 +186,7 @@ SECOND = (
 B4_STATIONARY = Claim(
     id="B4-stationary",
     group="B",
-    title="A stationary policy loses a factor of the energy to discounting, and nothing else",
+    title="Without a cap a stationary policy loses a factor of the energy to discounting, and nothing else",
     statement="""In the minimal chain without a cap, with any rewards, `e_s + e_d = Var(G) (1-q)(1 - gamma^2 q)/(1 -
         gamma q)^2`, which is at most `Var(G)`, with equality exactly at `gamma = 1` or if the return does not vary.""",
     latex=r"e_s+e_d=\mathrm{Var}(G)\,\frac{(1-q)(1-\gamma^2q)}{(1-\gamma q)^2}\le\mathrm{Var}(G)",
@@ -261,7 +261,7 @@ def bounded_energy() -> Iterator[Step]:
 B4_BOUND = Claim(
     id="B4-bound",
     group="B",
-    title="The energy of a `0/1` reward never exceeds `1/4`, however long the answers are",
+    title="The energy of a terminal `0/1` reward never exceeds `1/4`, however long the answers are",
     statement="""For a terminal `0/1` reward `e_s + e_d <= 1/4` for every policy class whose logits are differentiable in its
         parameters, whatever the number of answers, turns and tokens. Without discount the minimal chain has `e_s + e_d = Acc(1 -
         Acc)`, and sampling has the share `a(1-b)/(1-q)` of it.""",
@@ -321,7 +321,7 @@ def splitting_into_tokens() -> Iterator[Step]:
 B5 = Claim(
     id="B5",
     group="B",
-    title="Length-free: more tokens per answer change no stage energy of a reward",
+    title="Length-free: splitting or padding the answers of a table changes no stage energy of a reward",
     statement="""Splitting an answer into tokens with prefix-conditional tabular policies, or padding it with tokens
         that change no value (neither correctness nor later tokens nor the decision depend on them), changes no stage energy of
         the reward; the gradient on padding tokens is exactly zero.""",
@@ -364,7 +364,7 @@ def restricted_tokens() -> Iterator[Step]:
 B5_RESTRICTED = Claim(
     id="B5-restricted",
     group="B",
-    title="A restricted token policy can only lower the energy",
+    title="A restricted token policy has at most the energy of the table, for any reward",
     statement="""A token policy with independent tokens or shared parameters has at most the energy of the tabular
         policy it restricts. For two binary tokens with one shared logit the loss is `x(1-x)(Q_10 - Q_01)^2/2 +
         x^2(1-x)^2 (Q_11 - Q_10 - Q_01)^2` (values relative to that of 00).""",

@@ -67,7 +67,7 @@ def turns_ignore_the_outcome() -> Iterator[Step]:
 B7 = Claim(
     id="B7",
     group="B",
-    title="Without a cap, GRPO's `1/|o|` with equal turn lengths does not tilt the gradient",
+    title="On one prompt without a cap, GRPO's `1/|o|` with equal turn lengths does not tilt the gradient",
     statement="""For a stationary chain without a cap the number of turns is independent of the outcome, so that the
         length normaliser `1/|o|` with equal turn lengths and rewards centred by their mean rescales the whole gradient by `E[1/K]
         = -(1-q) log(1-q)/q`.""",
@@ -209,7 +209,7 @@ def unequal_lengths() -> Iterator[Step]:
 B7_LENGTHS = Claim(
     id="B7-lengths",
     group="B",
-    title="Unequal turn lengths tilt the gradient under GRPO's `1/|o|`, cap or no cap",
+    title="Unequal turn lengths can tilt the gradient under GRPO's `1/|o|`, also without a cap",
     statement="""If correct answers have one token and wrong ones two, the normaliser `1/|o|` changes the direction of
         the gradient also without a cap: at `p = a = 1/2`, `b = 1/4` the ratio of its `theta_s` to its `theta_C` component
         falls from 2 to less than `17/10`.""",
@@ -295,7 +295,7 @@ def one_split_for_all() -> Iterator[Step]:
 B8 = Claim(
     id="B8",
     group="B",
-    title="Surrogate invariance: on each prompt group-relative objectives split the gradient between the stages alike",
+    title="Surrogate invariance: on each prompt group-relative objectives split the stages alike, if no length divides",
     statement="""REINFORCE, RLOO, GRPO with or without standard deviation (no length normaliser), filtered EM and
         log-success have, on a prompt with success probability `Acc`, an expected update `h'(Acc) grad Acc`: a number
         times the same vector, so that on that prompt the split between sampling and decision is the same for all of

@@ -67,7 +67,7 @@ def prompts_by_their_turns() -> Iterator[Step]:
 B7_PROMPTS = Claim(
     id="B7-prompts",
     group="B",
-    title="Over several prompts `1/|o|` weighs each by `E[1/K]`, less where the policy resamples more",
+    title="With equal turn lengths and no cap `1/|o|` weighs prompts by `E[1/K]`, less where the policy resamples more",
     statement="""Without a cap, with equal turn lengths and rewards centred by the mean of their prompt, the normaliser `1/|o|`
         weighs the gradient of prompt `x` by `E[1/K | x] = -(1-q) log(1-q)/q`, which strictly decreases in the prompt's resample
         probability `q`. It leaves the direction alone for all gradients of the prompts exactly if all prompts resample alike.""",

@@ -87,7 +87,7 @@ def conservation() -> Iterator[Step]:
 CONSERVED = Claim(
     id="B6-conserved",
     group="B",
-    title="Without discount the reward flow ties every decision to its answer by a conservation law",
+    title="Without discount and cap the reward flow ties every decision to its answer by a conservation law",
     statement="""Along the gradient flow of the accuracy at `gamma = 1`, `theta_C + exp(theta_C) - theta_s` and `theta_W -
         exp(-theta_W) - theta_s` do not change. With any number of answers and any rewards of submitted answers, stop logit +
         `exp(stop logit)` - sampling logit does not change, for every answer.""",
@@ -225,7 +225,7 @@ def tends_to_one_half() -> Iterator[Step]:
 SHARE = Claim(
     id="B6-share",
     group="B",
-    title="Trained by reward alone, each stage ends with half of the gain, from every start",
+    title="Trained by reward alone, with `gamma > 0`, each stage ends with half of the gain, from every start",
     statement="""Along the gradient flow of the value, with any discount above 0, `p` and `b` tend to 1 and `a` does not
         fall; so either stage alone tends to accuracy 1, and the Shapley share of decisions in the gain of accuracy tends
         to `1/2` from every start.""",
@@ -286,7 +286,7 @@ def along_one(quantity: sp.Expr, stage: int) -> sp.Expr:
 RATE = Claim(
     id="B6-rate",
     group="B",
-    title="The reward flow makes `1/(1 - Acc)` grow at a rate that tends to 2, one for each stage",
+    title="Without discount the reward flow makes `1/(1 - Acc)` grow at a rate that tends to 2, one for each stage",
     statement="""Along the gradient flow of the accuracy at `gamma = 1`, `1/(1 - Acc)` grows at the rate `Acc^2 (1 +
         (1-a)^2 + b^2)`, of which `Acc^2` is due to sampling. The rate tends to 2, so `1 - Acc` behaves like `1/(2t)`.""",
     latex=r"\frac{d}{dt}\frac1{1-\mathrm{Acc}}=\mathrm{Acc}^2\bigl(1+(1-a)^2+b^2\bigr)\longrightarrow2",

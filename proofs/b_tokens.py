@@ -88,7 +88,7 @@ def energy_with_token_rewards() -> Iterator[Step]:
 B4_TOKENS = Claim(
     id="B4-tokens",
     group="B",
-    title="Energy law token by token: a row's energy is its share of the variance of the return",
+    title="Energy law token by token: without discount a row's energy is its share of the variance of the return",
     statement="""Let answers be sequences of tokens with a row of their own for every prefix, and let tokens as well as
         decisions be rewarded, a token by what it and its prefix determine, a decision by what it and its answer do. Without
         discount the energies of all token rows and decision rows add up to `Var(G)`: each row
@@ -213,7 +213,7 @@ def independent_tokens() -> Iterator[Step]:
 B5_INDEPENDENT = Claim(
     id="B5-independent",
     group="B",
-    title="Independent tokens, all of which must be right: the energy is `P^2 sum (1-h_i)/h_i`, at most `P(1-P)`",
+    title="One turn of independent tokens that must all be right has the energy `P^2 sum (1-h_i)/h_i <= P(1-P)`",
     statement="""One turn, reward 1 iff `R` independent tokens all hit, with probabilities `h_i` and `P` their product.
         The energy is `P^2 sum (1-h_i)/h_i`, at most that of prefix-conditional tokens, `P(1-P)`, and less than that if `R
         >= 2`.""",

@@ -152,7 +152,7 @@ def dilution() -> Iterator[Step]:
 C2 = Claim(
     id="C2",
     group="C",
-    title="Under the stage mean the decision is diluted: its coefficient tends to 0 with the length of the answer",
+    title="Under the stage mean the decision is diluted: its coefficient tends to 0 with the answer's length if `lambda > 0`",
     statement="""Under the stage mean (reduction "mean") the decision's coefficient is `l_d^lambda/(l_s^lambda + l_d^lambda)`:
         strictly decreasing in `lambda` when `l_s > l_d`, strictly decreasing in `l_s` with limit 0 when `lambda > 0`.""",
     latex=r"c_d=\frac{l_d^{\lambda}}{l_s^{\lambda}+l_d^{\lambda}}\xrightarrow{l_s\to\infty}0\quad(\lambda>0)",

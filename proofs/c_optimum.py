@@ -162,7 +162,7 @@ def shared_stop_bias() -> Iterator[Step]:
 C3_SHARED = Claim(
     id="C3-shared",
     group="C",
-    title="With one stop bias for all answers, demonstrations that are right first time unlearn resampling",
+    title="With one stop bias for all answers, demonstrations right first time unlearn resampling while `a < a_E`",
     statement="""If the stop logits of right and wrong answers share a bias, with or without parameters of their own
         besides, SFT on demonstrations that are right first time lowers `P(resample | wrong)` as long as `a < a_E`: `db/dt
         = -b(1-b) w_d (a_E - a)/a_E`, at every length weight.""",
@@ -227,7 +227,7 @@ def optimum_is_the_expert() -> Iterator[Step]:
 C5 = Claim(
     id="C5",
     group="C",
-    title="With coverage, the length weight does not move the optimum of tabular SFT",
+    title="With coverage and answers of one length, the length weight does not move the optimum of tabular SFT",
     statement="""If demonstrations visit both answers, both stop and resample at each, and all answers of a prompt weigh the same,
         the expert (`p_E`, `a_E`, `b_E`) is the only stationary point of tabular SFT, and its maximum, for every pair of stage
         weights, whatever the length weight and the reduction.""",
@@ -298,7 +298,7 @@ def three_answers() -> Step:
 C5_LENGTHS = Claim(
     id="C5-lengths",
     group="C",
-    title="With answers of different length the SFT optimum is tilted towards long answers",
+    title="Where longer answers weigh more the optimum of tabular SFT is tilted towards them",
     statement="""If the answers of a prompt have different weights `w_y = l_y^lambda`, the optimum of tabular SFT is not
         the expert but `pi_y` proportional to `w_y pi_y^E`; in the minimal chain the odds of a correct answer are the
         expert's times `(l_C/l_W)^lambda`. Decisions keep the expert's probabilities.""",

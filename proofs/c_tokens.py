@@ -82,7 +82,7 @@ def two_tokens_by_brute_force() -> Step:
 C4 = Claim(
     id="C4",
     group="C",
-    title="SFT on independent tokens: the sampling energy adds up over tokens, hence grows linearly with their number",
+    title="SFT on independent tokens: the sampling energy adds up over tokens, linear in their number if they are alike",
     statement="""If the answer's tokens are independent, with a row each, the sampling stage's energy of SFT is `(n_E^2/n)
         sum_i w_i^2 chi2(E_i || pi_i)`: it is the sum over tokens, and proportional to `L` if they are alike. The
         decision stage's energy has no such sum: tokens enter it only through how often its answers are visited.""",

@@ -87,7 +87,7 @@ def direct_term() -> Iterator[Step]:
 D1 = Claim(
     id="D1",
     group="D",
-    title="Direct KL term: the same log-ratio is charged `(l_s/l_d)^lambda` times more at the sampling stage",
+    title="Direct KL term: the same log-ratio is charged `(l_s/l_d)^lambda` times as much at the sampling stage",
     statement="""The direct term's coefficients are `-beta l_s^lambda log(pi_s/ref_s)` and `-beta l_d^lambda log(pi_d/ref_d)`. At
         equal log-ratios other than 0 their ratio is `(l_s/l_d)^lambda`: the two are equal iff `lambda = 0` or `l_s = l_d`.""",
     latex=r"c_s=-\beta\,l_s^{\lambda}\log(\pi_s/\mathrm{ref}_s),\;c_d=-\beta\,l_d^{\lambda}\log(\pi_d/\mathrm{ref}_d)",
@@ -233,7 +233,7 @@ def lengths_per_answer() -> Iterator[Step]:
 D2_LENGTHS = Claim(
     id="D2-lengths",
     group="D",
-    title="With answers of different length the full KL gradient pushes towards short answers, and is not balanced",
+    title="Where longer answers weigh more the full KL gradient has a term towards short ones, and is not balanced",
     statement="""If answers weigh `w_y`, the exact gradient of `-beta E[L]` has `c_s - c_d = -beta (w_y - w_bar)`. The extra
         term does not average out: its expected gradient on `theta_s` is `-beta N p(1-p)(w_C - w_W)`, a length penalty that
         is present even at the reference.""",

@@ -107,7 +107,7 @@ def estimators_as_losses() -> Iterator[Step]:
 D4 = Claim(
     id="D4",
     group="D",
-    title="KL estimators as losses: `k1` gives nothing, `k2` the reverse KL, `k3` the forward KL",
+    title="KL estimators as losses, all answers weighing the same: `k1` gives nothing, `k2` reverse KL, `k3` forward KL",
     statement="""If all answers of a prompt weigh the same, the expected gradient of `k1 = log(pi/ref)` used as an
         on-policy loss is zero, that of `k2 = log(pi/ref)^2/2` is the gradient of the reverse `KL(pi || ref)` at the visited
         states, and that of `k3 = ref/pi - 1 - log(ref/pi)` is the gradient of the forward `KL(ref || pi)` there.""",
@@ -278,7 +278,7 @@ def only_there() -> Iterator[Step]:
 D5 = Claim(
     id="D5",
     group="D",
-    title="The KL penalty alone rests exactly at the reference, for every length weight",
+    title="The KL penalty alone rests exactly at the reference, if all answers of a prompt weigh the same",
     statement="""If all answers of a prompt weigh the same, the reference is a stationary point of the direct term, of the full
         gradient and of the forward KL, and for each of them the only one with all probabilities in (0, 1), at all stage
         weights.""",

@@ -80,7 +80,7 @@ def two_tokens_in_full() -> Step:
 D3 = Claim(
     id="D3",
     group="D",
-    title="Energy of the KL penalty: the variance of the log-ratio, additive over the independent tokens of an answer",
+    title="Energy of the KL penalty: the variance of the log-ratio, additive over independent tokens if none is resampled",
     statement="""The direct term has the occupancy-weighted sum of per-state variances as its energy, `beta^2 n sum_h P(h) w^2
         Var_h(log pi/ref)`. The full gradient has the variance of the total weighted log-ratio, `beta^2 Var(L)` (tabular,
         turn-indexed or stationary without a cap). For one answer of independent tokens the two sampling energies are equal,

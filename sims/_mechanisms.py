@@ -1,6 +1,6 @@
 r"""What length weight can cost a decision that is learned by imitation, one mechanism at a time.
 
-With coverage, the length weight does not move the optimum of tabular SFT (claim C5): whatever it costs, it costs by one of
+With coverage and answers of one length, length weight does not move the optimum of tabular SFT (claim C5): it costs by one of
 
 - **finite training**: under the stage mean the decision's gradient carries :math:`w_d/(w_s + w_d)`, and its clock slows by
   that factor (C2, C5-time);
