@@ -250,7 +250,7 @@ def natural_gradient() -> Iterator[Step]:
 F3 = Claim(
     id="F3",
     group="F",
-    title="With disjoint parameters the Fisher matrix is block diagonal: the decision's natural step has its own `w_d` and no `w_s`",
+    title="With disjoint parameters the Fisher matrix is block diagonal: a decision's natural step has its `w_d` and no `w_s`",
     statement="""The Fisher blocks of the two stages are orthogonal, so the natural step of the decision does not depend
         on `w_s`. It is proportional to `w_d`, as the plain gradient's is: natural gradients keep the ratio `w_s` : `w_d` of the
         stages' steps, and with a trust region the decision's step strictly decreases in `w_s` as long as neither stage rests.""",

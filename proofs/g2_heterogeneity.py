@@ -96,7 +96,7 @@ def too_many_stops() -> Iterator[Step]:
 G4 = Claim(
     id="G4",
     group="G",
-    title="Where problems differ, the pooled chain predicts too many stops",
+    title="Where every attempt is decided on, the pooled chain never predicts too few stops",
     statement="""Let problems have chances `q_x` of going on and at most `T` decisions per episode, all of them counted,
         and `z` the share of resamples among them. The share of episodes that the pooled chain lets stop, `1 - z^T`, is at
         least the true one, `1 - E[q_x^T]`, and its number of attempts at least the true one. For `T = 2` the excess is
@@ -249,7 +249,7 @@ def sign_of_the_bias() -> Iterator[Step]:
 G4_SIGN = Claim(
     id="G4-sign",
     group="G",
-    title="The pooled chain is too optimistic where resampling helps, too pessimistic where it hurts",
+    title="Same `a`, `b`, last answer submitted: the pooled chain is optimistic if resampling helps, pessimistic if it hurts",
     statement="""With at most `T` attempts, the last answer submitted, and the same `a`, `b` for all problems, the accuracy of the
         pooled chain (its `p` being that of all attempts) less the accuracy of the problems has the sign of `a + b - 1`, or is 0.
         For `T = 2` it is `(a + b - 1) Var(p_x) [(1-a)(1-p) + b p]/(1 + E q)`.""",

@@ -108,7 +108,7 @@ def natural_flow() -> Iterator[Step]:
 H2_FLOW = Claim(
     id="H2-flow",
     group="neighbours",
-    title="The natural-gradient flow moves the logit of success by `(1 - exp(-beta t))/beta`",
+    title="From the reference the natural-gradient flow moves the logit of success by `(1 - exp(-beta t))/beta`",
     statement="""Along the natural-gradient flow of success probability minus `beta` KL to the reference, `logit p_t = logit ref +
         1/beta + (logit p_0 - logit ref - 1/beta) exp(-beta t)`. From the reference that is `logit p_0 + (1 - exp(-beta t))/beta`,
         whose limit is the optimum of H2.""",

@@ -59,7 +59,7 @@ def no_interior_rest() -> Iterator[Step]:
 H3 = Claim(
     id="H3",
     group="neighbours",
-    title="Group-std scaling of a log score drives confidence to an extreme",
+    title="Group-std scaling of a log score drives confidence to an extreme, unless the chance is `1/2`",
     statement="""With the log score of a stated confidence as reward and division by the group's standard deviation, the
         update between any two confidences `c < d` is `(2q - 1) sqrt(pi(1-pi))`, independent of `c` and `d`: for an
         outcome of chance `q > 1/2` the larger one always wins. No interior confidence is at rest, at `q = 0.7` as at any

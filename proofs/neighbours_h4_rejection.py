@@ -65,7 +65,7 @@ def exponential_bound() -> Iterator[Step]:
 H4 = Claim(
     id="H4",
     group="neighbours",
-    title="The chance to reject the better of two answers falls at least exponentially in the tokens seen",
+    title="The chance to reject the better of two answers has a bound that falls exponentially in the tokens seen",
     statement="""With independent tokens that score with chances `p_1 > p_2` the better answer fails to lead after `tau`
         tokens with probability at most `M^tau`, `M = 1 - (sqrt(p_1(1-p_2)) - sqrt((1-p_1)p_2))^2`, the best bound of its
         kind, and that is at most `exp(-tau (p_1 - p_2)^2/2)`.""",

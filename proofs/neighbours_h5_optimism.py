@@ -45,7 +45,7 @@ def search_and_accuracy() -> Iterator[Step]:
 H5 = Claim(
     id="H5",
     group="neighbours",
-    title="A search for the most likely trajectory ends at a wrong stop where supervision left `1 - b` above `a`",
+    title="Among equally likely answers the likeliest trajectory ends at a wrong stop where supervision left `1 - b` above `a`",
     statement="""With `n` equally likely right answers and one wrong answer, the most likely trajectory stops at the wrong one
         exactly if `P(stop | wrong) = 1 - b` exceeds `P(stop | right) = a`. SFT of a table on demonstrations that are right first
         time never changes `b` (C3), so it cannot rule that out; the policy is right more often than not as long as `1 - b < n
@@ -153,7 +153,7 @@ def value_loss() -> Iterator[Step]:
 H5_CORRECTION = Claim(
     id="H5-correction",
     group="neighbours",
-    title="An auxiliary value loss makes supervised decisions more certain than the expert's",
+    title="An auxiliary value loss makes supervised decisions more certain than the expert's, unless those are even",
     statement="""If `eta` is below both `2 a_E` and `2 (1 - a_E)`, SFT plus `eta` times the value of the states that
         demonstrations visit has, at a right answer, the rest point `a = (2 a_E - eta)/(2 - 2 eta)`, beyond `a_E` if `a_E
         > 1/2`. A search then prefers the right stop once this exceeds `1 - b`, which training still does not touch.""",

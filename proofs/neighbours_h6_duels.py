@@ -61,7 +61,7 @@ def the_better_wins() -> Iterator[Step]:
 H6 = Claim(
     id="H6",
     group="neighbours",
-    title="For `0/1` outcomes a duel of trajectories is won by the better action, at both stages",
+    title="For `0/1` outcomes the better action wins most duels of trajectories, at both stages",
     statement="""If whole trajectories with `0/1` rewards are compared, the trajectory that starts with action 1 is preferred with
         probability `1/2 + k (P_1 - P_2)`, `P_i` the success probabilities: above `1/2` exactly if action 1 is better. Backward
         identification by duels therefore finds stop at right and resample at wrong answers, then right answers, unless wrong ones

@@ -98,7 +98,7 @@ def penalty_on_each_stage() -> Iterator[Step]:
 H7_STAGES = Claim(
     id="H7-stages",
     group="neighbours",
-    title="The penalty scales sampling and decisions alike, by `1 - eps (n_C - n_W)`",
+    title="Without discount the penalty scales sampling and decisions alike, by `1 - eps (n_C - n_W)`",
     statement="""Paid at the end, a penalty `eps n` on the norm `n` of the answer's features changes the slopes of `V` in
         `p`, `a` and `b` by one factor, `1 - eps (n_C - n_W)`: nothing if right and wrong answers have equal norms, and a
         reversal at both stages where `eps (n_C - n_W) > 1`.""",

@@ -71,9 +71,9 @@ def evidence_paid() -> Iterator[Step]:
 H8_REWARD = Claim(
     id="H8-reward",
     group="neighbours",
-    title="A reward for evidence teaches it exactly where it costs less accuracy than it pays",
-    statement="""With a reward `eta` for evidence beside the outcome, the choice of evidence is pushed up exactly if `p_g - p_e <
-        eta`: also where guessing is as accurate, and also where evidence makes answers slightly worse.""",
+    title="In one turn a reward for evidence teaches it exactly where it costs less accuracy than it pays",
+    statement="""With a reward `eta` for evidence beside the outcome of one turn, the choice of evidence is pushed up exactly if
+        `p_g - p_e < eta`: also where guessing is as accurate, and also where evidence makes answers slightly worse.""",
     latex=r"\frac{\partial V}{\partial\operatorname{logit}e}=e(1-e)(p_e-p_g+\eta)",
     level="gradient",
     scope="one turn; all real parameters",

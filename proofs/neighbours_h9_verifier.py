@@ -62,7 +62,7 @@ def scaled_gradient() -> Iterator[Step]:
 H9 = Claim(
     id="H9",
     group="neighbours",
-    title="A verifier with error rates `r_0`, `r_1` scales the gradient by `1 - r_0 - r_1` and keeps its direction",
+    title="A verifier whose errors are drawn anew, at rates `r_0`, `r_1`, scales the gradient by `1 - r_0 - r_1`",
     statement="""Rewards from a verifier that rejects right answers at rate `r_0` and accepts wrong ones at rate `r_1`, its errors
         drawn anew for each response, independently of which right or wrong answer it gave, have the expected gradient `(1 - r_0 -
         r_1) grad Acc`, at both stages. It vanishes at `r_0 + r_1 = 1` and points the other way beyond.""",
@@ -131,7 +131,7 @@ def errors_of_answers() -> Iterator[Step]:
 H9_ANSWERS = Claim(
     id="H9-answers",
     group="neighbours",
-    title="Verifier errors that belong to answers turn the gradient, at both stages",
+    title="Verifier errors that differ between right answers, or between wrong ones, turn the gradient, at both stages",
     statement="""If a verifier accepts answer `i` at a rate `f_i` of its own, so that errors come back with the answer,
         the expected gradient has the direction of `grad Acc`, or the opposite one, only if it accepts all right answers
         at one rate and all wrong ones at one rate. That holds in the logits of sampling and in those of decisions.""",
@@ -201,7 +201,7 @@ def prompts_under_std() -> Iterator[Step]:
 H9_STD = Claim(
     id="H9-std",
     group="neighbours",
-    title="With group-std scaling verifier errors reweigh prompts: hard ones lose their extra weight",
+    title="With group-std scaling verifier errors reweigh prompts: if wrong answers pass, hard ones lose their extra weight",
     statement="""Scaled by the standard deviation of the rewards paid, large groups, a prompt weighs `(1 - r_0 -
         r_1)/sqrt(z(1-z))`, less than the `1/sqrt(x(1-x))` of a perfect verifier as soon as `r_0` or `r_1` is positive. On
         hard prompts (`x <= 1/2`) it is at most `sqrt(2(1 - r_0 - r_1)/r_1)`, if `r_1 > 0`.""",

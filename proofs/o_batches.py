@@ -201,7 +201,7 @@ def per_group() -> Iterator[Step]:
 O7_GROUPS = Claim(
     id="O7-groups",
     group="O",
-    title="A token mean in each group weighs prompts by `1/E[L | prompt]`",
+    title="A token mean in each group weighs prompts by `1/E[L | prompt]`, in the limit of large groups",
     statement="""Averaged over the tokens of each group and then over groups, the update tends to the sum of `rho_x grad
         J_x/E[L | x]` as groups grow: prompts with long responses count less. It is along `grad J` for all gradients only if all
         prompts have one mean length.""",
@@ -266,7 +266,7 @@ def counted_by_tokens() -> Iterator[Step]:
 O8 = Claim(
     id="O8",
     group="O",
-    title="REINFORCE++ whitens by tokens: its mean is `E[R] + Cov(R, L)/E[L]`",
+    title="REINFORCE++ without KL whitens by tokens: its mean tends to `E[R] + Cov(R, L)/E[L]`",
     statement="""Without KL in the reward, REINFORCE++'s statistics over all tokens have mean `E[R] + Cov(R, L)/E[L]` and,
         for `0/1` rewards, variance `m(1 - m)` with that mean `m`. In the limit of large batches the update is `grad
         J`/(std `E[L]`) all the same, one std for all prompts; with `k1` in the reward its credits differ from token to

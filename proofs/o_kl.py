@@ -82,8 +82,8 @@ def what_frozen_states_leave_out() -> Iterator[Step]:
         using={D_s: KLS[D_s]},
     )
     yield decide(
-        "the full penalty pushes towards stopping, on right and on wrong answers, by `beta C` for each resample; losses with "
-        "frozen states never see that.",
+        "beyond its direct term the full penalty pushes towards stopping, on right and on wrong answers, by `beta C` for each "
+        "resample; losses with frozen states never see that.",
         And(beta * N * p * a * (1 - a) * cost > 0, -beta * N * (1 - p) * b * (1 - b) * cost < 0),
         where={"C N beta": POSITIVE},
     )
@@ -96,7 +96,8 @@ O11 = Claim(
     statement="""With `C` the expected penalty of an episode over `beta`, `N` the expected number of turns and `U_y` what
         is still to be paid once answer `y` is drawn, the full gradient of the reverse KL exceeds its direct term (`k2` in
         the loss) by `-beta N p(1-p)(U_C - U_W)` on `theta_s`, +`beta N p a(1-a) C` on `theta_C` and `-beta N (1-p) b(1-b)
-        C` on `theta_W`. `C > 0` away from the reference: the full penalty favours stopping on every answer.""",
+        C` on `theta_W`. `C > 0` away from the reference: the full penalty favours stopping on every answer more than its direct
+        term does.""",
     latex=r"\Delta_s=-\beta Np(1-p)(U_C-U_W),\ \Delta_C=\beta Npa(1-a)\,C,\ \Delta_W=-\beta N(1-p)b(1-b)\,C",
     level="gradient",
     scope="all real parameters of the minimal chain without a cap, all stage weights",

@@ -190,7 +190,7 @@ def constants_matter() -> Iterator[Step]:
 O6_CONSTANT = Claim(
     id="O6-constant",
     group="O",
-    title="With `1/L` a constant baseline is not neutral: it pays for length",
+    title="With `1/L` a constant baseline is not neutral: a positive one pays for length",
     statement="""In `(R - b_0)/L` a constant baseline `b_0` adds `-b_0 grad E[1/L]` to the expected update. In the uncapped chain
         with equal turn lengths that vanishes nowhere unless `b_0 = 0`, and a positive `b_0` raises the probability of
         resampling.""",

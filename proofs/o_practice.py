@@ -79,7 +79,7 @@ def dead() -> Iterator[Step]:
 O5_DEAD = Claim(
     id="O5-dead",
     group="O",
-    title="With two responses per prompt at least half of the groups are dead",
+    title="With `0/1` rewards and two responses per prompt at least half of the groups are dead",
     statement="""With `0/1` rewards all responses of a group agree, and teach nothing, with probability `x^G + (1 - x)^G`,
         `x` the prompt's success probability. It falls with every further response; at `G = 2` it is `1/2` at `x = 1/2`
         and more everywhere else, at `G = 8` at least `1/128`.""",
@@ -434,7 +434,7 @@ def masked() -> Iterator[Step]:
 O7_MASKED = Claim(
     id="O7-masked",
     group="O",
-    title="Truncated responses masked in the numerator alone shorten the step and do not turn it",
+    title="Counting the tokens of masked, truncated responses in the normaliser shortens the step and does not turn it",
     statement="""In large batches the update with truncated responses masked in the loss, but counted among the tokens
         that divide, and that with their tokens left out as well, have one direction; the second is `1 + L_cut/L_whole`
         times as long, `L_cut = E[(1 - M) L]` and `L_whole = E[M L]` the tokens in truncated and in whole responses per
@@ -533,7 +533,7 @@ def weighted() -> Iterator[Step]:
 O1_WEIGHTS = Claim(
     id="O1-weights",
     group="O",
-    title="SFT with weights: on the policy's own responses the difference counts; a negative weight never rests",
+    title="SFT with weights: on the policy's own responses the difference counts; a negative one beside a positive never rests",
     statement="""SFT on the policy's own responses, right ones with weight `w_1` and wrong ones with `w_0`, has the
         expected update (`w_1 - w_0`) times the gradient of the accuracy: only the difference counts. On demonstrations
         that are given, weights of a choice push its logit by `W_own (1 - pi) - W_other pi`: positive ones rest at their

@@ -91,7 +91,7 @@ def summed() -> Iterator[Step]:
     )
     yield decide(
         "If the second attempt is as good after a wrong first answer as after a right one (gain 0), that is `alpha > 1`; and a "
-        "gain below `9/11` is not enough at `alpha = 10`.",
+        "gain below `9/11` does not hold it up at `alpha = 10`.",
         And(Implies(alpha > 1, 1 - alpha < 0), Implies(gain < sp.Rational(9, 11), (1 + 10) * gain < 10 - 1)),
         where={"gain": between(-1, 1)},
     )

@@ -109,7 +109,7 @@ def one_coefficient() -> Iterator[Step]:
 O1 = Claim(
     id="O1",
     group="O",
-    title="Outcome rewards and SFT give all tokens of a response one coefficient: the answer collapses to one action",
+    title="Outcome rewards (on policy, no critic) and SFT give all tokens of a response one coefficient: an answer is one action",
     statement="""REINFORCE with or without baseline, RLOO, GRPO without KL, with and without std, a constant normaliser, token
         mean, CISPO, SFT under its three reductions, filtered SFT and `k1` in the reward (return form) give all tokens of a
         response one coefficient where policy and sampling policy agree; GSPO does at any ratio. So an answer of many tokens is
@@ -205,7 +205,7 @@ def token_by_token() -> Iterator[Step]:
 O1_TOKENS = Claim(
     id="O1-tokens",
     group="O",
-    title="What looks at single tokens does not collapse: critics, token ratios, DFT, KL and entropy in the loss, distillation",
+    title="What looks at single tokens does not collapse: critics, token ratios, DFT, `k2`, `k3`, entropy, distillation",
     statement="""Two tokens of one response get different coefficients wherever their advantages (PPO with a critic), their
         ratios (GRPO and CISPO off the policy), their probabilities (DFT, and the entropy bonus for tokens of one distribution) or
         their log-ratios to the reference (`k2` and `k3` in the loss, on-policy distillation) differ, and under a log-ratio to go
