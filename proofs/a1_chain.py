@@ -312,11 +312,11 @@ def any_number_of_answers() -> Iterator[Step]:
 A2_N = Claim(
     id="A2-n",
     group="A",
-    title="Gradients of the general chain: visits times probability times advantage, for any number of answers",
+    title="Gradients without a cap: visits times probability times advantage, for any number of answers",
     statement="""For any number of answers with any rewards, `dV/dz_y = N pi_y (Q_y - V)` for the sampling logit of
         answer `y` and `dV/dt_y = N pi_y sigma_y (1 - sigma_y)(R_stop - R_res - gamma V)` for its stop logit.""",
     latex=r"\partial_{z_y}V=N\pi_y(Q_y-V),\qquad \partial_{t_y}V=N\pi_y\sigma_y(1-\sigma_y)(R_{S}-R_{R}-\gamma V)",
-    scope="any number of answers, gamma in [0, 1]",
+    scope="any number of answers, stationary without a cap, gamma in [0, 1]",
     domain={"gamma": CLOSED_UNIT},
     proof=any_number_of_answers,
     related=["A2", "A2-cap"],

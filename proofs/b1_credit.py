@@ -229,7 +229,7 @@ def surface_of_equal_norms() -> Iterator[Step]:
 B2 = Claim(
     id="B2",
     group="B",
-    title="Where the norms are equal: one surface, `(1-a)^2 + b^2 = 1` without discount",
+    title="Where the norms are equal: one surface, `(1-a)^2 + b^2 = 1` without discount and cap",
     statement="""With terminal accuracy reward the gradient norms of the two stages agree exactly where `u^2 = v^2 +
         w^2`, with `u = (1-p)(1 - gamma b)`, `v = (1-a)(1 - gamma(p + (1-p) b))` and `w = gamma (1-p) b (1-b)`. For all `p`, `b`,
         `gamma` this is exactly one value of `a`; decisions have the larger gradient below it, sampling above it. At `gamma

@@ -144,7 +144,7 @@ def with_a_discount() -> Iterator[Step]:
 DISCOUNT_LAW = Claim(
     id="B6-conserved-discount",
     group="B",
-    title="With a discount one law of the reward flow survives in a changed form, the other does not",
+    title="With a discount, no cap, one law of the reward flow survives in a changed form, the other does not",
     statement="""Along the gradient flow of the value, `(2 - gamma) theta_W - exp(-theta_W) + (1 - gamma) exp(theta_W) - gamma
         theta_s` does not change, since `d theta_W/d theta_s = gamma b(1-b)/(1 - gamma b)`. `theta_C + exp(theta_C) - theta_s`
         strictly increases if `gamma < 1`, and then no differentiable function of `theta_C` and `theta_s` alone is conserved but a
@@ -225,7 +225,7 @@ def tends_to_one_half() -> Iterator[Step]:
 SHARE = Claim(
     id="B6-share",
     group="B",
-    title="Trained by reward alone, with `gamma > 0`, each stage ends with half of the gain, from every start",
+    title="Trained by reward alone, `gamma > 0` and no cap, each stage ends with half of the gain, from every start",
     statement="""Along the gradient flow of the value, with any discount above 0, `p` and `b` tend to 1 and `a` does not
         fall; so either stage alone tends to accuracy 1, and the Shapley share of decisions in the gain of accuracy tends
         to `1/2` from every start.""",
@@ -286,7 +286,7 @@ def along_one(quantity: sp.Expr, stage: int) -> sp.Expr:
 RATE = Claim(
     id="B6-rate",
     group="B",
-    title="Without discount the reward flow makes `1/(1 - Acc)` grow at a rate that tends to 2, one for each stage",
+    title="Without discount and cap the reward flow makes `1/(1 - Acc)` grow at a rate that tends to 2, one for each stage",
     statement="""Along the gradient flow of the accuracy at `gamma = 1`, `1/(1 - Acc)` grows at the rate `Acc^2 (1 +
         (1-a)^2 + b^2)`, of which `Acc^2` is due to sampling. The rate tends to 2, so `1 - Acc` behaves like `1/(2t)`.""",
     latex=r"\frac{d}{dt}\frac1{1-\mathrm{Acc}}=\mathrm{Acc}^2\bigl(1+(1-a)^2+b^2\bigr)\longrightarrow2",

@@ -156,7 +156,7 @@ def endless() -> Iterator[Step]:
 E1_ENDLESS = Claim(
     id="E1-endless",
     group="E",
-    title="Without discount the optimum exists iff never stopping loses something in every turn",
+    title="Without discount and cap the optimum exists iff never stopping loses something in every turn",
     statement="""With `gamma = 1` and no cap there is an optimum iff the best penalised payoff of a turn among policies
         that never stop is negative. With one temperature `T = beta w` everywhere `V = T log(A/(1 - C))`, `A` and `C` the
         reference's mean of `exp(R/T)` over stops and over resamples, and the condition is `C < 1`. It holds for terminal
@@ -208,7 +208,7 @@ def token_by_token() -> Iterator[Step]:
 E1_TOKENS = Claim(
     id="E1-tokens",
     group="E",
-    title="Penalising an answer token by token gives sampling the temperature `beta`, whatever its length",
+    title="Penalising an answer of free tokens token by token gives sampling the temperature `beta`, whatever its length",
     statement="""For free (prefix-conditional) token policies, the optimum of reward - `beta` sum over tokens of
         `log(pi/ref)` is `ref(y) exp(Q(y)/beta)/Z` over whole answers: an answer's number of tokens does not enter. The
         weight `w_s = l_s^lambda` of E1 to E3 multiplies the whole answer's log-ratio and is an assumption beyond the

@@ -201,7 +201,7 @@ def prompts_under_std() -> Iterator[Step]:
 H9_STD = Claim(
     id="H9-std",
     group="neighbours",
-    title="With group-std scaling verifier errors reweigh prompts: if wrong answers pass, hard ones lose their extra weight",
+    title="With group-std scaling verifier errors reweigh prompts: if wrong answers pass, the weight of hard ones is bounded",
     statement="""Scaled by the standard deviation of the rewards paid, large groups, a prompt weighs `(1 - r_0 -
         r_1)/sqrt(z(1-z))`, less than the `1/sqrt(x(1-x))` of a perfect verifier as soon as `r_0` or `r_1` is positive. On
         hard prompts (`x <= 1/2`) it is at most `sqrt(2(1 - r_0 - r_1)/r_1)`, if `r_1 > 0`.""",
