@@ -6,11 +6,12 @@ clipped surrogate: its ratio, or 0 where it is clipped. Advantages of both signs
 terms. A KL penalty is the k3 estimator in the loss, on the same tokens, and inherits the normaliser; where a library multiplies
 it by the ratio and differentiates both, ``corrected_kl`` does.
 
-Derived here: RLOO ascends E[R] at any G. With 1/L_i and without std GRPO's expectation is
-:math:`\frac{G-1}{G} (\nabla E[R/L] - E[R] \nabla E[1/L])`; with a constant length :math:`\frac{G-1}{G} \nabla J / L_{max}`. Over
-a large batch the token mean divides by E[L], one constant, and does not tilt the gradient; over a group it reweights prompts by
-about 1/E[L given x]. DAPO as published draws groups without variance again, which divides the expected update by the probability
-that a group is mixed; libraries keep such groups unless asked. Its punishment of overlong responses is a reward, not part of it.
+Derived here, on policy and without a penalty: RLOO ascends E[R] at any G. With 1/L_i and without std GRPO's expectation is, on
+each prompt, :math:`\frac{G-1}{G} (\nabla E[R/L] - E[R] \nabla E[1/L])`; with a constant length, without std,
+:math:`\frac{G-1}{G} \nabla J / L_{max}`. Over a large batch the token mean divides by E[L], one constant, and does not tilt the
+gradient; over a group it reweights prompts by about 1/E[L given x]. DAPO as published draws groups without variance again, which
+divides the expected update by the probability that a group is mixed; libraries keep such groups unless asked. Its punishment of
+overlong responses is a reward, not part of it.
 
 Four rows have a weight of their own off policy; on policy their ratios are 1.
 
@@ -21,7 +22,8 @@ Four rows have a weight of their own off policy; on policy their ratios are 1.
   multisets of resampled answers.
 * **PPO-clip** with a critic that is exact for the policy that generated the data, and advantages of GAE with lambda = 0,
   :math:`A_s = Q_s - V` and :math:`A_d = Q_d - V_d`; every token of a stage carries its stage's advantage. On policy every
-  lambda with that critic, and every critic with lambda = 1, gives the same expectation: the gradient of E[R] over E[L].
+  lambda with that critic, and every critic with lambda = 1, gives the same expectation, in large batches the gradient of E[R]
+  over E[L].
 * **NFT** learns from failures by the likelihood that they imply. With :math:`\hat r` the share of hits in the group,
   :math:`\omega = \sqrt{(1 - \hat r)/\hat r}` and rho a token's ratio to the sampler, hits get :math:`\omega` and misses
   :math:`-\omega\, \frac{\hat r \rho / (1 - \hat r)}{\max\{(1 - \hat r \rho)/(1 - \hat r),\ \epsilon\}}` over the tokens of the
@@ -97,7 +99,7 @@ def mean_reward(solution: Solution, outcome: ResponseReward) -> Floats:
 @register
 @dataclass(frozen=True, eq=False)
 class RLOO(_MeanReward):
-    """RLOO: each response against the mean of the other ones. Its expectation is the gradient of the mean reward, at any G >= 2.
+    """RLOO: each response against the mean of the other ones. On policy it ascends the mean reward, at any G >= 2.
 
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> from dstheory.objectives import Reinforce
@@ -182,7 +184,8 @@ class ReinforceBaseline(_MeanReward):
 class GRPO(GroupMeanObjective):
     """GRPO as published: group mean and standard deviation, tokens averaged within each response, then responses.
 
-    Resampling makes a response longer, so its credit shrinks: short correct and long wrong responses are favoured.
+    Resampling makes a response longer, so its credit shrinks: among correct responses short ones are favoured, among wrong ones
+    long ones.
 
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
@@ -216,7 +219,7 @@ class GRPONoStd(GroupMeanObjective):
 @register
 @dataclass(frozen=True, eq=False)
 class DrGRPO(GroupMeanObjective):
-    """Dr. GRPO: group mean only, divided by a constant number of tokens. Its expectation is (G - 1)/G grad E[R] / Lmax.
+    """Dr. GRPO: group mean only, divided by a constant number of tokens. On policy it ascends (G - 1)/G E[R] / Lmax.
 
     Args:
         max_tokens: Lmax, the constant.

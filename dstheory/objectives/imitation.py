@@ -5,8 +5,8 @@ r"""Imitation: supervised fine-tuning by stage weights or by the normalisers of 
 is the source's (``sft``). In training code all tokens of a demonstration get one coefficient: 1 over the tokens of the batch
 (token mean, the default everywhere), over the number N of demonstrations (sequence sum), or over :math:`N L_i` (sequence mean),
 given here per demonstration (N times those of the batch). DFT multiplies each token by its own detached probability; with the
-even model an answer's tokens have :math:`\pi^{1/l}`, which tends to 1 as answers grow, while the one token of a decision keeps
-its probability.
+even model an answer's tokens have :math:`\pi^{1/l}`, which tends to 1 as answers of one probability grow, while a decision of
+one token keeps its probability.
 
 Filtered fine-tuning imitates one's own correct responses (RFT, STaR, RAFT, ReST-EM): in large batches a kept response gets
 :math:`1/E[R L]` per token (token mean), :math:`1/E[R]` (sequence sum) or :math:`1/(E[R] L_i)` (sequence mean); at the sampling

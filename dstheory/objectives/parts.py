@@ -18,13 +18,13 @@ credit               response i of a group of G                 limit of large g
 :class:`SignedMatch` NFT's weights of hits and misses           (R - E[R]) / sd(R)
 ===================  =========================================  ==========================
 
-A group whose rewards are all equal teaches nothing: its centred credits are 0, with epsilon = 0 as well (0/0 is read as 0).
+Of a group whose rewards are all equal centred credits are 0, with epsilon = 0 as well (0/0 is read as 0).
 
 **Normaliser.** With N = P x G responses (P prompts, groups of G) and L_i tokens in response i, the coefficient is the credit
 times
 
 ========================  ======================  =============================  ==============================================
-normaliser                factor                  expectation of large batches   libraries
+normaliser                factor                  in large groups and batches    libraries
 ========================  ======================  =============================  ==============================================
 :class:`PerResponse`      1/N                     1                              sums over tokens, means over responses
 :class:`PerToken`         1/(N L_i)               1/L                            original GRPO ("sequence mean")

@@ -5,22 +5,24 @@ With :math:`\ell = \log(\pi/ref)` of an action that the policy drew, the coeffic
 =====================  =========================  ======================================================
 placement              coefficient                expected gradient (sum over tokens)
 =====================  =========================  ======================================================
-k1 in the loss         -beta                      zero; with 1/L_i it is -beta grad E[1/L]
+k1 in the loss         -beta                      zero
 k2 in the loss         -beta l                    reverse KL of every visited state, states frozen
 k3 in the loss         -beta (1 - exp(-l))        forward KL of every visited state, states frozen
 k1 in the reward       -beta sum of l             reverse KL of whole trajectories, states credited
 entropy bonus          -alpha (log pi + H)        entropy of every visited state, states frozen
 =====================  =========================  ======================================================
 
-Over the tokens of a group or of a small batch, k1 in the loss is not zero either, since a response's own tokens are among them.
+If the tokens of the response, of its group or of a small batch divide, k1 in the loss has -beta grad E[1/L], L those tokens. Nor
+is it zero beside a reward whose groups are drawn again or left out.
 
 Each divergence has two forms, which agree where no length enters: ``kl-direct`` (k2), ``forward-kl`` (k3) and ``kl`` (k1 in the
 reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``k3-loss`` and ``k1-reward`` divide by a
 *normaliser*, as training code does, and inherit that of the reward in the same sum. A stage counts as one action; where the
-tokens of an answer are independent that is exact. ``kl`` adds the derivative of the penalty itself.
+tokens of an answer are independent, under both policies, that is exact. ``kl`` adds the derivative of the penalty itself.
 
 All are taken on the policy's own responses, but for ``states="reference"``; also in a sum with a reward whose responses another
-policy generates, or which counts some of them only. The ``reference`` and ``beta`` of a group objective are a penalty on its own.
+policy generates, or which masks some of them; groups that it draws again or leaves out do not count. The ``reference`` and
+``beta`` of a group objective are a penalty on its own.
 
 All are written for ascent. Source: arXiv 2601.01580, section 4.3 (KL penalties); estimators after Schulman (2020),
 http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code of TRL and verl; entropy since Williams and Peng
@@ -281,7 +283,7 @@ class OfTokens(_KL):
 @register
 @dataclass(frozen=True, eq=False)
 class K1Loss(OfTokens):
-    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless tokens that include a response's own divide it.
+    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, if no tokens divide it and all groups are kept.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
@@ -355,7 +357,7 @@ def _refuse_impossible(solution: Solution, t: Trajectories, policies: dict[str, 
 @register
 @dataclass(frozen=True, eq=False)
 class ReverseKLDirect(_ReverseAtStates, OfStages):
-    """Reverse KL at every visited state, visits frozen: the gradient that training code gets from a per-token KL in the loss.
+    """Reverse KL at every visited state, visits frozen: with length weight 0 the gradient of k2 in the loss.
 
     With answers of unequal weight the coefficient -beta w log(pi/ref) is not the gradient of -beta w KL at that state: the term
     -beta w_s(y) grad log pi is missing, which averages to zero only when all answers of a prompt weigh the same.
@@ -381,7 +383,7 @@ class ReverseKLDirect(_ReverseAtStates, OfStages):
 @register
 @dataclass(frozen=True, eq=False)
 class K2Loss(_ReverseAtStates, OfTokens):
-    """k2 = log(pi/ref)^2 / 2 added to the loss: the reverse KL of every visited state, visits frozen.
+    """k2 = log(pi/ref)^2 / 2 added to the loss: where tokens are summed, the reverse KL of every visited state, visits frozen.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> from dstheory.objectives import ReverseKLDirect
@@ -470,7 +472,7 @@ class ForwardKL(_AtStates, _ForwardAtStates, OfStages):
 @register
 @dataclass(frozen=True, eq=False)
 class K3Loss(_ForwardAtStates, OfTokens):
-    """k3 = ref/pi - 1 - log(ref/pi) added to the loss: the forward KL of every visited state, visits frozen.
+    """k3 = ref/pi - 1 - log(ref/pi) added to the loss: where tokens are summed, the forward KL of every visited state.
 
     Args:
         corrected_kl: multiply k3 by the importance ratio and differentiate both, c = -beta log(pi/ref), that of k2 (TRL 1.16).

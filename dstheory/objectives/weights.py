@@ -393,7 +393,7 @@ def log_ratios(
 
 
 def reference_excess(policy: Policy, reference: Policy, solution: Solution) -> TokenWeight:
-    """Return ref/pi - 1 of every answer, of stop and of resample: minus the coefficient of the k3 estimator per unit of beta.
+    """Return ref/pi - 1 of every answer, of stop and of resample: the coefficient of the k3 estimator, ascent, per unit of beta.
 
     Args:
         policy, reference: the two policies.
