@@ -83,8 +83,8 @@ _DRAWING = "dstheory.claims.claim"
 _PACKAGES = ("sympy", "mpmath", "dstheory")
 _OF_A_FUNCTION = vars(sympy.Function("f")).keys()
 _MAKES_SYMBOLS = sympy.Symbol.__new__.__code__
-_GOES_ON = dis.opmap["RESUME"]
-"""The instruction at which a function or a generator begins, or goes on."""
+_RESUME = dis.opmap["RESUME"]
+"""The instruction at which a function or a generator begins (0 in the last two bits of what follows), or goes on."""
 _ANY = "*"
 """Stands for the symbols of what does not say which it has."""
 
@@ -217,7 +217,7 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
         caller = frame.f_back or frame  # in a thread
     elif _is_inside(caller):
         return
-    if _is_closed(frame):
+    if not _begins(frame):
         return
     operation, harmless = _operation(frame)
     if operation in ("Sum", "Product", "summation"):
@@ -234,10 +234,14 @@ def _called(frame: FrameType, event: str, function: Any) -> None:
         _note(module, operation, names, about, caller)
 
 
-def _is_closed(frame: FrameType) -> bool:
-    """Whether a generator is only closed: to Python up to 3.12 that is a call, by whatever code runs when it is collected."""
-    code = frame.f_code
-    return bool(code.co_flags & inspect.CO_GENERATOR) and code.co_code[frame.f_lasti] != _GOES_ON
+def _begins(frame: FrameType) -> bool:
+    """Whether a call begins here; a generator that goes on was heard when it began, with all that it was given.
+
+    To Python a generator is also called, by whatever code then runs, where it is only closed since nobody needs it any more. In
+    3.13 that cannot be told from its going on.
+    """
+    code, at = frame.f_code, frame.f_lasti
+    return not code.co_flags & inspect.CO_GENERATOR or (code.co_code[at] == _RESUME and code.co_code[at + 1] & 3 == 0)
 
 
 def _note(module: str, operation: str, names: frozenset[str], about: frozenset[str], caller: FrameType) -> None:

@@ -163,7 +163,7 @@ def test_what_means_the_same_for_the_expression_is_checked(tmp_path, what):
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_generator_of_sympy_s_that_python_collects_is_no_call_of_the_file_s(tmp_path, begun):
-    """What an earlier file left is closed by Python 3.11 and 3.12 under whatever code runs when they find it."""
+    """What an earlier file left is closed by Python under whatever code runs when it is found."""
     gc.disable()
     try:
         left = [uniq(iter([1, 2]))]
