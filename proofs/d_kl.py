@@ -146,7 +146,7 @@ def same_gradient(s: SymbolicSetting, words: str, where: Mapping[str, Domain] | 
 D2 = Claim(
     id="D2",
     group="D",
-    title="The full gradient of the KL penalty is balanced, if all answers of a prompt weigh the same",
+    title="In return form the full gradient of the KL penalty is balanced, if all answers of a prompt weigh the same",
     statement="""If all answers of a prompt have the same weight, the exact gradient of `-beta E[L]`, `L` the sum of
         weighted log-ratios along the trajectory, has in return form the one coefficient `-beta L` at both stages, at any
         stage weights: balanced at coefficient level, exactly like a reward.""",
