@@ -30,3 +30,25 @@ def test_what_is_said_to_have_the_direction_of_accuracy_has_it(dstheory, trainin
     assert not said or reward["tilt"]["both"] == pytest.approx(0.0, abs=1e-4)
     if "mask_truncated_completions=false" in training and "loss_type=dr_grpo" in training:
         assert said
+
+
+IN_REWARD = ("algorithm.use_kl_in_reward=true", "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum")
+
+
+@pytest.mark.parametrize(
+    ("training", "unbiased"),
+    [
+        (("verl:ppo", "algorithm.adv_estimator=grpo", GROUPS, *IN_REWARD), False),  # over a deviation that the KL is part of
+        (("verl:ppo", "algorithm.adv_estimator=grpo", "algorithm.norm_adv_by_std_in_grpo=false", GROUPS, *IN_REWARD), False),
+        (("verl:ppo", "algorithm.adv_estimator=rloo", GROUPS, *IN_REWARD), True),
+        (("trl:rloo",), True),
+    ],
+)
+def test_a_kl_in_the_reward_is_called_unbiased_where_nothing_scales_it(
+    dstheory,  # noqa: F811
+    training: tuple[str, ...],
+    unbiased: bool,
+) -> None:
+    ran = dstheory("explain", *training, "--json")
+    assert ran.code == 0, ran.err
+    assert ("O12" in {note["claim"] for note in ran.result["notes"]}) is unbiased
