@@ -78,6 +78,7 @@ from dstheory.objectives.parts import (
     PerToken,
     Raw,
 )
+from dstheory.objectives.preference import DPO
 from dstheory.objectives.responses import ResponseObjective
 from dstheory.objectives.settings import one_over_deviations, over_others, own_settings, successes
 from dstheory.objectives.weights import TokenWeight
@@ -565,7 +566,8 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
     if isinstance(objective, GroupObjective):
         if why := _beyond(objective):
             raise ChainError(
-                f"{objective.name}: no exact second moments of its update here: {why}; sampled_gradient has standard errors"
+                f"{objective.name}: no exact second moments of its update here: {why}; {_estimator(objective)} has standard "
+                "errors"
             )
         return _of_group(objective, solution)
     if isinstance(objective, ResponseObjective) and not isinstance(objective, GroupObjective | RFT):
@@ -579,7 +581,13 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
         normaliser, grouping = _divided_by(objective)
         if normaliser is not None and len(terms) == 1 and terms[0].credit.same:
             return under, None, [_Kind(weight=terms[0].weight)], normaliser, grouping
-    raise ChainError(f"{objective.name}: no exact second moments of its update here; sampled_gradient has standard errors")
+    raise ChainError(f"{objective.name}: no exact second moments of its update here; {_estimator(objective)} has standard errors")
+
+
+def _estimator(objective: Objective) -> str:
+    """Return the name of the estimate that takes it: of batches, or of single trajectories."""
+    alone = isinstance(objective, NFT) or getattr(objective, "baseline_per", "response") == "turn"
+    return "sampled_gradient" if isinstance(objective, DPO | GroupObjective) and not alone else "estimate_gradient"
 
 
 def _beyond(objective: GroupObjective) -> str:

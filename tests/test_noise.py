@@ -30,7 +30,7 @@ from objectives.test_settings import KL, PAID, batches, trainer
 from objectives.test_settings import excess as excess_of
 from strategies import make_case
 
-from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve
+from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, sample_trajectories, solve
 from dstheory.attribution import fisher_information, stage_energy
 from dstheory.errors import ChainError
 from dstheory.noise import Signal, _search, signal
@@ -65,6 +65,7 @@ from dstheory.objectives import (
     SFTSequenceMean,
     SFTTokenMean,
     WeightedSum,
+    estimate_gradient,
     sampled_gradient,
 )
 
@@ -377,6 +378,17 @@ def test_the_mean_of_a_batch_is_the_gradient(objective) -> None:
 def test_what_is_not_exact_is_refused_by_name(objective, message: str) -> None:
     with pytest.raises(ChainError, match=message):
         signal(objective, solve(MDP, HERE))
+
+
+@pytest.mark.parametrize("objective", [GSPO(sampler=OLD), DPO(OLD), NFT(sampler=OLD), RFT(), ReinforcePlusPlus()])
+def test_the_estimate_that_is_named_instead_takes_the_objective(objective) -> None:
+    s = solve(MDP, HERE)
+    with pytest.raises(ChainError, match=r"(sampled|estimate)_gradient has standard errors") as refused:
+        signal(objective, s)
+    if "sampled_gradient" in str(refused.value):
+        sampled_gradient(objective, s, batches=2, rng=0)
+    else:
+        estimate_gradient(objective, s, sample_trajectories(s.mdp, objective.behaviour(s), 10, rng=0))
 
 
 @pytest.mark.parametrize("base", [GRPO, RLOO, Reinforce])

@@ -4,7 +4,7 @@ r"""REINFORCE++: the return to go, with the KL penalty inside the reward, whiten
 
 with m and s the mean and the standard deviation of :math:`G_t` over the *tokens* of the batch. In large batches m, s and the
 mean length are constants, so the expectation is the gradient of :math:`E[R] - \beta KL` divided by s E[L]: whitening sets the
-step size. Finite batches couple all their tokens; estimate those by sampling.
+step size. Finite batches couple all their tokens and are not computed here.
 
 Every token of a stage carries the return to go of its stage; that is exact for the direction (log-ratios of a stage's own earlier
 tokens have mean zero against the later ones' scores) and a convention for the number s alone.
