@@ -9,8 +9,8 @@ gradient theorem): the three differ by baselines, functions of what is known bef
 a policy that stops at its first answer keeps it. With r = 1 for a correct answer, the first attempt pays :math:`r_1`, the second
 :math:`r_2 + \alpha (r_2 - r_1)`, in two readings that differ:
 
-* *summed*: every token gets :math:`(1 - \alpha) r_1 + (1 + \alpha) r_2`: for alpha > 1 a wrong first answer is *rewarded*, if a
-  right one follows;
+* *summed*: every token gets :math:`(1 - \alpha) r_1 + (1 + \alpha) r_2`: for alpha > 1 a wrong first answer pays *more*
+  than a right one, if a right one follows;
 * *per attempt*: the tokens of the first answer get :math:`r_1`, all later ones, the decision to keep or to replace it included,
   what the second attempt pays. The first answer is then paid for being right, whatever alpha.
 
