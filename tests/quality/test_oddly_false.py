@@ -115,6 +115,7 @@ FALSE = [
     false(U2,lambda: decide("",exp((a+2)*log(p)-a*log(p))>=2*p-1+R(1,10**9))),
     false(U,lambda: identity("",log(2*p),log(p)+log(2)+e12)),
     false(U,lambda: identity("",sqrt(p)**2,p+e12*p)),
+    false(U,lambda: identity("",p**R(2,3),2*p**R(1,3))),
     false(U,lambda: decide("",p*pi<p*(pi-e12))),
     false(U,lambda: identity("",p*E,p*R(271828182845904,10**14))),
     false(U,lambda: decide("",Abs(p-H)>=e12)),
