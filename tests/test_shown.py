@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 import dstheory
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, solve
-from dstheory.anatomy import from_records, survey
+from dstheory.anatomy import Episodes, from_records, simulate_log, survey
 from dstheory.claims import UNIT, decide, identity
 from dstheory.dynamics import compare
 from dstheory.errors import ChainError
@@ -113,3 +113,18 @@ def test_a_report_and_a_comparison_are_tables_too() -> None:
     assert float(row["gain by sampling"]) == pytest.approx(float(found.gains["$b$ <i>"].sample), rel=1e-2)
     assert "&lt;i&gt;" in found._repr_html_()
     assert len(found.plot(title="M0").axes) == 6
+
+
+def test_the_columns_of_a_survey_are_its_rates_by_group_and_label() -> None:
+    logs = [simulate_log(40, p=p, a=0.7, b=0.8, cap=4, task=task, name=task) for task, p in (("easy", 0.7), ("hard", 0.3))]
+    found = survey(Episodes.concatenate(logs))
+    columns = found.columns()
+    assert list(columns)[:6] == ["model", "task", "p", "p_low", "p_high", "p_n"]
+    (group,) = found.groups
+    assert columns["task"][1:] == list(group.parts) == ["easy", "hard"]
+    for at, answers in enumerate([group.total, *group.parts.values()]):
+        for name in "pab":
+            rate = getattr(answers.rates, name)
+            there = [columns[f"{name}{end}"][at] for end in ("", "_low", "_high", "_n")]
+            assert there == [rate.value, rate.low, rate.high, rate.trials]
+    assert list(found.to_dataframe().columns) == list(columns)

@@ -30,6 +30,7 @@ from dstheory.claims.reports import (
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.claims.verdicts import BY_DEFINITION
 from dstheory.coq.record import recorded
+from dstheory.texts import latex_text
 
 EXPECTED = {
     # A: the chain
@@ -220,6 +221,19 @@ def test_every_claim_has_a_page_in_the_catalogue(report, monkeypatch):
         assert ("**Witness**" in page) == (info["recorded"] == "fails")
         assert (f"accepts it as a theorem ([{methods.get(info['id'])}]" in page) == (info["id"] in methods)
         assert f"[{info['id']}]({info['id']}.md)" in pages["claims/index.md"]
+
+
+def test_all_claims_are_written_whole_as_latex(report):
+    """Also where no LaTeX is installed: environments and braces close, and every step and formula stands in it."""
+    for entry in report.entries:
+        text, steps = latex_claims([entry]), entry.verdict.steps
+        assert text.startswith(rf"\paragraph{{{latex_text(entry.info['id'])}. ")
+        opened = re.findall(r"\\begin\{(\w+\*?)\}", text)
+        assert Counter(opened) == Counter(re.findall(r"\\end\{(\w+\*?)\}", text))
+        assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
+        assert text.count(r"\item ") == len(steps)
+        assert opened.count("equation*") + opened.count("align*") >= bool(entry.info["latex"]) + sum(bool(s.latex) for s in steps)
+        assert (" Witness: " in text) == bool(entry.verdict.witness)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
