@@ -38,6 +38,8 @@ from dstheory.objectives import (
     sampled_gradient,
 )
 from dstheory.objectives.expectation.counts import mean_over_counts
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.groups import credits_given
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Minus, PerResponse, Positive, Raw, SignedMatch
 from dstheory.objectives.registry import listed
 
@@ -109,6 +111,19 @@ def test_means_over_counts_of_large_groups(n: int, p: float, mirrored: bool) -> 
         (value,) = mean_over_counts(n, np.array([float(p_)]), np.array([float(q_)]), lambda k: (np.sqrt(k / (n + 1 - k)),))
         exact = mp.fsum(c * mp.sqrt(mp.mpf(k) / (n + 1 - k)) for k, c in law(n, p_, q_).items())
         assert abs(value[0] - exact) <= 2e-11 * exact
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_counts_at_the_edges_count_where_their_credit_is_one_over_epsilon(mirrored: bool) -> None:
+    """Beside others that are all alike a credit over their deviation is 1/epsilon: of the mean, nearly all, however rare."""
+    size, epsilon = 100_001, 1e-100
+    credit, n = GroupMean("leave-one-out", epsilon=epsilon), size - 1
+    with mp.workdps(60):
+        small, large = mp.mpf(0.0021), 1 - mp.mpf(0.0021)
+        p, q = map(np.array, ([float(x)] for x in ((large, small) if mirrored else (small, large))))
+        found = mean_over_counts(n, p, q, lambda k: credits_given(k, credit, Grouping(size), (0.0, 1.0)))
+        exact = large**n / epsilon  # the others come to 22
+        assert abs((-found[0] if mirrored else found[1])[0] - exact) <= 1e-6 * exact
 
 
 # ---------------------------------------------------------------------- credits

@@ -16,8 +16,9 @@ probability has fallen by :math:`e^{-T}` within
 steps (the first is Bernstein's inequality), and in the same way below the mode. With T = 100, s at least 1 above and at most
 n - 1 below (a count at the edge may have no credit, be it all the probability there is), what is left out of a sum of terms of
 one sign is below :math:`n \kappa e^{-100}` of it, where :math:`\kappa` is the ratio of the largest to the smallest credit that is
-not 0: at most :math:`n^2` for the credits of the package, so 1e-19 at n = 1e8. A product of w ratios has a rounding error below
-:math:`4 w \cdot 2^{-53}`: 1e-11 for groups of a million, 1e-10 for groups of a hundred million.
+not 0: at most :math:`n^2` for the credits of the package, so 1e-19 at n = 1e8. (The counts 0 and n are always summed: beside
+others that are all alike, a credit over their deviation is one over epsilon, which may be any number.) A product of w ratios has
+a rounding error below :math:`4 w \cdot 2^{-53}`: 1e-11 for groups of a million, 1e-10 for groups of a hundred million.
 
 **Several values.** Where the rewards of a group take several, and are divided by their standard deviation, an integral takes the
 place of the sum over counts. With the sum of squares about the mean, :math:`Q = \sum r^2 - (\sum r)^2 / G`, and
@@ -92,7 +93,7 @@ def mean_over_counts(
     if n <= _ALL:
         found = _all_counts(n, p, q, of_count)
         return tuple(column.reshape(success.shape) for column in found)
-    _, up, down = _window(n, p, q)
+    mode, up, down = _window(n, p, q)
     total, widest = float((up + down + 1.0).sum()), int((up + down).max(initial=0.0)) + 1
     if total > _MOST_COUNTS:
         raise ChainError(
@@ -103,7 +104,17 @@ def mean_over_counts(
     for begin in range(0, len(p), each):
         k, chance = windows(n, p[begin : begin + each], q[begin : begin + each])
         parts.append([(chance * f).sum(axis=1) for f in of_count(k)])
-    return tuple(np.concatenate(column).reshape(success.shape) for column in zip(*parts, strict=True))
+    edges, at_edges = _beyond(n, p, q, mode, up, down), of_count(np.array([[0.0, float(n)]]))
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return tuple((column + edges @ f[0]).reshape(success.shape) for column, f in zip(columns, at_edges, strict=True))
+
+
+def _beyond(n: int, p: Floats, q: Floats, mode: Floats, up: Floats, down: Floats) -> Floats:
+    """Return the probabilities of the counts 0 and n where the window does not reach them, (rows, 2)."""
+    of, rest = np.stack([q, p], axis=1), np.stack([p, q], axis=1)
+    with np.errstate(divide="ignore", under="ignore"):
+        chance = np.exp(n * np.where(rest < 0.5, np.log1p(-np.minimum(rest, 0.5)), np.log(of)))
+    return np.where(np.stack([mode > down, mode + up < n], axis=1), chance, 0.0)
 
 
 def _all_counts(n: int, p: Floats, q: Floats, of_count: Callable[[Floats], tuple[Floats, ...]]) -> Floats:
