@@ -24,8 +24,9 @@ in the batch alone. With :math:`h(K)` one over that deviation and :math:`v` a gr
 k and l successes in one group and in another, :math:`M_n` those in n others, the law of one group to the power n.
 
 Per stage, the **signal-to-noise ratio** of a batch is :math:`|E[u]| / \sqrt{\mathrm{tr}\, \mathrm{Cov}(u)}`, in the metric of the
-logits, or of the inverse Fisher information (natural gradient). It grows like :math:`\sqrt P`: the batch for a ratio of 1 has
-:math:`\mathrm{tr}\, \mathrm{Cov}_1 / |E[u]|^2` groups. A group is **dead** if its rewards are all equal.
+logits, or of the inverse Fisher information (natural gradient). Where covariances are 1/P times those of one group it grows like
+:math:`\sqrt P`, and the batch for a ratio of 1 has :math:`\mathrm{tr}\, \mathrm{Cov}_1 / |E[u]|^2` groups. A group is **dead**
+if its rewards are all equal.
 
 Source: derived here; the score as a moment of the chain in :mod:`dstheory.objectives.expectation.scores`.
 """

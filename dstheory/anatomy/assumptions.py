@@ -2,7 +2,7 @@ r"""How far a split of a gain rests on what it assumes: the same logs split agai
 
 The split (:mod:`dstheory.anatomy.difference`) allows problems of any p. It assumes that the attempts at a problem are
 independent, with one p, and that a and b are the same for all problems, in all rounds, and whatever the answer before. Where a
-test rejects one of these, the split is made again without it, and the two are compared.
+test rejects one of these, other than that problems are alike, the split is made again without it, and the two are compared.
 
 **Reweighting** assumes nothing about answers: they may depend on each other, on the round and on the problem. With y_k = 1 for
 a right k-th answer and :math:`\rho_s` the chance that log s goes on (1 - a after a right answer, b after a wrong one), the

@@ -17,11 +17,11 @@ So the log-likelihood of all problems needs only how many of them have more than
 **Fit.** The likelihood is maximised over the closed square: Newton's method with exact derivatives from two starts, compared
 with both limits, which have closed forms: :math:`\rho = 0`, where the best m is the share of successes among trials, and, if no
 problem has both successes and failures, :math:`\rho = 1`, where it is the share of problems with successes. A
-**pseudo-observation** (:meth:`Tails.with_pseudo`) adds half a problem with one success and one failure. It keeps every fit
-inside, so that no held-out problem has probability zero, and counts as little as a prior can.
+**pseudo-observation** (:meth:`Tails.with_pseudo`) adds half a problem with one success and one failure. It keeps every fit off
+m = 0 and 1 and off :math:`\rho = 1`, so that no held-out problem has probability zero.
 
-**Test of homogeneity.** On the boundary :math:`\rho = 0` twice the log-likelihood ratio is half a chi-square with one degree of
-freedom and half a point mass at 0, so its p-value is half the usual one.
+**Test of homogeneity.** On the boundary :math:`\rho = 0` twice the log-likelihood ratio is, with many problems, half a chi-square
+with one degree of freedom and half a point mass at 0, so its p-value is half the usual one.
 
 **Expectations** over problems are Gauss-Jacobi sums; for a polynomial of degree 2n - 1 in p, such as the accuracy with a cap
 T < 2n, n nodes are exact.
@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, Ints, readonly
 from dstheory.errors import RecordError
 
-NODES = 96  # exact for caps up to 191; without a cap the error is below 1e-13 up to b = 0.99 and below 2e-6 up to b = 0.999
+NODES = 96  # exact for caps up to 191; accuracies without one to 1e-13 for a/(1-b) of 0.01 to 100, to 2e-6 of 0.001 to 1,000
 _FEW_NODES = 24  # up to which NumPy solves for them without threads
 _NEGLIGIBLE = 1e-12  # a correlation whose effect on a mean over problems is below rounding; parameters of 1e12 would lose digits
 _SIGN = np.array([[1.0], [1.0], [-1.0]])  # of successes, failures and trials in the log-likelihood
@@ -223,7 +223,7 @@ class BetaFit:
 
     @property
     def p_value(self) -> float:
-        """Probability of a ratio of likelihoods this large if all problems have one rate; 1 where the fit is homogeneous."""
+        """Probability, of many problems, of such a ratio of likelihoods if all have one rate; 1 where the fit is homogeneous."""
         ratio = 2 * (self.log_likelihood - self.log_likelihood_homogeneous)
         return 0.5 * erfc(sqrt(ratio / 2)) if ratio > 0 else 1.0
 

@@ -32,7 +32,7 @@ from dstheory.anatomy.rates import Estimate, normal_quantile, student_quantile
 from dstheory.checks import Floats, Ints, readonly
 from dstheory.texts import counted
 
-MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this degree is close to any accuracy
+MOST_ANSWERS = 24  # of an episode that a score looks at; how far a polynomial of this degree is from h counts as bias
 GRID = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)
 """Values of p at which functions of p are given. Between these Chebyshev points the error of a score, a polynomial of degree 24
 at most, exceeds its largest value at them by less than 2 %."""

@@ -478,9 +478,9 @@ def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level
     Its interval is Fieller's: all :math:`\theta` for which :math:`decide - \theta\, gain` may have the mean 0; its variance comes
     from those of gain, sample and decide, since gain = sample + decide:
     :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`. It is bounded where the normal interval of the
-    gain does not hold 0; there is a share where neither that nor the interval of the gain does. So at most one comparison in
-    twenty gets a wrong interval. Most of these are comparisons whose gain is hardly larger than its error: there chance made the
-    gain larger, and the share smaller.
+    gain does not hold 0; there is a share where neither that nor the interval of the gain does. So at 95 % about one comparison
+    in twenty, at most, gets a wrong interval. Most of these are comparisons whose gain is hardly larger than its error: there
+    chance made the gain larger, and the share smaller.
 
     Args:
         parts: "gain" and "decide", among others.

@@ -6,8 +6,8 @@ measured p, a and b. With ``by="problem"`` every problem becomes a prompt of its
 .. math:: p_x = \frac{n_{C,x} + c \bar p}{n_x + c}
 
 under the Beta distribution with mean :math:`\bar p` and concentration c = (1 - rho)/rho fitted to all problems, and a, b are
-those of the whole log. Rates are smoothed by half an observation, so that no probability is 0 or 1 and every logit can be
-trained.
+those of the whole log. Rates are smoothed by half a success and half a failure, so that no probability is 0 or 1 and every logit
+can be trained.
 
 Source: derived here; the posterior mean of a binomial rate under a Beta prior is textbook.
 """

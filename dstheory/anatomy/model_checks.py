@@ -9,18 +9,18 @@ is half of :math:`\sum_x (c_x - n_x r)^2 - c_x (1-r)^2 - (n_x - c_x) r^2`, the s
 give it a variance for fixed numbers of trials. Here an episode ends *because of* its trials; but :math:`Z_j` is known before
 trial j, so U is a martingale, with variance :math:`r(1-r) \sum Z_j^2` whatever the stopping rule; estimating r takes
 :math:`[\sum Z_j]^2 r(1-r) / M` off it, with M trials, and makes the mean of U nearly :math:`-\sum Z_j^2 / (M - 1)`, which z is
-counted from. With fixed numbers of trials the mean of this variance is Tarone's.
+counted from. With fixed numbers of trials the mean of the variance with known r is Tarone's.
 :math:`U / (r(1-r) \cdot \text{pairs})` estimates the correlation between two trials of one problem. Pearson's statistic
 :math:`\sum_x (c_x - n_x r)^2/(n_x r (1-r))`, with degrees of freedom G - 1, is reported beside it as an effect; its chi-square
 distribution does not hold under stopping, so no p-value is taken from it. For short logs the p-value comes from a parametric
-bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain. For longer ones it is the
+bootstrap: the same problems, episodes per problem and caps, simulated from the homogeneous chain. For longer ones it is the
 normal one, which holds also for two or three problems, since the variance is counted from the same trials as U; where one problem
 has nearly all trials it rejects too seldom.
 
 **Within episodes**, whatever problems are like: of an episode all attempts but the last were followed by a resample. Given that,
-and given how many of these m = K - 1 attempts were correct, every order of them is equally likely if the attempts are independent
-and alike *given the problem*, whatever p_x, a_x, b_x are: each order has the same factors p_x(1-a_x) and (1-p_x) b_x. So
-conditional on c correct ones of m, with ranks 1..m,
+and given how many of these m = K - 1 attempts were correct, every order of them is equally likely if attempts and decisions are
+independent and alike *given the problem*, whatever p_x, a_x, b_x are: each order has the same factors p_x(1-a_x) and (1-p_x) b_x.
+(Where a or b changes with the round they are not.) So conditional on c correct ones of m, with ranks 1..m,
 
 - the sum of the ranks of correct ones has mean c(m+1)/2 and variance c(m-c)(m+1)/12 (**trend**: do later attempts get better?),
 - the number of runs of equal outcomes has mean 1 + 2c(m-c)/m and variance 2c(m-c)(2c(m-c) - m)/(m^2(m-1)) (**dependence**: does
@@ -31,14 +31,14 @@ and p-values of sums over episodes are exact where episodes are few, from a norm
 
 **Decisions** of one kind are independent if each is made afresh: the chance of a stop must not depend on whether the attempt
 before was correct. A two-by-two table, chi-square with one degree of freedom, also valid where problems differ in p. Where they
-differ in a or b it rejects too, although neither changes at any problem: who went on from a wrong answer is more often at a
-problem of large b.
+differ in the rate that is tested it rejects too, although that changes at no problem: who went on from a wrong answer is more
+often at a problem of large b.
 
 **Over rounds.** Under the homogeneous chain the successes :math:`s_k` of :math:`n_k` trials in round k do not depend on the past,
 given :math:`n_k`, so :math:`\sum_k (s_k - n_k r)^2/(n_k r(1-r))` is chi-square with one degree of freedom less than rounds.
 Neighbouring late rounds are put together until 5 successes and failures are expected. This test also rejects where problems
-merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder; likewise those of large a
-and small b.
+merely *differ*: with a + b > 1 the easy ones leave early, so p falls with the round although no problem gets harder (with
+a + b < 1 it rises); likewise those of large a and small b.
 
 Source: Tarone (1979) for fixed numbers of trials; the rank sum of Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
 the martingale variance and conditioning within episodes are derived here.
@@ -93,7 +93,7 @@ class Test:
         df: degrees of freedom of the statistic; None where the null distribution has none (a z score, a bootstrap).
         p_value: probability, under the assumption, of a statistic at least as extreme; None if there is none.
         effect: how large the deviation is, in words with numbers: small p-values on large logs may be small deviations.
-        n: number of problems, attempts or decisions that carry information.
+        n: number of problems, episodes, attempts or decisions that carry information, or that were looked at.
         method: the test.
         reason: why it could not be tested; empty if it could.
 

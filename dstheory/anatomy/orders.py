@@ -5,13 +5,14 @@ wrong answers are given, whatever its chance of a right answer is:
 
 - :func:`rank_sum`: the sum of the ranks of c right ones among m answers whose orders are all equally likely. The number of such
   sets with a given sum is a coefficient of the Gaussian binomial, built up rank by rank;
-- :func:`changes`: how often the outcome changes from one answer to the next, in such an order. With j groups of right ones and j
-  or j +- 1 groups of wrong ones between them there are :math:`\binom{c-1}{j-1}` times :math:`\binom{m-c-1}{\cdot}` orders;
+- :func:`changes`: how often the outcome changes from one answer to the next, in such an order. With j groups of right ones and
+  j - 1 or j + 1 groups of wrong ones between them there are :math:`\binom{c-1}{j-1}` times :math:`\binom{m-c-1}{\cdot}` orders,
+  with j of each twice as many;
 - :func:`overlap`: of n records c are right before and d after: how many are both, if the two are independent (hypergeometric).
 
 The distribution of the sum over all units is a convolution; beyond :data:`_MOST` values it is taken for normal, with the means
 and variances of these distributions, which have closed forms. The p-value is twice the smaller tail, the observed value in it, so
-a true hypothesis is rejected at most as often as the level says.
+a true hypothesis is rejected at most as often as the level says where the distribution is worked out.
 
 Source: Mann and Whitney (1947), Wald and Wolfowitz (1940), Fisher (1935); conditioning as in Mantel and Haenszel (1959).
 """

@@ -1,4 +1,4 @@
-r"""p, a and b of a log, overall, per task, per round, with intervals that keep their promise.
+r"""p, a and b of a log, overall, per task, per round, with intervals over problems.
 
 In a cell with :math:`n` attempts, :math:`n_C` of them correct, and :math:`m_C`, :math:`m_W` decisions of the model's own after
 correct and wrong answers (censored ones left out), of which :math:`s_C` stop and :math:`r_W` resample,
@@ -10,7 +10,7 @@ correct and wrong answers (censored ones left out), of which :math:`s_C` stop an
 problems are sums over hundreds of rows.
 
 **Wilson's interval** is all r with :math:`|\hat r - r| \le z \sqrt{r(1-r)/n}`, z the normal quantile of the level. With a handful
-of successes or failures it covers too seldom (84 % where one in six samples has a single success), so its end on that side is
+of successes or failures it covers too seldom (84 % where one in six samples has a success at all), so its end on that side is
 moved out to the exact one-sided limit of the same level, a quantile of a Beta distribution. Here n is
 
 - ``"binomial"``: the number of trials. Right if attempts are independent given p, a, b, that is, if all problems are alike.
@@ -27,9 +27,10 @@ moved out to the exact one-sided limit of the same level, a quantile of a Beta d
   Where :math:`\hat r` is 0 or 1, or all problems have the same rate, the correlation cannot be seen, and each problem counts
   once: :math:`n_{\text{eff}} = G`.
 
-**What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where resampling helps, hard problems get more of them,
-and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their
-decisions differ (claim G2-pooled). The accuracy of first answers is the average over problems.
+**What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where problems differ and resampling helps, hard ones
+get more attempts in an episode, and it lies below the accuracy of first answers, but for chance; where it hurts, above. So it
+differs between models that sample alike, if their decisions differ (claim G2-pooled). The accuracy of first answers is the
+average over problems, if all have as many episodes.
 
 Source: Wilson (1927); its ends at small counts, Brown, Cai and DasGupta (2001), section 4.1.1; the jackknife of clusters and its
 degrees of freedom, Bell and McCaffrey (2002); effective sample size in Wilson's interval, Kott and Carr (1997), Franco et al.

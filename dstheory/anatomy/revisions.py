@@ -6,7 +6,8 @@ A record is a chain of answers :math:`y_1, y_2, \ldots`, right or wrong. With no
 
 **Two readings.** The chain of this package draws each answer afresh: given the problem, right with chance :math:`p_x` whatever
 came before (*afresh*). The self-correction chain of the literature lets the next answer depend on the former (*Markov*):
-:math:`Acc_{k+1} = w + (r - w) Acc_k` with r and w the two rates above, which tends to :math:`w/(1 - r + w)` (claim A6). Problems
+:math:`Acc_{k+1} = w + (r - w) Acc_k` with r and w the two rates above, which tends to :math:`w/(1 - r + w)` unless r = 1 and
+w = 0, where it stays, or r = 0 and w = 1, where it alternates (claim A6). Problems
 that differ make right follow right in either reading: pooled over problems whose :math:`p_x` varies, fresh answers have
 
 .. math:: P(\text{right} \mid \text{right}) = E[p_x^2]/E[p_x] > E[p_x] .
@@ -22,8 +23,9 @@ So pooled rates decide nothing. What is compared stays within a problem:
 - **order within a record**: given how many of its answers are right, fresh ones have every order alike. Right ones that come late
   say that p changes (with two answers this is McNemar's test); few changes between right and wrong say that answers repeat the
   former one. Needs three answers, and a number of answers that does not depend on them;
-- **fewer right after right than after wrong**: no mixture of problems does that, so that direction alone is tested where each
-  problem has one record of two answers. The other direction cannot be told from problems that differ: undecided;
+- **fewer right after right than after wrong**: no mixture of problems with one :math:`p_x` each does that, so that direction
+  alone is tested where each problem has one record of two answers. The other direction cannot be told from problems that differ:
+  undecided;
 - the Markov reading itself: given the former answer, does the next depend on the one before that? As above, among the records of
   one problem that have the same former answer.
 

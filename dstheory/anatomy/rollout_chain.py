@@ -9,7 +9,8 @@ Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.ch
 
 .. math:: E_x[Acc_T(p_x, a_x, b_x)], \qquad E_x[q_x^k], \qquad \ldots
 
-and differ from the formulas at the means: q^k is convex, so problems that go on are more than q(mean)^k (claim G4).
+and differ from the formulas at the means: q^k is convex for k > 1, so more episodes go on than q(mean)^k where q differs between
+problems (claim G4).
 
 **How many attempts to allow.** An attempt costs as much as ``cost`` of accuracy is worth (0.01: one percentage point). The
 recommended cap is the smallest T at which
@@ -22,7 +23,7 @@ can contradict it. Attempt T + 1 takes place in a share :math:`E[q^T]` of episod
 :math:`E[q^{T-1} p (1-p)(a + b - 1)]`. If all problems are alike the ratio of the two is the same for every T: either one attempt
 is right or no cap is needed, whatever the cost. If problems differ, those that are left change with T, and so does the ratio,
 down or up (claim G1-cap-loose): a cap in between can be best. A recommendation from the pooled chain is therefore one of the two
-extremes, and the heterogeneous chain is the one to use.
+extremes, or, with a tolerance, where later attempts add too little; the heterogeneous chain is the one to use.
 
 Source: derived here from arXiv 2601.01580, section 3 (the chain), and claims A3-cap, G1-cap.
 """

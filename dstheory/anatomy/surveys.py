@@ -1,8 +1,8 @@
 """Everything that a log says, in one object: what `dstheory anatomy` prints, draws, and writes as JSON or HTML.
 
 A *group* is analysed apart from the others: a model, if the log has several, since a mixture of models is not a chain. Within a
-group every label of a field, such as a task, has its own p, a and b. Predicted accuracies are those of problems that the chain
-was not fitted to; where there are too few problems for that there are none.
+group every label of a field, such as a task, has its own p, a and b. ``held_out`` predicts problems that the chain was not fitted
+to; where there are too few problems for that there is none. ``Answers.predicted`` is accounting, on the episodes themselves.
 
 Source: derived here; the parts name their formulas.
 """

@@ -222,7 +222,7 @@ class PooledRates:
     accuracy: float
     attempts: float
     predicted: float
-    """Accuracy that the minimal chain with these p, a, b has under the same cap: exact only if all problems are alike."""
+    """Accuracy that the minimal chain with these p, a, b has under the same cap: exact if all problems are alike, or at cap 1."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ class Solution(Tabulated):
     policy: Policy
 
     def rates(self) -> dict[str, Floats]:
-        """Return p, a, b, the accuracy and the number of turns, means over prompts: what every chain has, endless ones too."""
+        """Return p, a, b, of all answers and decisions, mean accuracy and turns: what every chain has, endless ones too."""
         with np.errstate(all="ignore"):
             return {"p": self.p, "a": self.a, "b": self.b, "accuracy": self.mean_accuracy, "turns": self.mean_turns}
 

@@ -1,8 +1,8 @@
 """Where the symbols of a claim range: real intervals, optionally restricted to the integers.
 
-A probability is a real number in (0, 1); logits never appear, so that every statement about the chain is one about
-rational functions on a box. The domain of a symbol is part of the claim's statement: it is printed with it, handed to the
-solver, and respected by every witness.
+A probability is a real number in (0, 1), not a logit, so that most statements about the chain are about rational functions on a
+box (those about divergences have logarithms, those about length weights powers). The domain of a symbol is part of the claim's
+statement: it is printed with it, handed to the solver, and respected by every witness.
 """
 
 from __future__ import annotations

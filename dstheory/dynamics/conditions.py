@@ -42,7 +42,8 @@ def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: flo
 
     Among the correct (and among the wrong) answers of a prompt it keeps the start's proportions. Where a prompt has only wrong,
     or only correct answers, nothing about sampling can be demonstrated: the expert keeps the start's sampling there. With no
-    correct answer it keeps the start's decisions too, so that SFT leaves such a prompt as it was.
+    correct answer it keeps the start's decisions too, so that SFT leaves such a prompt as it was (with a length weight, if its
+    answers have one length).
 
     Args:
         mdp, start: the chain, and a policy of it.

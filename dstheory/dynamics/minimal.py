@@ -1,7 +1,8 @@
 """The fast path for M0: plain gradient ascent on three logits, thousands of settings side by side; compiled where that pays.
 
-Used by :func:`dstheory.dynamics.train` where it applies (M0 without a cap, its own parametrisation, SGD without clipping; reward,
-direct reverse KL and SFT in any sum); the readable path serves everything else and is what this one is tested against.
+Used by :func:`dstheory.dynamics.train` where it applies (M0 without a cap, its own parametrisation, SGD without clipping; a sum
+of rewards, SFT and at most one direct reverse KL); the readable path serves everything else and is what this one is tested
+against.
 """
 
 from __future__ import annotations

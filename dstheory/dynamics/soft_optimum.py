@@ -28,7 +28,8 @@ With temperatures :math:`\tau_s = \beta w_s`, :math:`\tau_d = \beta w_d`, :math:
 
 the last line for answers of one weight. Q is the *soft* action value: it contains the penalties of all later turns. The direct
 term of the penalty (:class:`~dstheory.objectives.ReverseKLDirect`) does not credit these; its stationary points with the reward
-have the same form with the reward's own Q, scaled by N_gamma/N (discounted over undiscounted turns), and are other policies.
+have the same form with the reward's own Q, scaled by N_gamma/N (discounted over undiscounted turns), and are other policies if
+there is more than one turn.
 
 **Answers of different weights.** The penalised mean :math:`\sum \pi (Q - \tau(y) \log(\pi/ref))` is still concave, but its
 maximum is not a softmax: :math:`Q - \tau(y) (\log(\pi/ref) + 1) = \mu` for all answers, one multiplier :math:`\mu` per prompt.

@@ -86,14 +86,14 @@ class GroupObjective(ResponseObjective):
         sampler: the policy of the importance ratio's denominator, which generated the responses; None for the policy itself.
         clip_low, clip_high: how far the ratio of a token may go below and above 1 (off policy only).
         reference, beta: k3 penalty in the loss; beta > 0 needs a reference.
-        corrected_kl: multiply k3 by the ratio to the policy that generated, and differentiate the product (TRL since 1.16): the
-            coefficient is -beta rho log(pi/ref), that of k2 on the policy, instead of -beta (1 - ref/pi).
+        corrected_kl: multiply k3 by the ratio to the sampler (not to an engine), and differentiate the product (TRL since 1.16):
+            the coefficient is -beta rho log(pi/ref), that of k2 on the policy, instead of -beta (1 - ref/pi).
         normalise_by: a normaliser, or its name, instead of the row's own: ``"responses"``, ``"response-tokens"``,
             ``"group-tokens"``, ``"batch-tokens"``, ``"constant:1024"``.
         dual_clip: > 1; tokens of negative credit whose ratio is above it have no gradient, c = 0 (arXiv 1912.09729).
         ratio_level: ``"token"``; ``"sequence"`` for the ratio of the whole response to the power 1/L, the same at each of its
             tokens (arXiv 2507.18071); or ``"sequence-product"`` for that ratio itself (arXiv 2402.14740), under any normaliser:
-            c = s_i A_i / normaliser.
+            c = s_i A_i / normaliser where it is not clipped.
         engine: the policy that really generated the responses, if it is not the ratio's denominator (another engine, a stale
             copy); None for that.
         temperature: > 0; responses come from the logits divided by it, log-probabilities are those at 1.

@@ -231,7 +231,9 @@ def over_batch(
     The deviation of n = P G rewards depends on how many of them are successes. A response knows its group, the others are
     independent of it: with k successes in its group, and M among the other P - 1 groups, whose prompts are drawn as its own was,
 
-    .. math:: E[A \mid R, k] = (R - k/G) \sum_M P(M) \frac{1}{s(k + M) + \epsilon}, \qquad s(K)^2 = \frac{K (n - K)}{n (n - 1)}.
+    .. math::
+        E[A \mid R, k] = (R - k/G) \sum_M P(M) \frac{1}{s(k + M) + \epsilon}, \qquad
+        s(K)^2 = \frac{K (n - K)}{n (n - \mathrm{ddof})}.
 
     Where all tokens of the batch are counted, P(M) is weighted by :math:`E[e^{-t L}]` at each node t of one over their sum.
 

@@ -38,7 +38,8 @@ def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reducti
     r"""Return the stage weights w_s, w_d, each broadcastable to (*runs, 1, X, Y).
 
     :math:`w_s = l_s^\lambda, w_d = l_d^\lambda`: lambda = 0 counts each stage once per turn, 1 as often as it has tokens. With
-    reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the total weight of a turn at 1.
+    reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the weight of an answer and its
+    decision together at 1.
 
     Args:
         mdp: has the lengths.

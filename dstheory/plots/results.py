@@ -85,13 +85,13 @@ def _(result: Optimum, *, title: str = "") -> Figure:
 
 
 def _of_several(runs: int) -> str:
-    return f" (median of {runs} starts)" if runs > 1 else ""
+    return f" (median of {runs} runs)" if runs > 1 else ""
 
 
 @picture.register
 def _(result: TrainResult, *, title: str = "") -> Figure:
     # p, a, b and the accuracy over the steps.
-    shaded = " (median; shaded: middle 80 % of the starts)" if np.ndim(result.log["p"]) > 1 else ""
+    shaded = " (median; shaded: middle 80 % of the runs)" if np.ndim(result.log["p"]) > 1 else ""
     with framed(3.6, 2.6, title=title + shaded) as figure:
         axes = figure.subplots()
         step = result.log["step"]

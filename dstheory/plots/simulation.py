@@ -77,7 +77,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         labels, columns, lines = legend_lines(labels, figure.get_figwidth(), most=2 if narrow else 4)
         figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, borderaxespad=0.3)
         if any(np.ndim(result.log["p"]) > 1 for result in comparison.results.values()):
-            title = f"{title} (median; shaded: middle 80 % of the starts)".lstrip()
+            title = f"{title} (median; shaded: middle 80 % of the runs)".lstrip()
         title = in_lines(figure_text(title, longest=200), figure.get_figwidth()) if title else ""
         # What a layout engine finds by drawing everything once more: inches for titles, labels, and the legend's lines.
         above = 0.24 + (0.1 + 0.145 * (title.count("\n") + 1) if title else 0.0)

@@ -271,7 +271,7 @@ def test_attributions_have_room_in_a_column_and_words_lie_on_no_point(width: str
         assert not any(box.contains(*point) for box in boxes for point in points)
 
 
-def test_pictures_of_several_starts_say_that_they_are_medians() -> None:
+def test_pictures_of_several_runs_say_that_they_are_medians() -> None:
     many = Policy.minimal(p=[0.2, 0.4, 0.5], a=0.7, b=0.4)
     drawn = {
         "training": train(MDP, many, Reinforce(), steps=2).plot(title="M0"),
@@ -280,8 +280,8 @@ def test_pictures_of_several_starts_say_that_they_are_medians() -> None:
     }
     said = {name: figure.get_suptitle().replace("\n", " ") for name, figure in drawn.items()}
     assert said == {
-        "training": "M0 (median; shaded: middle 80 % of the starts)",
-        "attribution": "M0 (median of 3 starts)", "optimum": "M0 (median of 3 starts)",
+        "training": "M0 (median; shaded: middle 80 % of the runs)",
+        "attribution": "M0 (median of 3 runs)", "optimum": "M0 (median of 3 runs)",
     }  # fmt: skip
     assert all(word_faults(figure) == [] for figure in drawn.values())
 

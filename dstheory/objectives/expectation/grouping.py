@@ -1,8 +1,9 @@
 r"""How responses come: in groups, in batches, all kept or only the mixed ones; and what a group knows of its members.
 
 **Dynamic sampling** (DAPO) draws again, prompt and responses, until every group of the batch is mixed: its rewards are not all
-equal. Expectations are then those given mixed groups, and the update is the plain one over the probability of a mixed group,
-:math:`P = \sum_x \rho(x) (1 - p_x^G - (1 - p_x)^G)`.
+equal. Expectations are then those given mixed groups. What rewards of two values add to the update is the plain one over the
+probability of a mixed group, :math:`P = \sum_x \rho(x) (1 - p_x^G - (1 - p_x)^G)`, unless the tokens of the batch divide it. A
+penalty counts in mixed groups alone.
 
 Source: derived here; dynamic sampling arXiv 2503.14476.
 """

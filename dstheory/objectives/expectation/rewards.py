@@ -61,7 +61,7 @@ class RewardTable:
         return solution.variance_of(*pays, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between)
 
     def beyond_usual(self, solution: Solution) -> tuple[RewardTable, Floats]:
-        r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a tenth of that or less.
+        r"""Return the reward less what nearly every response of a prompt gets, if its deviation is less than a tenth of that.
 
         A credit that is measured from a mean is the same, and keeps the digits of what little differs. With c that number,
         which is returned as well, (*runs, X), or 0, stopping pays :math:`c / \gamma_w` less, and resampling
