@@ -54,7 +54,7 @@ class Calibration:
         predicted: per kind of chain.
         realised: with its interval.
         z: per kind, how far the realised one lies above the predicted: beyond 1.96 where a 95 % interval leaves that out; None
-            where 0 or 1 is predicted.
+            where 0 or 1 is predicted, or infinitely many attempts.
     """
 
     what: str

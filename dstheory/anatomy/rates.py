@@ -599,7 +599,9 @@ def rate_deviate(table: ProblemCounts, successes: str, trials: str, value: float
 
 
 def attempts_deviate(table: ProblemCounts, value: float, level: float) -> float | None:
-    """Return how far the mean number of attempts lies above a value, as :func:`rate_deviate` does."""
+    """Return how far the mean number of attempts lies above a value, as :func:`rate_deviate` does; None of an infinite one."""
+    if value == math.inf:
+        return None
     more, error, seen = _attempts(table)
     if seen and value > 1:
         quantile = student_quantile(balance(table.column("episodes"), table.times)[0], level)

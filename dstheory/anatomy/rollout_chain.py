@@ -12,6 +12,15 @@ Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.ch
 and differ from the formulas at the means: q^k is convex for k > 1, so more episodes go on than q(mean)^k where q differs between
 problems (claim G4).
 
+Without a cap, and with a or b that differ, a few problems hardly ever stop, and no Gauss rule of moderate size sees them. With
+c = 1 - b and the transforms :math:`M_a(x) = E\,e^{-x a}`, :math:`M_c(x) = E\,e^{-x c}` of independent rates,
+
+.. math:: E\Big[\frac{1}{1 - q}\Big] = \int_0^\infty E_p[M_a(t p)\, M_c(t (1 - p))]\, dt, \qquad
+    E\Big[\frac{p a}{1 - q}\Big] = -\int_0^\infty E_p[p\, M_a'(t p)\, M_c(t (1 - p))]\, dt,
+
+by the trapezoidal rule in the logarithms of tp and of t(1 - p). The first is infinite unless more than 1 is what the powers of
+e add up to with which P(p < e) and P(c < e) vanish, and P(1 - p < e) and P(a < e), and P(a < e) and P(c < e).
+
 **How many attempts to allow.** An attempt costs as much as ``cost`` of accuracy is worth (0.01: one percentage point). The
 recommended cap is the smallest T at which
 
@@ -32,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import lgamma
 
 import numpy as np
 
@@ -49,7 +59,11 @@ KINDS = {"pooled": "", "heterogeneous": "p", "heterogeneous decisions": "pab"}
 MOST_CAPS = 50
 """Largest cap to look at."""
 
-_DECISION_NODES = 16  # of a and b, where they differ between problems; accuracies to some 1e-8 unless rates are near 0 or 1
+_DECISION_NODES = 16  # of a and b, where they differ between problems: exact for caps up to 31
+_SMOOTH, _FEW_NODES = 8.0, 24  # parameters of a Beta distribution from which on a Gauss rule, of so few nodes, serves
+_STEP = 0.25  # in logarithms: errors of the trapezoidal rule are below 1e-10
+_LEAST = 21.0  # minus the logarithm of what is left out
+_FARTHEST = 700.0  # logarithm of the longest time, where numbers end: a mean of longer episodes counts as infinite
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,8 @@ class RolloutChain:
 
     def accuracy(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
         """Return the expected accuracy with at most ``cap`` attempts (0: no cap)."""
+        if not cap and not (self.a.homogeneous and self.b.homogeneous):
+            return _without_cap(self)[0]
         return float(self.expect(lambda p, a, b: chain_formulas.accuracy(p, a, b, cap, unstopped=unstopped), cap))
 
     def stopped(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
@@ -99,7 +115,9 @@ class RolloutChain:
         return float(self.expect(lambda p, a, b: chain_formulas.stopping(p, a, b, cap, unstopped=unstopped), cap))
 
     def attempts(self, cap: int = 0) -> float:
-        """Return the expected number of attempts; infinite if some problems never stop and there is no cap."""
+        """Return the expected number of attempts; infinite without a cap if some problems never stop, or too many hardly ever."""
+        if not cap and not (self.a.homogeneous and self.b.homogeneous):
+            return _without_cap(self)[1]
         return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap), cap))
 
     def log_likelihood(self, table: ProblemCounts) -> Floats:
@@ -109,6 +127,81 @@ class RolloutChain:
             which: BetaRate = getattr(self, name)
             total = total + which.sequences(table.column(successes), table.column(trials))
         return total
+
+
+def _without_cap(chain: RolloutChain) -> tuple[float, float]:
+    """Return the expected accuracy and number of attempts without a cap."""
+    p, a, c = chain.p, chain.a, BetaRate(1 - chain.b.mean, chain.b.rho)
+    at_0, at_1 = _vanishing(p), _vanishing(BetaRate(1 - p.mean, p.rho))
+    stop_right, stop_wrong = _vanishing(a), _vanishing(c)
+    ways = [at_0 + stop_wrong, at_1 + stop_right]  # wrong answers nearly always that are hardly ever accepted; so of right ones
+    ways += [stop_right + stop_wrong] if p.rho < 1 and 0 < p.mean < 1 else []
+    excess = min(*ways, 2.0) - 1
+    ends = excess * _FARTHEST > _LEAST / 2
+    slowest = min([1.0, *(x for x in (*ways, excess) if x > 0)])
+    rare = max((-np.log(rate.mean) for rate in (a, c) if rate.homogeneous and rate.mean > 0), default=0.0)
+    latest = min(_LEAST / slowest + rare + 10.0, _FARTHEST)
+    log_x = np.arange(-40.0, latest + _STEP, _STEP)
+    if 0 < p.rho < 1 and 0 < p.mean < 1 and min(p.shape) < _SMOOTH:
+        accuracy, attempts = _over_both(p, a, c, log_x)
+    else:
+        x, accuracy, attempts = np.exp(log_x), 0.0, 0.0
+        for chance, weight in zip(*p.nodes(_FEW_NODES), strict=True):
+            (right, paid), (wrong, _) = _transform(a, x * chance), _transform(c, x * (1 - chance))
+            accuracy += _STEP * float(weight * (x * chance * paid) @ wrong)
+            attempts += _STEP * float(weight * (x * right) @ wrong)
+    return accuracy, attempts if ends else np.inf
+
+
+def _vanishing(rate: BetaRate) -> float:
+    """Return the power of e with which P(rate < e) vanishes: 0 where the rate may be 0, infinite where it is never near."""
+    if rate.mean == 0 or (rate.rho == 1 and rate.mean < 1):
+        return 0.0
+    return np.inf if rate.homogeneous or rate.rho == 1 else rate.shape[0]
+
+
+def _log_density(rate: BetaRate, log: Floats, rest: Floats) -> Floats:
+    """Return the logarithm of the density of log(r/(1 - r)), given log r and log(1 - r)."""
+    first, second = rate.shape
+    return first * log + second * rest + (lgamma(first + second) - lgamma(first) - lgamma(second))
+
+
+def _transform(rate: BetaRate, x: Floats) -> tuple[Floats, Floats]:
+    """Return E[exp(-x r)] and E[r exp(-x r)] of a rate, at ascending x."""
+    if rate.homogeneous or rate.rho == 1 or min(rate.shape) >= _SMOOTH:
+        nodes, weights = rate.nodes()
+    else:
+        first, second = rate.shape
+        z = np.arange(-(np.log(max(x[-1], 1.0)) + _LEAST / first + 5.0), _LEAST / second + 5.0, _STEP)
+        log, rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
+        nodes, weights = np.exp(log), np.exp(_log_density(rate, log, rest)) * _STEP
+    decay = np.exp(-np.multiply.outer(x, nodes))
+    return decay @ weights, decay @ (weights * nodes)
+
+
+def _over_both(p: BetaRate, a: BetaRate, c: BetaRate, log_x: Floats) -> tuple[float, float]:
+    """Return both means for a p that may be near 0 or 1: sums over the logarithms of tp and of t(1 - p), by their difference.
+
+    The larger of the two takes the values x; of the other, below them, a transform is what it is at 0.
+    """
+    x, n, (first, second) = np.exp(log_x), len(log_x), p.shape
+    (right, paid), (wrong, _) = _transform(a, x), _transform(c, x)
+    large, large_paid, large_wrong = x * right, x * paid, x * wrong
+    pairs = (1.0, right), (a.mean, paid), (1.0, wrong)
+    small, small_paid, small_wrong = (np.append(np.full(n, at_0), table) for at_0, table in pairs)
+    gap = np.arange(n + 1) * _STEP
+    near, far = -np.logaddexp(0.0, -gap), -np.logaddexp(0.0, gap)  # logarithms of the larger share of t and of the smaller one
+    easy, hard = (np.exp(_log_density(p, *logs)) * _STEP for logs in ((near, far), (far, near)))
+    hard[0] = 0.0  # the same p as of easy
+    accuracy = attempts = 0.0
+    for i, (of_easy, of_hard, apart, share) in enumerate(zip(easy[:n], hard[:n], np.exp(-gap), np.exp(near), strict=False)):
+        below = slice(n - i, 2 * n - i)
+        accuracy += of_easy * (large_paid @ small_wrong[below]) + of_hard * apart * (large_wrong @ small_paid[below])
+        attempts += (of_easy * (large @ small_wrong[below]) + of_hard * (large_wrong @ small[below])) / share
+    always, never = (chance[n] / -np.expm1(-power * _STEP) for chance, power in ((easy, second), (hard, first)))  # all beyond
+    accuracy += always * large_paid.sum()
+    attempts += always * large.sum() + never * large_wrong.sum()
+    return float(accuracy) * _STEP, float(attempts) * _STEP
 
 
 def fit_chain(log: Episodes | HoldsEpisodes | ProblemCounts, kind: str = "pooled", *, pseudo: float = 0.5) -> RolloutChain:

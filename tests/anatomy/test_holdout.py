@@ -221,6 +221,47 @@ def test_bad_input_is_named() -> None:
     assert list(KINDS) == ["pooled", "heterogeneous", "heterogeneous decisions"]
 
 
+@pytest.mark.parametrize(
+    ("rates", "accuracy", "attempts"),
+    [
+        (((0.5, 0.0), (0.5, 1 / 3), (0.5, 1 / 3)), 0.5, 4 * np.log(2)),  # a and 1 - b uniform: E[2/(a + c)]
+        (((0.5, 1 / 3), (0.5, 1 / 3), (0.5, 1 / 3)), 0.5, np.pi**2 / 3),  # p, too
+        (((0.0, 0.0), (0.8, 0.3), (0.5, 0.1)), 0.0, 8 / 3.5),  # E[1/c], c from Beta(4.5, 4.5)
+        (((0.4, 1.0), (0.5, 0.1), (0.5, 0.2)), 0.4, 0.4 * 8 / 3.5 + 0.6 * 3),
+        (((0.4, 0.3), (0.0, 0.0), (0.5, 0.2)), 0.0, 10.0),  # E[1/(1 - p)] E[1/c] = 10/3 x 3
+        (((0.4, 0.3), (0.9, 0.5), (0.9, 0.5)), None, np.inf),  # P(stop) < e as often as e^(0.9 + 0.1)
+        (((0.01, 0.5), (0.8, 0.9), (0.5, 0.4)), None, np.inf),
+        (((0.4, 0.3), (0.8, 0.2), (0.8, 1.0)), None, np.inf),  # at four problems in five wrong answers are never accepted
+    ],
+)  # fmt: skip
+def test_means_without_a_cap_have_the_problems_that_hardly_ever_stop(rates, accuracy, attempts) -> None:
+    chain = RolloutChain(*(BetaRate(mean, rho) for mean, rho in rates))
+    assert chain.attempts() == pytest.approx(attempts, rel=1e-8)
+    if accuracy is not None:
+        assert chain.accuracy() == pytest.approx(accuracy, abs=1e-8)
+
+
+@pytest.mark.parametrize("rates", [((0.4, 0.3), (0.8, 0.3), (0.5, 0.3)), ((0.16, 0.5), (0.74, 0.43), (0.8, 0.14)),
+                                   ((0.4, 0.05), (0.8, 0.3), (0.5, 0.3)), ((0.4, 1.0), (0.8, 0.3), (0.5, 0.1))])  # fmt: skip
+def test_means_without_a_cap_against_drawn_problems(rates) -> None:
+    chain, rng = RolloutChain(*(BetaRate(mean, rho) for mean, rho in rates)), np.random.default_rng(1)
+    p, a, b = (rng.random(400_000) < mean if rho == 1 else rng.beta(*BetaRate(mean, rho).shape, 400_000) for mean, rho in rates)
+    stop = p * a + (1 - p) * (1 - b)
+    assert chain.accuracy() == pytest.approx((p * a / stop).mean(), abs=5 * (p * a / stop).std() / 632)
+    few = np.minimum(1 / stop, 1000)  # of longer episodes single ones decide about the mean
+    assert few.mean() - 5 * few.std() / 632 < chain.attempts() < 1.2 * few.mean()
+
+
+def test_infinitely_many_attempts_are_predicted_without_a_score() -> None:
+    """At half of the problems wrong answers are hardly ever accepted: over a Beta distribution that is infinitely many."""
+    parts = [simulate_log(40, p=p, a=0.9, b=b, rng=i, name=str(i)) for i, (p, b) in enumerate(((0.01, 0.98), (0.5, 0.02)))]
+    found = hold_out(Episodes.concatenate(parts), kinds=["pooled", "heterogeneous decisions"])
+    row = {row.what: row for row in found.calibration}["attempts"]
+    assert row.predicted["heterogeneous decisions"] == np.inf
+    assert row.z["heterogeneous decisions"] is None
+    assert row.z["pooled"] is not None
+
+
 # ---------------------------------------------------------------------- the recommended cap
 
 
