@@ -321,7 +321,7 @@ def test_the_answer_says_whether_it_stands() -> None:
     (stands,) = [line for line in conclusions(found)[0].sentences if "Does this answer stand?" in line]
     shift = found.comparison_without["trend within episodes"]
     assert shift.decision_share.value == pytest.approx(shift.decide.value / found.comparison.gain.value)
-    assert "In part. Tests reject at 5 % that at one problem, later attempts are as good, which the split assumes; " in stands
+    assert "In part. Tests reject at 5 % that at one problem, nothing changes with the round, which the split assumes; " in stands
     assert f"{max(max(-s.decision_share.low, s.decision_share.high) for s in found.comparison_without.values()):.2f}" in stands
 
 

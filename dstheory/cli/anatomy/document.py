@@ -25,7 +25,7 @@ _WHERE_REJECTED = {
     "p over problems": "p is their mean; read the predictions called heterogeneous",
     "a over problems": "a is a mean; predictions take it as the same for all",
     "b over problems": "b is a mean; predictions take it as the same for all",
-    "trend within episodes": "p is a mean over rounds; predictions for other caps may fail",
+    "trend within episodes": "p is a mean over rounds; other caps may go otherwise; a or b that change do this by themselves",
     "dependence within episodes": "p is a mean; predictions for other caps may fail",
     "a and the answer before": "a is a mean over both cases; problems that differ in a do this by themselves",
     "b and the answer before": "b is a mean over both cases; problems that differ in b do this by themselves",
