@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -95,12 +96,12 @@ def compact(table: NDArray[Any]) -> NDArray[Any]:
     return table[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in table.strides)]
 
 
-def float_array(value: ArrayLike, what: str) -> Floats:
-    """Convert to float64; raise ChainError if the entries are not numbers."""
+def float_array(value: ArrayLike, what: str, *, empty: bool = False) -> Floats:
+    """Convert to float64; raise ChainError if the entries are not numbers, or there are none and it may not be ``empty``."""
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biufO":
-            raise TypeError(f"the entries are of type {array.dtype}")
+        if array.dtype.kind not in "biufO" or not (array.size or empty) or (array.dtype.kind == "O" and None in array):
+            raise TypeError(f"{array.size} entries of type {array.dtype}")  # NumPy would take None for NaN
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise ChainError(
@@ -149,7 +150,7 @@ def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int
 
 
 def numbers_only(record: Any) -> None:
-    """Raise ChainError for a setting that has a number as its default and is given as a boolean, a text or a complex number.
+    """Raise ChainError for a setting that has a number as its default and is given as something else.
 
     Python counts with True as with 1, so that a switch in the place of a number would go unseen: among several numbers, too.
 
@@ -164,11 +165,17 @@ def numbers_only(record: Any) -> None:
         if isinstance(value, tuple) and any(isinstance(part, (bool, np.bool_)) for part in value):
             raise ChainError(f"{field.name} is {reprlib.repr(value)}: must hold numbers, not of type bool; give 1.0 or 0.0")
         number = isinstance(field.default, (int, float)) and not isinstance(field.default, bool)
-        if number and np.asarray(value).dtype.kind in "bcSU":
-            raise ChainError(
-                f"{field.name} is {reprlib.repr(value)}: must be a number, not of type {type(value).__name__}; "
-                f"give {field.default} for the default"
-            )
+        if number and not _holds_numbers(value):
+            integer = isinstance(value, int) and not isinstance(value, bool)
+            rule = "at most 1.8e308 in size" if integer else f"a number, not of type {type(value).__name__}"
+            raise ChainError(f"{field.name} is {reprlib.repr(value)}: must be {rule}; give {field.default} for the default")
+
+
+def _holds_numbers(value: Any) -> bool:
+    with suppress(ChainError):
+        float_array(value, "")
+        return np.asarray(value).dtype.kind != "b"
+    return False
 
 
 def reject(

@@ -210,7 +210,7 @@ def generate_log(
         raise RecordError("there are no cells: give at least one model on one task")
     if len({(cell.model, cell.task) for cell in cells}) < len(cells):
         raise RecordError("the same model and task are given twice: every cell has one p, a and b")
-    streams = np.random.default_rng(seed).spawn(len(cells))
+    streams = np.random.default_rng(whole_number(seed, "seed", low=0)).spawn(len(cells))
     return Episodes.concatenate(
         [
             simulate_log(

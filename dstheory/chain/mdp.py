@@ -377,4 +377,4 @@ def rows_or_array(value: Any, what: str) -> tuple[Floats, Ints | None]:
                 return pad_rows(value)
             except (TypeError, ValueError) as error:
                 raise ChainError(f"{what}: every row must hold numbers") from error
-    return float_array(value, what), None
+    return float_array(value, what, empty=True), None

@@ -39,6 +39,7 @@ from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.tables import RATES, Drawn, Table, short
+from dstheory.texts import shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,6 +132,8 @@ def train(
     >>> result.history.accuracy.values[[0, -1]].round(3).tolist()
     [0.583, 0.952]
     """
+    if not isinstance(objective, Objective):
+        raise ChainError(f"objective is {shown(objective)}: give an Objective, such as Reinforce()")
     optimizer = optimizer or SGD()
     steps = whole_number(steps, "steps", low=0)
     logged = _logged_steps(steps, log_every, log_at)

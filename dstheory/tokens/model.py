@@ -159,7 +159,7 @@ class PatternTable(Automaton):
     """
 
     def __init__(self, positions: ArrayLike, table: ArrayLike, *, lengths: Ints, symbols: int, by_pattern: bool = False) -> None:
-        places = float_array(positions, "positions")
+        places = float_array(positions, "positions", empty=True)
         prompts = len(lengths)
         if places.ndim not in (1, 2) or (places.ndim == 2 and places.shape[0] != prompts):
             raise ChainError(f"positions has shape {places.shape}: needs (relevant tokens,) or ({prompts}, relevant tokens)")
@@ -176,7 +176,7 @@ class PatternTable(Automaton):
                 f"the table would have {symbols}^{relevant} patterns: at most {_MOST_PATTERNS:,} are supported; "
                 "use a conjunction, or fewer relevant tokens"
             )
-        values = float_array(table, "table")
+        values = float_array(table, "table", empty=True)
         shape = (symbols,) * relevant
         if values.shape not in (shape, (prompts, *shape)):
             raise ChainError(f"table has shape {values.shape}: needs one axis of {symbols} symbols per relevant token, {shape}")
@@ -271,7 +271,7 @@ class TokenChain(Immutable):
     ) -> None:
         if (required is None) == (table is None) or (table is None) != (positions is None):
             raise ChainError("give either required=, or positions= and table=: correctness needs exactly one definition")
-        size = float_array(lengths, "lengths")
+        size = float_array(lengths, "lengths", empty=True)
         if size.ndim > 1 or size.size == 0:
             raise ChainError(f"lengths has shape {size.shape}: needs one length for all prompts, or one per prompt")
         n = size.shape[0] if size.ndim else 1

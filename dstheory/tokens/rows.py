@@ -355,7 +355,7 @@ def _flat(table: Floats) -> Floats:
 
 
 def _table(value: ArrayLike, axes: Sequence[str]) -> Floats:
-    table = float_array(value, "token policy")
+    table = float_array(value, "token policy", empty=True)
     if table.ndim != len(axes) + 1 or table.shape[-1] == 0 or table.shape[0] == 0:
         raise ChainError(
             f"a token table has shape {table.shape}: needs the axes ({', '.join((*axes, 'symbol'))}), at least one of each"

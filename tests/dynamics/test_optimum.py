@@ -388,6 +388,8 @@ def test_the_result_says_what_it_is() -> None:
         ({"beta": [0.1, np.nan]}, r"beta at run \(1,\) is nan"),
         ({"beta": -1.0}, r"beta is -1\.0"),
         ({"beta": "much"}, "beta: 'much' is not an array of numbers"),
+        ({"beta": []}, r"beta: \[\] is not an array of numbers"),
+        ({"beta": [0.1, None]}, r"beta: \[0.1, None\] is not an array of numbers"),
         ({"beta": [0.1, 0.2, 0.3], "length_weight": [0.1, 0.2]}, "run axes do not fit together"),
         ({"beta": 0.1, "length_weight": 1.5}, r"length_weight is 1\.5: must lie in \[0, 1\]"),
         ({"beta": 0.1, "reduction": "max"}, "reduction is 'max'"),

@@ -423,6 +423,12 @@ def test_training_that_leaves_the_finite_numbers_says_where(optimizer) -> None:
         train(MDP.replace(sample_length=1e3), START, sft, steps=9, optimizer=optimizer)
 
 
+@pytest.mark.parametrize("objective", ["grpo", None, Reinforce])
+def test_what_is_no_objective_is_refused(objective) -> None:
+    with pytest.raises(ChainError, match=r"^objective is .*: give an Objective, such as Reinforce\(\)$"):
+        train(MDP, START, objective, steps=1)
+
+
 def test_a_policy_that_does_not_fit_is_refused_before_the_first_step() -> None:
     with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):
         train(TwoStageMDP(correct=[[1, 0], [1, 0]]), START, Reinforce(), steps=1)

@@ -213,7 +213,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
-@pytest.mark.parametrize("value", [True, np.False_, "1", 1j])
+@pytest.mark.parametrize("value", [True, np.False_, "1", 1j, None, {}, [], np.datetime64("2020")])
 def test_a_switch_or_a_text_is_no_number(kind: type, name: str, value: object) -> None:
     with pytest.raises(ChainError, match=f"^{name} is .*: must be a number, not of type {type(value).__name__}; give"):
         kind(**{name: value})

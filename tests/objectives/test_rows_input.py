@@ -31,6 +31,7 @@ RECORDED = room.Recorded(Trajectories.record([(0, [(0, "stop")]), (0, [(1, "resa
         (lambda: room.RLOO(group_size=1), "group_size is 1: R - mean of the others needs groups of at least 2"),
         (lambda: room.NFT(group_size=1), "group_size is 1: hits"),
         (lambda: room.GRPO(group_size=2.5), "group_size is 2.5: must be a whole number >= 1, or inf for the limit of large ones"),
+        (lambda: room.PPOClip(prompts=1e308), r"prompts is 1e\+308: must be at most 1e\+200, or inf for the limit"),
         (lambda: room.DAPOBatch(prompts=0), "prompts is 0: must be a whole number >= 1, or inf for the limit"),
         (lambda: room.GRPO(epsilon=-1.0), "epsilon is -1.0: must be finite and >= 0"),
         (lambda: room.GRPO(beta=-0.1), r"beta is -0\.1: must be finite and >= 0; a penalty has no negative strength"),
@@ -184,6 +185,8 @@ def test_what_is_no_number_is_refused_in_the_place_of_one(name: str) -> None:
     objective = INSTANCES[name][0](case)
     for field in dataclasses.fields(objective):  # type: ignore[arg-type]
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            for value in (True, np.True_, "1", b"1", 1 + 0j, np.array([True])):
+            for value in (True, np.True_, "1", b"1", 1 + 0j, np.array([True]), None, [], [[1], [2, 3]], {}):
                 with pytest.raises(ChainError, match=f"{field.name} is .*: must be a number, not of type"):
                     dataclasses.replace(objective, **{field.name: value})  # type: ignore[type-var]
+            with pytest.raises(ChainError, match=rf"{field.name} is 10+\.{{3}}0+: must be at most 1.8e308 in size"):
+                dataclasses.replace(objective, **{field.name: 10**400})  # type: ignore[type-var]

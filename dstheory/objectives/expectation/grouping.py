@@ -23,6 +23,7 @@ from dstheory.objectives.expectation.exponential import LEAST_CHANCE, Tilted, mo
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
 from dstheory.objectives.parts import BatchTokens, Normaliser
 
+_MOST_PROMPTS = 1e200  # beyond it the tokens of a batch leave floating point
 _MOST_MIXED_PROMPTS = 100_000  # a power of a number that is known to a few units of rounding
 
 
@@ -39,7 +40,8 @@ class Grouping:
         uncounted: whether the tokens of truncated responses are left out of what divides it.
 
     Raises:
-        ChainError: a size that is neither a whole number >= 1 nor inf, or groups of more than a hundred million.
+        ChainError: a size that is neither a whole number >= 1 nor inf, groups of more than a hundred million, or batches of
+            more than 1e200 prompts.
     """
 
     group_size: float = 8
@@ -57,6 +59,10 @@ class Grouping:
         if inf > self.group_size > LARGEST_GROUP:
             raise ChainError(
                 f"group_size is {int(self.group_size):,}: must be at most {LARGEST_GROUP:,}, or inf for the limit of large groups"
+            )
+        if inf > self.prompts > _MOST_PROMPTS:
+            raise ChainError(
+                f"prompts is {float(self.prompts):g}: must be at most {_MOST_PROMPTS:g}, or inf for the limit of large batches"
             )
         if self.mixed and inf > self.prompts > _MOST_MIXED_PROMPTS:
             raise ChainError(
