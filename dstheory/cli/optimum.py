@@ -46,7 +46,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Find the policy that maximises reward minus beta times the KL to a reference, each stage weighted by its length.
 
     The reference is --p, --a, --b on the minimal chain M0, or the one in the file of --mdp. The penalty is discounted as the
-    reward is. Every stage has its own temperature beta w: the longer the answers, the closer sampling stays to the reference.
+    reward is. Every stage has its own temperature beta w: with a length weight above 0, the longer the answers, the closer
+    sampling stays to the reference.
     """
     problem = problem_from(ctx, options)
     best = dstheory.optimum(

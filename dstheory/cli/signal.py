@@ -80,8 +80,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Compute the signal and noise of one batch's update exactly, for each stage: P groups of G responses.
 
     The ratio is the norm of the expected update over the square root of the trace of its covariance. It grows like the square
-    root of the number of groups. Groups whose rewards are all equal are dead: where the group's mean is the baseline, they add
-    nothing.
+    root of the number of groups (nearly so where the batch's tokens or deviation divide). Groups whose rewards are all equal
+    are dead: where the group's mean is the baseline, their rewards add nothing.
 
     With FILE, or TRAINER for its defaults, objective, group size and batch are those of a trainer's configuration, read as
     `dstheory explain` reads it: rewards are 1 for a correct answer, or --reward-functions, without discount.

@@ -271,7 +271,8 @@ TABLE: tuple[Parameter | Together, ...] = (
              ("reference_p", "reference_a", "reference_b"), ("p", "a", "b")),
     _setting("group_size", "responses per prompt", "Responses per prompt of group objectives, or inf; default 8.",
              kind="whole", low=1, endless=True),
-    _setting("prompts", "prompts per batch", "Prompts per batch, if the batch's tokens divide the loss; or inf (the default).",
+    _setting("prompts", "prompts per batch", "Prompts per batch, which count if its tokens or deviation divide, or dead groups "
+                                                 "are dropped; or inf (the default).",
              kind="whole", low=1, endless=True),
     _setting("responses", "demonstrations per batch", "Demonstrations per batch, if the batch's tokens divide the loss; or "
                                                       "inf (default).",

@@ -219,14 +219,15 @@ def generate(
         return
     rows = [[cell.model, cell.task, *map(number, (cell.p, cell.a, cell.b))] for cell in chosen]
     spread = f"p ~ Beta with concentration {concentration:g} over problems" if concentration else "problems are all alike"
+    moves = concentration and cap != 1 and any(cell.a + cell.b != 1 for cell in chosen)  # else decisions say nothing of p
+    other = "; its p over all attempts is another number, since problems that are tried again more often have more attempts"
     print_table(
         f"{out}: {counted(len(log), 'episode')}, {counted(len(log.correct), 'attempt')}",
         ["model", "task", "p", "a", "b"],
         rows,
         words=2,
         caption=f"the truth: mean p = P(correct) over problems, a = P(stop | correct), b = P(resample | wrong); {spread}; "
-        f"cap {cap or 'none'}, seed {seed}. `dstheory anatomy` estimates this p by first answers; its p over all attempts is "
-        "another number, since problems that are tried again more often have more attempts",
+        f"cap {cap or 'none'}, seed {seed}. `dstheory anatomy` estimates this p by first answers" + other * bool(moves),
     )
 
 

@@ -194,7 +194,7 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
         else:
             short = f"at least {counted(advice.table[-1].cap, 'attempt')}{price}"
             sentences.append(
-                f"Up to {advice.table[-1].cap}, the most that were looked at, the fitted chain gains with each attempt; "
+                f"Of caps up to {advice.table[-1].cap}, the most that were looked at, the largest is the fitted chain's best; "
                 f"what a larger {term('cap')} gives is not known."
             )
     elif total.helps == "no":
@@ -377,7 +377,7 @@ def _may_hide(found: Survey) -> str:
     return (
         f" Departures can hide each other with {many} of each of {counted(few, 'problem')}: where b differs between problems and "
         f"falls with each attempt, tests may see neither. {_TELLING} episodes of each of {_TELLING_PROBLEMS} problems mostly "
-        "show both."
+        "show both where they are large."
     )
 
 

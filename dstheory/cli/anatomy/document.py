@@ -462,7 +462,7 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
     ]
     rho = held.chains["heterogeneous"].p.rho
     spread = f"spread of p over problems: rho = {rho:.3f} (0: alike, 1: always or never right)"
-    folds = f"{held.folds} folds of {held.problems:,} problems; z: realised less predicted over its standard error"
+    folds = f"{held.folds} folds of {held.problems:,} problems; z: realised less predicted, in standard errors"
     return Section(
         title,
         ["quantity", "realised", *(f"{kind} (z)" for kind in kinds)],
