@@ -158,6 +158,7 @@ def test_what_is_strict_but_for_an_equality_of_logarithms_is_refuted_there(formu
 def test_signs_at_algebraic_points_are_exact():
     root = {"x": sp.sqrt(2)}
     assert sign_at(x**2 - 2, root) == 0
+    assert sign_at(x, {"x": (1 - sp.sqrt(5)) / 2}) == -1  # of x^2 - x - 1, whose coefficients are all of one size
     assert sign_at(x - sp.Rational(14142135623730950488, 10**19), root) == 1
     below = sp.Rational(sp.integer_nthroot(2 * 10**400, 2)[0], 10**200)
     assert (sign_at(x - below, root), sign_at(x - below - sp.Rational(1, 10**200), root)) == (1, -1)

@@ -45,6 +45,7 @@ from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.steps.enclosure import _mean_value_form, _relation_holds
 from dstheory.claims.witnesses import find_witness, is_witness
+from dstheory.errors import NotSettledError
 
 p, a, b, x, y, n = sp.symbols("p a b x y n")
 
@@ -74,6 +75,13 @@ def test_several_equations_name_the_one_that_fails():
     result = verdict(identity("Two.", [p + a, p * a], [a + p, p + a]))
     assert result.status is Status.REFUTED
     assert "equation 2 of 2" in result.message
+
+
+@pytest.mark.parametrize("difference", [sp.sqrt(p) - p, p ** sp.Rational(3, 2) - 2 * sp.sqrt(p)])
+def test_the_residual_of_roots_is_the_difference_itself(difference):
+    result = verdict(identity("Roots.", difference + a, a), domain={"p a": UNIT})
+    assert result.status is Status.REFUTED
+    assert sp.expand(sp.sympify(result.residual) - difference) == 0
 
 
 def test_equal_under_an_assumption_only_is_a_decision():
@@ -184,7 +192,11 @@ def test_false_formulas_have_a_witness_that_holds_up(formula, domain, witness):
 
 
 @pytest.mark.parametrize("operator", ["<", "<=", ">", ">=", "==", "!="])
-@pytest.mark.parametrize("left", [1 + p, -1 - p, 2 - 1 / (1 + p), (1 + p) * (p - 2) ** 3, (p - 3) ** 2], ids=str)
+@pytest.mark.parametrize(
+    "left",
+    [1 + p, -1 - p, 2 - 1 / (1 + p), (1 + p) * (p - 2) ** 3, (p - 3) ** 2, (1 + p) ** 2 - p * (p + 2) - 1],
+    ids=str,
+)
 def test_a_relation_whose_sign_is_known_is_taken_for_what_it_is(left, operator):
     """No search finds where the other part fails, so that the solver decides."""
     relation = sp.Rel(left, 0, operator)
@@ -262,7 +274,10 @@ def test_the_smallest_witness_is_the_first_of_all_smaller_points():
 # --- assumptions ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("assumptions", [[p > a, a > p], [p + a > 2], [Eq(p**2, -1)], [p * p < 0]])
+CONTRADICTORY = [[p > a, a > p], [p + a > 2], [Eq(p**2, -1)], [p * p < 0], [(p + 1) ** 2 > p**2 + 2 * p + 1]]
+
+
+@pytest.mark.parametrize("assumptions", CONTRADICTORY)
 def test_contradictory_assumptions_are_an_error_whatever_is_claimed(assumptions):
     for step in (decide("Anything.", p > 7), identity("Anything.", p, a)):
         result = verdict(step, assumptions=assumptions)
@@ -523,6 +538,31 @@ def test_unknown_from_the_solver_is_undecided(monkeypatch):
     result = verdict(DECIDED)
     assert (result.status, result.outcome) == (Status.UNDECIDED, Outcome.UNDECIDED)
     assert "unknown: incomplete" in result.message
+
+
+def test_unknown_from_the_solver_rules_out_no_point_without_a_value(monkeypatch):
+    """The identity is exact; whether x**2 - 2 vanishes is what only the solver could say."""
+    cancelled = identity("Cancelled.", (x**3 - 2 * x) / (x**2 - 2), x)
+    holding = identity("Cancelled.", (x**3 + 2 * x) / (x**2 + x + 2), x - (x**2 / (x**2 + x + 2)))
+    assert verdict(cancelled, domain={"x": POSITIVE}).status is Status.ERROR
+    assert verdict(holding, domain={"x": REAL}).status is Status.PROVED
+    monkeypatch.setattr("dstheory.claims.premises.ask", lambda *args, **kwargs: Answer("unknown", reason="incomplete"))
+    monkeypatch.setattr("dstheory.claims.premises._KNOWN_SIGNS", {})
+    for step, domain in ((cancelled, POSITIVE), (holding, REAL)):
+        result = verdict(step, domain={"x": domain})
+        assert result.status is Status.UNDECIDED
+        assert "has no value where" in result.message
+    assert verdict(identity("On the diagonal.", p * a, p**2, given=[Eq(p, a)])).status is Status.UNDECIDED
+    premises = Premises({"x": POSITIVE}, [], deadline=time.process_time() + 5)
+    assert not premises.never_negative(x)
+    assert premises.sign_of(x**2 + 1) is None
+    with pytest.raises(NotSettledError, match="incomplete"):
+        premises.point(Eq(x**2, 2))
+
+
+def test_once_its_time_is_over_nothing_is_asked():
+    late = Premises({"x": POSITIVE}, [], deadline=time.process_time() - 1).ask([x < 0])
+    assert (late.status, late.reason) == ("unknown", OUT_OF_TIME)
 
 
 def test_a_sat_answer_that_exact_arithmetic_does_not_confirm_is_undecided(monkeypatch):

@@ -61,10 +61,14 @@ from dstheory.claims import (
     derivative,
     early,
     enclose,
+    example,
     identity,
 )  # fmt: skip
 
 p, q, a, b, x, y, z, n, m, V, W, k = sp.symbols("p q a b x y z n m V W k")
+VP, VN, VE = sp.Symbol("V", positive=True), sp.Symbol("V", nonnegative=True), sp.Symbol("V", even=True)
+Z0 = sp.Symbol("Z0")
+zero_at_2 = sqrt(3 + x * sqrt(2)) - 1 - sqrt(2)  # and exact evaluation does not see it
 H, e12 = R(1, 2), R(1, 10**12)
 U, U2, X, XY, N, Z = {p: UNIT}, {"p a": UNIT}, {x: REAL}, {"x y": REAL}, {n: COUNT}, Domain(integer=True)
 
@@ -294,6 +298,78 @@ FALSE = [
     false(U,lambda: identity("",Sum(p,(sp.Symbol("j"),1,k),(k,1,3)),5*p)),
     false(U,lambda: identity("",Sum(p,(k,1,V)),4*p),definitions={V:sp.Integer(3)}),
     false(U,lambda: identity("",Sum(p/k,(k,0,2)),p)),
+    false(U,lambda: identity("",p+Sum(p*k,(k,3,1)),p)),
+    # an end that only an irrational number reaches, of signs that are turned and of those that are not
+    false({x:POSITIVE},lambda: decide("",Or(2-x**3>0,x**3-2>0))),
+    false({x:POSITIVE},lambda: decide("",Or(2-x**3<0,x**3-2<0))),
+    false({x:POSITIVE},lambda: decide("",Or((x+1)**2>x*(x+2)+1,Ne(x**2,2)))),
+    false({x:POSITIVE},lambda: decide("",Ne(x**2,2)),assumptions=[(x+1)**2>=x*(x+2)+1]),
+    # one factor of a denominator is never zero, the other is
+    false({x:POSITIVE},lambda: decide("",1/(x**2-x)**2>=0)),
+    false({x:POSITIVE},lambda: identity("",(x**4-2*x)/(x**4+x**3-2*x-2),x/(x+1))),
+    # no value somewhere: on the right, in what is multiplied by 0, or where there is no derivative
+    false({x:POSITIVE},lambda: decide("",sp.Ge(1,-1/(x-1)**2))),
+    false({x:POSITIVE},lambda: decide("",Or(x<0,sp.Ge(1,-1/(x-1)**2)))),
+    false({x:between(-2,-1)},lambda: decide("",1+Z0/x+Z0*log(x)>0),definitions={Z0:sp.Integer(0)}),
+    false({x:between(-2,-1)},lambda: decide("",1+Z0*log(x)**2>0),definitions={Z0:sp.Integer(0)}),
+    false({x:between(-2,-1)},lambda: decide("",1+Z0*sqrt(x)>0),definitions={Z0:sp.Integer(0)}),
+    false({x:CLOSED_UNIT},lambda: decide("",1+Z0*log(x)>0),definitions={Z0:sp.Integer(0)}),
+    false({x:CLOSED_UNIT},lambda: decide("",1+Z0/sqrt(x)>0),definitions={Z0:sp.Integer(0)}),
+    false({x:CLOSED_UNIT},lambda: decide("",x+Z0*log(W)>=0),definitions={Z0:sp.Integer(0),W:sp.Integer(-1)}),
+    false({x:CLOSED_UNIT},lambda: decide("",x+Z0*sqrt(W)>=0),definitions={Z0:sp.Integer(0),W:sp.Integer(-1)}),
+    false({x:POSITIVE},lambda: identity("",derivative(sqrt((x-1)**2),x)**2,1)),
+    false({x:POSITIVE},lambda: identity("",(derivative(x+sqrt((x-1)**2),x)-1)**2,1)),
+    false({x:POSITIVE},lambda: identity("",derivative(Sum(k*sqrt((x-1)**2),(k,1,2)),x)**2,9)),
+    false({x:POSITIVE},lambda: identity("",Sum(derivative(k*sqrt((x-1)**2),x)**2,(k,1,2)),5)),
+    false({x:POSITIVE},lambda: identity("",derivative(V,x)**2,1),definitions={V:sqrt((x-1)**2)}),
+    false({x:POSITIVE},lambda: identity("",sp.Derivative(((x-1)**2)**R(3,2),(x,3))**2,36)),
+    false({x:POSITIVE},lambda: identity("",derivative((x-1)/V,x),0),definitions={V:x-1}),
+    # what SymPy was told about a definition, and is not so
+    false(X,lambda: decide("",sqrt(VP**2)*(1+x**2)<=x+x**3),definitions={VP:x}),
+    false({x:NONNEGATIVE},lambda: decide("",sp.sign(VP)+VP**2>=1+x**2),definitions={VP:x}),
+    false({x:between(-2,-1)},lambda: decide("",sqrt(VN**2)*(1+x**2)<=x+x**3),definitions={VN:x}),
+    false(N,lambda: decide("",1+n<=VE+(-1)**VE),definitions={VE:n}),
+    false(X,lambda: decide("",sqrt(VP**2)*(1+x**2)<=x+x**3,using={VP:x})),
+    # no value somewhere, in what belongs to one step
+    false({x:POSITIVE},lambda: identity("",x+1,(x**2-1)/(x-1))),
+    false(X,lambda: decide("",1+Z0*V>0,using={V:1/x}),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",1+Z0*V>0,using={V:1/x},given=[Ne(V,0)]),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",x+2>V+Z0*W,using={V:x+1,W:1/x},given=[Ne(W,0)]),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",x**2>=0,given=[1+Z0/x>0]),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",x**2>=0,given=[Ne(1/x,0)])),
+    false({x:between(0,2)},lambda: enclose("",1+Z0/(x-H)>0,{x:(H,R(3,2))}),definitions={Z0:sp.Integer(0)}),
+    false({x:between(0,2)},lambda: enclose("",1+Z0/(x-R(3,2))>0,{x:(H,R(3,2))}),definitions={Z0:sp.Integer(0)}),
+    false(U,lambda: enclose("",p<3,{p:(H,2)})),
+    false(U,lambda: enclose("",p>-1,{p:(0,H)})),
+    false(X,lambda: example("",1+Z0*log(x)>0,{x:-1}),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: example("",1+Z0*V>0,{x:-1},using={V:log(x)}),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: example("",x<0,{x:-1},given=[1+Z0*log(x)>0]),definitions={Z0:sp.Integer(0)}),
+    false({x:POSITIVE},lambda: example("",1+Z0*log(zero_at_2)>0,{x:2}),definitions={Z0:sp.Integer(0)}),
+    false({x:POSITIVE},lambda: example("",x>1,{x:2},given=[zero_at_2>0])),
+    # symbols and definitions of one step are not those of another
+    false(X,lambda: decide("",x>0,where={x:POSITIVE})),
+    false(X,lambda: decide("",V>0,where={V:POSITIVE}),definitions={V:x}),
+    false(X,lambda: identity("",(V+1)**2,x**2+2*x+1,using={V:x}),lambda: identity("",(V+1)**2,x**2+2*x+1,using={V:x+e12})),
+    # from what no point satisfies anything would follow
+    false({x:POSITIVE},lambda: decide("",Implies(x**3+1<0,x>5))),
+    false({x:POSITIVE},lambda: decide("",Equivalent(x**3+1<0,x**5+3<0))),
+    false({x:POSITIVE},lambda: decide("",Implies(x>1,Implies(x**3<1,x>7)))),
+    false({x:POSITIVE},lambda: decide("",And(x**3>0,Implies(x**3+1<0,x>5)))),
+    false({x:POSITIVE},lambda: decide("",Or(x**3>7,Implies(x**3+1<0,x>5)))),
+    false(X,lambda: decide("",y*x**2>=0,given=[y<H],where={y:UNIT}),lambda: decide("",x>5,given=[y<H],where={y:between(1,2)})),
+    false(U,lambda: decide("",p<1,given=[p<H]),lambda: decide("",p>5,given=[p<-1])),
+    false(U,lambda: enclose("",p<1,{p:(R(1,3),R(2,3))},given=[p<H]),lambda: enclose("",p>5,{p:(R(3,5),R(2,3))},given=[p<H])),
+    false(U,lambda: enclose("",p>5,{p:(R(3,5),R(2,3))},given=[p<H])),
+    # one part of several, where only an irrational number shows it
+    false({"p a":UNIT},lambda: identity("",[p,p*a],[2*p,p**2],given=[Eq(p,a)])),
+    false({x:POSITIVE},lambda: decide("",Equivalent(x**3>2,x**3>=2))),
+    false({x:POSITIVE},lambda: decide("",Equivalent(x**3<2,x**3<=2))),
+    false({x:POSITIVE},lambda: decide("",Equivalent(2*x**3>4,x**4>=2*x))),
+    false({x:POSITIVE},lambda: decide("",Implies(x>1,And(x>H,Ne(x**3,2))))),
+    false({x:POSITIVE},lambda: decide("",Implies(x>1,And(Ne(x**3,-2),Ne(x**3,2))))),
+    false({x:POSITIVE},lambda: decide("",And(x+1>0,Ne(x**3,2)))),
+    false({x:POSITIVE},lambda: decide("",And(Ne(x**3,-2),Ne(x**3,2)))),
+    false(X,lambda: enclose("",x**2<=H,{x:(-1,1)})),
 ]
 # fmt: on
 
@@ -338,6 +414,17 @@ TRUE = [
     true(N, lambda: decide("", (n - 3) * (n - 4) >= 0)),
     true({n: Z}, lambda: decide("", Ne(4 * n + 2, 4 * m), where={m: Z})),
     true(N, lambda: decide("", n + 2**60 > 2**60)),
+    true({x: POSITIVE}, lambda: decide("", Or(2 - x**3 >= 0, x**4 - 2 * x > 0))),
+    true({x: POSITIVE}, lambda: decide("", Or(2 - x**3 <= 0, x**4 - 2 * x < 0))),
+    true({x: POSITIVE}, lambda: identity("", (x**4 + 2 * x) / (x**4 + x**3 + 2 * x + 2), x / (x + 1))),
+    true(X, lambda: decide("", x > 3), assumptions=[x > pi]),
+    true(X, lambda: decide("", Implies(x > 0, Or(x > 1, x < 2)))),
+    true(X, lambda: decide("", V > 0, using={V: 1 / x}), assumptions=[x > 1]),
+    true({x: POSITIVE}, lambda: decide("", Or((x**3 - 2) ** 2 * (x - 5) >= 0, x**3 > 2, x**4 < 2 * x))),
+    true(X, lambda: decide("", x**W >= 0), definitions={W: sp.Integer(2)}),
+    true(X, lambda: decide("", Sum(k * x**2, (k, -3, -1)) <= 0)),
+    true(X, lambda: decide("", Sum(k * x**2, (k, 600, 602)) >= 0)),
+    true({x: POSITIVE}, lambda: decide("", x > 1), assumptions=[sqrt(x) > 1]),
 ]
 
 
@@ -350,3 +437,49 @@ def test_what_is_false_somewhere_does_not_hold(claim):
 @pytest.mark.parametrize("claim", TRUE, ids=range(len(TRUE)))
 def test_what_is_true_holds(claim):
     assert outcome(*claim) is Outcome.HOLDS
+
+
+SQUARE, LOW, HIGH = x**2 >= 0, [x <= 0], [x >= 0]
+REACHES = [
+    (Outcome.EXAMPLE, true(X, lambda: example("", x > 1, {x: 2}))),
+    (Outcome.EXAMPLE, true(X, lambda: example("", x > 1, {x: 2}), lambda: identity("", V, x), definitions={V: x})),
+    (Outcome.EXAMPLE, true(X, lambda: example("", x > 1, {x: 2}), lambda: decide("", SQUARE, lemma=True))),
+    (Outcome.EXAMPLE, true(X, lambda: decide("", y**2 >= 0, where={y: REAL}))),
+    (Outcome.DEFINITION, true(X, lambda: example("", x > 1, {x: 2}, lemma=True), lambda: identity("", V, x), definitions={V: x})),
+    (Outcome.HOLDS, true(X, lambda: decide("", SQUARE, given=LOW), lambda: decide("", SQUARE, given=HIGH))),
+    (Outcome.CONDITIONAL, true(X, lambda: decide("", SQUARE, given=LOW))),
+    (Outcome.CONDITIONAL, true(X, lambda: decide("", SQUARE, given=[x < 0]), lambda: decide("", SQUARE, given=[x > 0]))),
+    (Outcome.CONDITIONAL, true(X, lambda: decide("", SQUARE, given=LOW), lambda: decide("", x**4 >= 0, given=HIGH))),
+    (
+        Outcome.CONDITIONAL,
+        true(X, lambda: decide("", V >= 0, given=LOW, using={V: x**2}), lambda: decide("", V >= 0, given=HIGH, using={V: x**4})),
+    ),
+    (Outcome.CONDITIONAL, true(X, lambda: decide("", SQUARE, lemma=True), lambda: decide("", SQUARE, given=HIGH))),
+    (Outcome.HOLDS, true(X, lambda: decide("", SQUARE, given=HIGH), assumptions=[x >= 0])),
+    (Outcome.CONDITIONAL, true(XY, lambda: decide("", SQUARE))),
+    (Outcome.CONDITIONAL, true(XY, lambda: decide("", SQUARE), lambda: identity("", V, y), definitions={V: y})),
+    (Outcome.HOLDS, true(XY, lambda: decide("", SQUARE, given=[y > 0]), lambda: decide("", SQUARE, given=[y <= 0]))),
+    (Outcome.HOLDS, true(XY, lambda: decide("", V**2 >= 0, using={V: x * y}))),
+    (Outcome.HOLDS, true(XY, lambda: decide("", V**2 >= 0), definitions={V: x * y})),
+    (
+        Outcome.CONDITIONAL,
+        true(
+            {x: POSITIVE},
+            lambda: decide("", x * y**2 >= 0, given=[y < H], where={y: UNIT}),
+            lambda: decide("", x * y**2 >= 0, given=[y >= H], where={y: between(0, 2)}),
+        ),
+    ),
+    (Outcome.CONDITIONAL, true(X, lambda: enclose("", x**2 <= 1, {x: (-1, 1)}))),
+    (Outcome.HOLDS, true({x: CLOSED_UNIT}, lambda: enclose("", x**2 <= 1, {x: (0, 1)}))),
+    (Outcome.CONDITIONAL, true({x: CLOSED_UNIT}, lambda: enclose("", x**2 <= 1, {x: (0, H)}))),
+    (Outcome.HOLDS, true({x: CLOSED_UNIT}, *(lambda e=e: enclose("", x**2 <= 1, {x: e}) for e in ((0, H), (H, 1))))),
+    (
+        Outcome.CONDITIONAL,
+        true({x: CLOSED_UNIT}, *(lambda e=e: enclose("", x**2 <= 1, {x: e}) for e in ((0, H), (R(500001, 10**6), 1)))),
+    ),
+]
+
+
+@pytest.mark.parametrize(("expected", "claim"), REACHES, ids=range(len(REACHES)))
+def test_what_was_shown_for_less_than_all_values_is_said_to_be(expected, claim):
+    assert outcome(*claim) is expected
