@@ -1,19 +1,20 @@
 r"""What the decision stage sees: checks that can be computed from the factors and the answer, each with errors of its own.
 
-=============  ===========================================================  =====================================
+=============  ===========================================================  ==========================================
 check          an answer z fails it when                                    what it misses
-=============  ===========================================================  =====================================
+=============  ===========================================================  ==========================================
 nines          z and x y differ modulo 9 (sums of digits)                   errors divisible by 9
 elevens        they differ modulo 11 (alternating sums of digits)           errors divisible by 11
-last-digit     they differ modulo 10                                        all errors but those of column 0
+last-digit     they differ modulo 10                                        errors divisible by 10, as beyond column 0
 magnitude      z is off by more than a tenth of x y (leading digits)        errors of low columns
 disagreement   z differs from the attempt before (never on the first)       the same error twice
-=============  ===========================================================  =====================================
+=============  ===========================================================  ==========================================
 
 The checker computes residues digit by digit and errs: with probability :math:`1 - (1 - e)^{n_{op}}` a computation of
 :math:`n_{op}` digit operations goes wrong, and then the difference of residues that is seen is off by something uniform that is
-not zero. A right answer then seems to fail; a wrong one passes with probability 1/(M - 1). Operations grow with the digits, so
-the checker gets worse on larger problems too. A misjudged magnitude says the opposite of the truth.
+not zero. An answer that should pass then seems to fail; one that should fail passes with probability 1/(M - 1). Operations of
+nines and elevens grow with the digits, so these get worse on larger problems too. A misjudged magnitude says the opposite of the
+truth.
 
 What is seen is a *pattern*, one bit per check, bit set = failed. For the three residue checks the law of the pattern given the
 error is a product and known exactly; magnitude and disagreement depend on more than residues, so with them p, a, b are measured

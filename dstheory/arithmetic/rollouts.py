@@ -8,8 +8,8 @@ the number of tokens.
 Demonstrations are episodes of somebody who multiplies without errors and always decides rightly. With probability *coverage*
 one begins with a wrong attempt, which the demonstrator resamples; its tokens are drawn from the initial policy given that the
 answer is wrong, so that the mistakes shown are those that the learner makes. The attempt after it, or the only one, is right in
-every token and stopped at. What the learner sees of each attempt are the outcomes of its own, imperfect checks: demonstrations
-say what was decided, not how one can tell.
+every token and stopped at, or submitted at the cap. What the learner sees of each attempt are the outcomes of its own,
+imperfect checks: demonstrations say what was decided, not how one can tell.
 
 Source: arXiv 2601.01580, sections 3 (the two-stage process) and 4.2 (SFT on traces with and without revisions); the mistakes
 are drawn as derived here.
@@ -231,7 +231,7 @@ def demonstrate(
     Args:
         mistakes_of: whose wrong attempts are shown; its checks are what the decision sees.
         problems: repeat one for several demonstrations of it.
-        coverage: share of demonstrations with a wrong first attempt.
+        coverage: share of demonstrations with a wrong first attempt; above 0 with a cap of at least 2.
         cap: T of the learner; a demonstration that reaches it submits without a decision.
         rng: a numpy Generator, or a seed for one.
 

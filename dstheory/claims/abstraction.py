@@ -7,7 +7,7 @@ these facts for *every* such unknown follows for the logarithm. The converse doe
 believed after it has been re-checked with the true functions.
 
 Products inside logarithms and sums inside exponentials are split, and u^v becomes exp(v log u), so that equal terms become equal
-unknowns; log u is split only into factors that are positive on the whole domain.
+unknowns; log u is split only where each factor has one sign on the whole domain.
 """
 
 from __future__ import annotations

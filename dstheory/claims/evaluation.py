@@ -1,8 +1,9 @@
 """The value of a formula: exact at a point, which makes it the referee of every witness, and rigorous on a box.
 
 At a point: rational functions use `fractions.Fraction`. Points with algebraic coordinates (roots that a solver found) are
-decided in the number field they generate. Formulas with exp and log are decided by interval arithmetic of growing precision,
-which settles every strict inequality that is true. An equality is never guessed: it has to follow exactly, as log 4 = 2 log 2.
+decided in the number field they generate. Formulas with exp and log are decided by interval arithmetic of up to 1,024 bits, which
+settles strict inequalities unless the two sides agree in some 300 digits; those are left open. An equality is never guessed: it
+has to follow exactly, as log 4 = 2 log 2.
 
 On a box: every operation rounds outwards (``mpmath.iv``), and rational constants are enclosed rather than rounded, so that the
 value of the expression at every point of the box lies in the interval returned. Nothing here is a numeric spot check.

@@ -105,7 +105,7 @@ def command() -> None:
     "--coverage", type=Number(), default=0.5, show_default=True, help="Share of demonstrations with a wrong attempt first."
 )
 @click.option("--mask/--no-mask", default=False, show_default=True, help="Leave the tokens of wrong attempts out of SFT.")
-@click.option("--length-weight", type=Number(), default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
+@click.option("--length-weight", type=Number(), default=1.0, show_default=True, help="lambda of SFT and of a loss's penalty.")
 @click.option(
     "--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Reduction of SFT's weights."
 )

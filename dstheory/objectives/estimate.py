@@ -5,7 +5,8 @@ probabilities, it is exact; on a sample it is unbiased. It shares nothing with t
 
 :func:`sampled_gradient` draws whole batches the way training does: prompts, then G responses of each; credits, normalisers and
 token weights are applied to the numbers drawn. It serves what has no closed form, and shares nothing with the closed forms but
-the parts on arrays. Batches are independent of each other, so their spread gives the standard error.
+the parts on arrays, the coefficients of single tokens, and a baseline that depends on the prompt. Batches are independent of
+each other, so their spread gives the standard error.
 
 Source: derived here.
 """
@@ -41,7 +42,7 @@ OF_GROUPS = OF_THE_EXPECTATION | {"terms", "reward_terms", "penalty_terms", "cre
 
 @dataclass(frozen=True, eq=False)
 class GradientEstimate:
-    """An estimated gradient with the standard error of each entry (meaningless for an enumeration, which is exact).
+    """An estimated gradient with the standard error of each entry (meaningless for an enumeration, and 0 for one trajectory).
 
     >>> from dstheory import TwoStageMDP, sample_trajectories, solve
     >>> from dstheory.objectives import Reinforce
