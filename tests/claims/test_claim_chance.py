@@ -53,6 +53,14 @@ def test_whether_cases_cover_the_domain_is_undecided_when_time_runs_out_and_no_c
     assert len(verdict.steps) == 2
 
 
+def test_cases_that_the_solver_does_not_know_to_cover_the_domain_are_a_condition(monkeypatch):
+    cases = [decide("", x * y < 1, given=[x <= y]), decide("", x * y < 1, given=[x > y])]
+    claim = Claim(id="c", statement="S.", domain={"x y": UNIT}, proof=cases)
+    ask, unknown = Premises.ask, Answer("unknown", reason="incomplete")
+    monkeypatch.setattr(Premises, "ask", lambda self, *a, located=True: ask(self, *a) if located else unknown)
+    assert check(claim).outcome == "holds under condition"
+
+
 def test_a_sign_that_was_not_found_in_time_is_said_to_be_so(monkeypatch):
     step = decide("", sp.log(2 + x**3 - y) > 0)
     claim = Claim(id="c", statement="S.", domain={"x y": between(0, Fraction(1, 2))}, proof=[step])

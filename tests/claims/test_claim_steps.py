@@ -44,7 +44,7 @@ from dstheory.claims.formulas import explained, with_sides
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.steps.enclosure import _mean_value_form, _relation_holds
-from dstheory.claims.witnesses import find_witness, is_witness
+from dstheory.claims.witnesses import find_witness, is_witness, simplify_witness
 from dstheory.errors import NotSettledError
 
 p, a, b, x, y, n = sp.symbols("p a b x y n")
@@ -269,6 +269,26 @@ def test_the_smallest_witness_is_the_first_of_all_smaller_points():
     all_failing = [(u, v) for u in candidates for v in candidates if not 5 * u + 7 * v > 4]
     assert key(tuple(found.point.values())) == min(map(key, all_failing))
     assert best in all_failing
+
+
+@pytest.mark.parametrize(
+    ("formula", "domain", "point"),
+    [
+        (x / 3 >= 1, POSITIVE, 1),  # a fraction is not its inverse
+        (-((x - 1) ** 2) < 0, REAL, 1),  # it fails where both sides are equal
+        (Ne(10**12 * x * (x + 1), sp.Rational(8 * 10**12, 49)), UNIT, Fraction(1, 7)),  # nor are they in floating point
+    ],
+)
+def test_a_search_looks_where_floating_point_cannot_tell(formula, domain, point):
+    found = find_witness(formula, [], {"x": domain})
+    assert (found.point, found.smallest) == ({"x": point}, True)
+
+
+def test_an_irrational_witness_becomes_a_fraction_however_near_that_must_be():
+    formula = Or(x < sp.Rational(14142135623, 10**10), x > sp.Rational(14142135624, 10**10))
+    found = simplify_witness({"x": sp.sqrt(2)}, formula, [], {"x": POSITIVE}).point["x"]
+    assert isinstance(found, Fraction)
+    assert is_witness({"x": found}, formula, [], {"x": POSITIVE})
 
 
 # --- assumptions ------------------------------------------------------------------------------------------------------

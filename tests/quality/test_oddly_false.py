@@ -369,7 +369,13 @@ FALSE = [
     false({x:POSITIVE},lambda: decide("",Implies(x>1,And(Ne(x**3,-2),Ne(x**3,2))))),
     false({x:POSITIVE},lambda: decide("",And(x+1>0,Ne(x**3,2)))),
     false({x:POSITIVE},lambda: decide("",And(Ne(x**3,-2),Ne(x**3,2)))),
+    false({x:POSITIVE},lambda: decide("",Equivalent((x**3-2)**2>0,-x<1))),
+    false({x:POSITIVE},lambda: decide("",And((x**3-2)**2>0,Ne(x**3,-2)))),
+    false({x:POSITIVE},lambda: decide("",Implies(x>1,And((x**3-2)**2>0,Ne(x**3,-2))))),
     false(X,lambda: enclose("",x**2<=H,{x:(-1,1)})),
+    # no value somewhere, in what belongs to the claim
+    false(X,lambda: decide("",1+Z0*V>0),definitions={Z0:sp.Integer(0),V:1/x}),
+    false(X,lambda: decide("",x**2>=0),definitions={Z0:sp.Integer(0)},assumptions=[1+Z0/x>0]),
 ]
 # fmt: on
 
