@@ -1,4 +1,4 @@
-"""Learned multiplication: two policies that really learn, with p, a and b known exactly.
+"""Learned multiplication: two policies that really learn, with p, a and b known exactly for checks of residues.
 
 Each name of ``__init__.pyi`` is imported on first use.
 """

@@ -74,7 +74,7 @@ class _Names(click.ParamType[Any]):
 
 @click.group(name="arithmetic", epilog=EPILOG)
 def command() -> None:
-    """Multi-digit multiplication with a sampling and a decision policy that really learn; p, a and b are known exactly."""
+    """Multiplication with a sampling and a decision policy that really learn; p, a and b are exact for checks of residues."""
 
 
 @command.command(epilog=TRAIN_EPILOG, short_help="Train one policy.")
