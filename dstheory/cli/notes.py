@@ -120,13 +120,28 @@ def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list
     if problem.reference is not problem.start:
         return []
     terms = [t for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference]
-    named = sorted({t.name for t in terms if np.any(getattr(t, "beta", 0.0)) and t.name not in ("dpo", "k1-loss")})
+    zero = [t for t in terms if np.any(getattr(t, "beta", 0.0)) and t.name not in ("dpo", "k1-loss") and not _tilts(t, problem)]
+    named = sorted({t.name for t in zero})
     if not named:
         return []
     return [
         f"KL terms of {', '.join(named)} refer to the policy that is shown, which is the start: 0 here, --reference P,A,B shows "
         "them against another"
     ]
+
+
+def _tilts(term: Objective, problem: Problem) -> bool:
+    """Return whether a KL has a gradient at its reference, too: differentiated in full, of answers that weigh differently."""
+    import numpy as np
+
+    from dstheory.objectives import ReverseKL
+    from dstheory.objectives.weights import stage_weights
+
+    if not isinstance(term, ReverseKL):
+        return False
+    mdp, (weights, _) = problem.mdp, stage_weights(problem.mdp, term.length_weight, term.reduction)
+    most, least = np.where(mdp.inside, weights, -np.inf).max(axis=-1), np.where(mdp.inside, weights, np.inf).min(axis=-1)
+    return bool((most > least).any())
 
 
 def _terms(objective: Objective) -> tuple[Objective, ...]:

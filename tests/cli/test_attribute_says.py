@@ -50,6 +50,18 @@ def test_the_reference_is_the_start_and_the_footnote_says_which_it_was(dstheory)
     assert "all 0" in dstheory("attribute", "--objective", "kl-direct").out
 
 
+@pytest.mark.parametrize(("lengths", "weight"), [("32,96", 0.5), ("32,96", 0), ("64", 0.5)])
+def test_a_kl_is_said_to_be_0_at_its_reference_only_where_it_is(dstheory, lengths: str, weight: float) -> None:
+    """In full, of answers that weigh differently, it makes the longer one rarer there, too."""
+    at = ("--answer-length", lengths, "--length-weight", weight)
+    data = shown(dstheory, "--objective", "kl", "--objective", "kl-direct", *at)
+    full, direct = (row["gradient"]["sample"] for row in data["objectives"])
+    (note,) = [line for line in data["notes"] if "0 here" in line]
+    assert direct == 0
+    assert note.startswith("KL terms of kl, kl-direct refer" if full == 0 else "KL terms of kl-direct refer")
+    assert (full > 0.1) is (lengths == "32,96" and weight > 0)
+
+
 def test_settings_that_are_pinned_or_ignored_are_said(dstheory) -> None:
     args = ("--objective", "paper:grpo", "--objective", "rloo", "--objective", "sft", "--objective", "reinforce + kl-direct")
     notes = shown(dstheory, *args, "--beta", 0.3, "--alpha", 2, "--reference", "0.5,0.5,0.5")["notes"]
