@@ -300,6 +300,6 @@ def _sft(built: Sequence[tuple[str, Objective]], swept: Mapping[str, Sequence[st
     weight = "lambda" if "length_weight" in swept else f"{np.max(np.asarray(getattr(weighted[0], 'length_weight', 0.0))):g}"
     return [
         f"sft weighs a whole stage by length^{weight}, as arXiv 2601.01580 does, so that its coefficients differ between "
-        f"stages (claim C1); {', '.join(dict.fromkeys(plain))} give all tokens of a demonstration one coefficient, as libraries "
-        "do (claim O1-sft)"
+        f"stages of unequal length (claim C1); {', '.join(dict.fromkeys(plain))} give all tokens of a demonstration one "
+        "coefficient, as libraries do (claim O1-sft)"
     ]
