@@ -12,6 +12,7 @@ from dstheory.claims import COUNT, REAL, UNIT, Claim, check, decide
 from dstheory.claims.domains import POSITIVE, Domain
 from dstheory.claims.premises import Premises
 from dstheory.claims.slopes import by_slopes
+from dstheory.claims.solver import Answer
 
 p, q, r, x, y, n = sp.symbols("p q r x y n")
 kl = p * sp.log(p / q) + (1 - p) * sp.log((1 - p) / (1 - q))
@@ -107,6 +108,13 @@ NOT_SHOWN = {
 @pytest.mark.parametrize("name", NOT_SHOWN)
 def test_a_point_and_a_slope_show_nothing_where_one_of_them_does_not_count(name):
     assert shown(*NOT_SHOWN[name]) is None
+
+
+def test_an_answer_unknown_shows_no_slope(monkeypatch):
+    unknown = Answer("unknown", reason="incomplete")
+    monkeypatch.setattr(Premises, "ask", lambda self, *args, **options: unknown)
+    assert shown(sp.exp(x) >= 1 + x + x**2 / 2, {"x": REAL}) is None
+    assert shown(sp.exp(x) >= 1 + x + x**2 / 2, {"x": POSITIVE}) is None
 
 
 def test_what_is_strict_is_shown_where_the_point_itself_is_left_out():

@@ -68,6 +68,7 @@ from dstheory.claims import (
 p, q, a, b, x, y, z, n, m, V, W, k = sp.symbols("p q a b x y z n m V W k")
 VP, VN, VE = sp.Symbol("V", positive=True), sp.Symbol("V", nonnegative=True), sp.Symbol("V", even=True)
 Z0 = sp.Symbol("Z0")
+e_x, k_positive = sp.Symbol("exp(x)"), sp.Symbol("k", positive=True)
 zero_at_2 = sqrt(3 + x * sqrt(2)) - 1 - sqrt(2)  # and exact evaluation does not see it
 H, e12 = R(1, 2), R(1, 10**12)
 U, U2, X, XY, N, Z = {p: UNIT}, {"p a": UNIT}, {x: REAL}, {"x y": REAL}, {n: COUNT}, Domain(integer=True)
@@ -380,6 +381,19 @@ FALSE = [
     false({x:POSITIVE},lambda: decide("",Or((x**3-2)**2*(x-7)<0,x>6))),
     false({x:POSITIVE},lambda: decide("",Or((x**3-2)*(x**5-3)<0,x**3>2,x**5<3))),
     false(X,lambda: enclose("",x**2<=H,{x:(-1,1)})),
+    # facts about Max, Min, Abs and exp that would contradict one another, or a symbol of the claim
+    false({x:POSITIVE},lambda: decide("",Ne(Max(x,1)**3,2))),
+    false({x:POSITIVE},lambda: decide("",Ne(Min(x,5)**3,2))),
+    false(X,lambda: decide("",Or(Ne(Abs(x)**3,2),x>0))),
+    false({"exp(x)":POSITIVE,x:REAL},lambda: decide("",Or(e_x<=exp(x),Ne(e_x**3,2)))),
+    # orders of derivatives, and what has none; names that are given twice
+    false(X,lambda: identity("",sp.Derivative(x**3,(x,2)),3*x**2)),
+    false(XY,lambda: identity("",sp.Derivative(x*y,x,y),y)),
+    false(N,lambda: identity("",derivative(n**2,n),2*n)),
+    false({x:between(1,1,"[]")},lambda: identity("",derivative(x**2,x),2*x)),
+    false(U,lambda: decide("",Sum(sqrt(k_positive**2)*p,(k_positive,-1,1))+p<=p)),
+    false(U,lambda: decide("",V>1,using={V:p+1}),definitions={V:p}),
+    false(U,lambda: decide("",V>1),definitions={V:p,"V":p+1}),
     # no value somewhere, in what belongs to the claim
     false(X,lambda: decide("",1+Z0*V>0),definitions={Z0:sp.Integer(0),V:1/x}),
     false(X,lambda: decide("",x**2>=0),definitions={Z0:sp.Integer(0)},assumptions=[1+Z0/x>0]),
