@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import lgamma
+from math import ceil, lgamma, sqrt
 
 import numpy as np
 
@@ -60,6 +60,7 @@ MOST_CAPS = 50
 """Largest cap to look at."""
 
 _DECISION_NODES = 16  # of a and b, where they differ between problems: exact for caps up to 31
+_NODES_PER_ROOT = 2.75  # of a larger cap T: q^T is seen by so many times the root of T; NODES are, up to caps of 1,200
 _SMOOTH, _FEW_NODES = 8.0, 24  # parameters of a Beta distribution from which on a Gauss rule, of so few nodes, serves
 _STEP = 0.25  # in logarithms: errors of the trapezoidal rule are below 1e-10
 _LEAST = 21.0  # minus the logarithm of what is left out
@@ -98,7 +99,7 @@ class RolloutChain:
             degree: in each of p, a, b, of a function that is a polynomial; 0 of one that is none.
         """
         exact = max(2, degree // 2 + 1) if degree else NODES  # n nodes are exact up to degree 2n - 1
-        few, most = min(exact, _DECISION_NODES), min(exact, NODES)
+        few, most = min(exact, NODES, max(_DECISION_NODES, ceil(_NODES_PER_ROOT * sqrt(degree)))), min(exact, NODES)
         (p, w), (a, v), (b, u) = self.p.nodes(most), self.a.nodes(few), self.b.nodes(few)
         grid = np.meshgrid(p, a, b, indexing="ij")
         weights = w[:, None, None] * v[:, None] * u
