@@ -238,6 +238,7 @@ class Abstraction:
         """The unknown that stands for a term: one symbol per term, told apart by the term and not by how it prints."""
         if meaning not in self._unknowns:
             name = str(meaning)
+            name = f"({name})" if meaning.is_Pow and "**" in name else name  # it may be printed with a power of its own
             while name in self._taken:
                 name += "'"
             self._taken.add(name)
