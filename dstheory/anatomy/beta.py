@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, Ints, readonly
 from dstheory.errors import RecordError
 
-NODES = 96  # exact for caps up to 191; accuracies without one to 1e-13 for a/(1-b) of 0.01 to 100, to 2e-6 of 0.001 to 1,000
+NODES = 96  # exact for polynomials of degrees up to 191: for caps of as many
 _FEW_NODES = 24  # up to which NumPy solves for them without threads
 _NEGLIGIBLE = 1e-12  # a correlation whose effect on a mean over problems is below rounding; parameters of 1e12 would lose digits
 _SIGN = np.array([[1.0], [1.0], [-1.0]])  # of successes, failures and trials in the log-likelihood

@@ -45,20 +45,29 @@ def resampling(p: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:
     return np.asarray(p * (1 - a) + (1 - p) * b)
 
 
-def geometric_sum(q: ArrayLike, terms: int | None) -> Floats:
-    """Return 1 + q + ... + q^(terms-1), exactly ``terms`` at q = 1; for None the whole series, infinite at q = 1.
+def ending(p: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:
+    """Return 1 - q, the chance that an attempt is the last: p a + (1-p)(1-b), which keeps the digits that 1 - q loses near q = 1.
 
-    >>> geometric_sum([0.5, 1.0], 3).tolist(), geometric_sum([0.5, 1.0], None).tolist()
+    >>> float(ending(0.5, 1e-20, 1.0))
+    5e-21
+    """
+    p, a, b = (np.asarray(x, dtype=float) for x in (p, a, b))
+    return np.asarray(p * a + (1 - p) * (1 - b))
+
+
+def geometric_sum(rest: ArrayLike, terms: int | None) -> Floats:
+    """Return 1 + q + ... + q^(terms-1) of q = 1 - ``rest``, exactly ``terms`` at q = 1; for None the whole series, 1/``rest``.
+
+    >>> geometric_sum([0.5, 0.0], 3).tolist(), geometric_sum([0.5, 0.0], None).tolist()
     ([1.75, 3.0], [2.0, inf])
     """
-    q = np.asarray(q, dtype=float)
+    rest = np.asarray(rest, dtype=float)
     if terms == 0:
-        return np.zeros(q.shape)  # the form below is 0 times log 0 at q = 0
+        return np.zeros(rest.shape)  # the form below is 0 times log 0 at q = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         if terms is None:
-            return np.asarray(1 / (1 - q))
-        # 1 - q^T by expm1 keeps its digits where q is close to 1.
-        return np.asarray(np.where(q < 1, -np.expm1(terms * np.log(q)) / (1 - q), float(terms)))
+            return np.asarray(1 / rest)
+        return np.asarray(np.where(rest > 0, -np.expm1(terms * np.log1p(-rest)) / rest, float(terms)))
 
 
 def accuracy(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstopped: Unstopped = "submit") -> Floats:
@@ -76,13 +85,13 @@ def accuracy(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstoppe
     """
     _check_unstopped(unstopped)
     limit = whole_number(cap, "cap", low=0, otherwise="; 0 is none")
-    p, a, q = np.asarray(p, dtype=float), np.asarray(a, dtype=float), resampling(p, a, b)
+    p, a, stop = np.asarray(p, dtype=float), np.asarray(a, dtype=float), ending(p, a, b)
     stop_right = p * a
     if limit == 0:
-        return np.asarray(np.divide(stop_right, 1 - q, out=np.zeros(np.broadcast_shapes(stop_right.shape, q.shape)), where=q < 1))
+        return np.asarray(np.divide(stop_right, stop, out=np.zeros(stop.shape), where=stop > 0))
     if unstopped == "wrong":
-        return np.asarray(stop_right * geometric_sum(q, limit))
-    return np.asarray(stop_right * geometric_sum(q, limit - 1) + q ** (limit - 1) * p)
+        return np.asarray(stop_right * geometric_sum(stop, limit))
+    return np.asarray(stop_right * geometric_sum(stop, limit - 1) + resampling(p, a, b) ** (limit - 1) * p)
 
 
 def stopping(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstopped: Unstopped = "submit") -> Floats:
@@ -92,10 +101,10 @@ def stopping(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstoppe
     (0.7884, 1.0)
     """
     _check_unstopped(unstopped)
-    q = resampling(p, a, b)
+    stop = ending(p, a, b)
     if cap == 0:
-        return np.asarray(np.where(q < 1, 1.0, 0.0))
-    return np.asarray(1 - q ** (cap - (unstopped == "submit")))
+        return np.asarray(np.where(stop > 0, 1.0, 0.0))
+    return np.asarray(stop * geometric_sum(stop, cap - (unstopped == "submit")))
 
 
 def attempts(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0) -> Floats:
@@ -104,7 +113,7 @@ def attempts(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0) -> Floats:
     >>> round(float(attempts(0.4, 0.9, 0.7, 3)), 4)
     1.6716
     """
-    return geometric_sum(resampling(p, a, b), whole_number(cap, "cap", low=0, otherwise="; 0 is none") or None)
+    return geometric_sum(ending(p, a, b), whole_number(cap, "cap", low=0, otherwise="; 0 is none") or None)
 
 
 def reaching(p: ArrayLike, a: ArrayLike, b: ArrayLike, rounds: int) -> Floats:

@@ -12,7 +12,7 @@ Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.ch
 and differ from the formulas at the means: q^k is convex for k > 1, so more episodes go on than q(mean)^k where q differs between
 problems (claim G4).
 
-Without a cap, and with a or b that differ, a few problems hardly ever stop, and no Gauss rule of moderate size sees them. With
+Without a cap, a few problems may hardly ever stop, and no Gauss rule of moderate size sees them. With
 c = 1 - b and the transforms :math:`M_a(x) = E\,e^{-x a}`, :math:`M_c(x) = E\,e^{-x c}` of independent rates,
 
 .. math:: E\Big[\frac{1}{1 - q}\Big] = \int_0^\infty E_p[M_a(t p)\, M_c(t (1 - p))]\, dt, \qquad
@@ -61,9 +61,11 @@ MOST_CAPS = 50
 
 _DECISION_NODES = 16  # of a and b, where they differ between problems: exact for caps up to 31
 _NODES_PER_ROOT = 2.75  # of a larger cap T: q^T is seen by so many times the root of T; NODES are, up to caps of 1,200
-_SMOOTH, _FEW_NODES = 8.0, 24  # parameters of a Beta distribution from which on a Gauss rule, of so few nodes, serves
+_MOST_NODES = 1000  # of a rate that alone differs: up to caps of 130,000
+_SMOOTH, _FEW_NODES = 12.0, 24  # parameters of a Beta distribution from which on a Gauss rule, of so few nodes, serves: to 2e-9
 _STEP = 0.25  # in logarithms: errors of the trapezoidal rule are below 1e-10
 _LEAST = 21.0  # minus the logarithm of what is left out
+_LEAST_LOG = 740.0  # minus the logarithm of the smallest rate that is told from 0
 _FARTHEST = 700.0  # logarithm of the longest time, where numbers end: a mean of longer episodes counts as infinite
 
 
@@ -99,7 +101,10 @@ class RolloutChain:
             degree: in each of p, a, b, of a function that is a polynomial; 0 of one that is none.
         """
         exact = max(2, degree // 2 + 1) if degree else NODES  # n nodes are exact up to degree 2n - 1
-        few, most = min(exact, NODES, max(_DECISION_NODES, ceil(_NODES_PER_ROOT * sqrt(degree)))), min(exact, NODES)
+        seen = ceil(_NODES_PER_ROOT * sqrt(degree))
+        few, most = min(exact, NODES, max(_DECISION_NODES, seen)), min(exact, NODES)
+        if [self.p.homogeneous, self.a.homogeneous, self.b.homogeneous].count(False) == 1:
+            few = most = min(exact, max(NODES, min(seen, _MOST_NODES)))
         (p, w), (a, v), (b, u) = self.p.nodes(most), self.a.nodes(few), self.b.nodes(few)
         grid = np.meshgrid(p, a, b, indexing="ij")
         weights = w[:, None, None] * v[:, None] * u
@@ -107,7 +112,7 @@ class RolloutChain:
 
     def accuracy(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
         """Return the expected accuracy with at most ``cap`` attempts (0: no cap)."""
-        if not cap and not (self.a.homogeneous and self.b.homogeneous):
+        if not cap and not self.homogeneous:
             return _without_cap(self)[0]
         return float(self.expect(lambda p, a, b: chain_formulas.accuracy(p, a, b, cap, unstopped=unstopped), cap))
 
@@ -117,7 +122,7 @@ class RolloutChain:
 
     def attempts(self, cap: int = 0) -> float:
         """Return the expected number of attempts; infinite without a cap if some problems never stop, or too many hardly ever."""
-        if not cap and not (self.a.homogeneous and self.b.homogeneous):
+        if not cap and not self.homogeneous:
             return _without_cap(self)[1]
         return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap), cap))
 
@@ -173,9 +178,11 @@ def _transform(rate: BetaRate, x: Floats) -> tuple[Floats, Floats]:
         nodes, weights = rate.nodes()
     else:
         first, second = rate.shape
-        z = np.arange(-(np.log(max(x[-1], 1.0)) + _LEAST / first + 5.0), _LEAST / second + 5.0, _STEP)
+        low, high = np.log(max(x[-1], 1.0)) + _LEAST / first + 5.0, _LEAST / second + 5.0
+        z = np.arange(-min(low, _LEAST_LOG), min(high, _LEAST_LOG), _STEP)
         log, rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
         nodes, weights = np.exp(log), np.exp(_log_density(rate, log, rest)) * _STEP
+        weights[[0, -1]] /= -np.expm1(np.array([first, second]) * -_STEP)  # with all beyond
     decay = np.exp(-np.multiply.outer(x, nodes))
     return decay @ weights, decay @ (weights * nodes)
 

@@ -252,8 +252,8 @@ class Achieved:
     def pooled(self, which: Ints | slice = slice(None)) -> PooledRates:
         """Return the pooled figures of some of the problems, each met equally often."""
         p, a, b = self.p[which], self.a[which], self.b[which]
-        q = chain_formulas.resampling(p, a, b)
-        visits, decided = (chain_formulas.geometric_sum(q, turns) for turns in (self.cap, self.cap - 1))
+        stop = chain_formulas.ending(p, a, b)
+        visits, decided = (chain_formulas.geometric_sum(stop, turns) for turns in (self.cap, self.cap - 1))
         pooled_p = float((visits * p).sum() / visits.sum())
         # With T = 1 nothing is ever decided; the rates are then those of the decisions that would have been.
         weight = decided if decided.sum() > 0 else visits
@@ -306,6 +306,7 @@ def shapley_split(
         cap: T.
         which: of the problems.
     """
+
     def accuracy(sampling: AnswerLaw, decision: ArithmeticPolicy) -> Floats:
         return np.asarray(achieved(sampling, decision, cap=cap).accuracy[which].mean())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -68,8 +69,24 @@ def test_a_chain_that_never_stops_submits_nothing() -> None:
 
 def test_sums_keep_their_digits_close_to_one() -> None:
     """1 - q^T by subtraction would lose all digits at q = 1 - 1e-13; the sum is T minus T(T-1)/2 times that."""
-    assert float(formulas.geometric_sum(1 - 1e-13, 50)) == pytest.approx(50 - 1225e-13, rel=1e-3 * 1e-13 + 4e-15 / 1e-3)
-    assert formulas.geometric_sum(np.array([0.0, 0.25]), 2).tolist() == [1.0, 1.25]
+    assert float(formulas.geometric_sum(1e-13, 50)) == pytest.approx(50 - 1225e-13, rel=2e-16)
+    assert formulas.geometric_sum(np.array([1.0, 0.75]), 2).tolist() == [1.0, 1.25]
+
+
+@pytest.mark.parametrize("chain", [(0.5, 1e-15, 1 - 2**-49), (0.25, 1e-12, 1.0), (0.7, 0.0, 1 - 2**-52), (1e-17, 0.9, 1.0)])
+@pytest.mark.parametrize("cap", [0, 3, 10**6])
+def test_chains_that_hardly_ever_stop_keep_their_digits(chain, cap) -> None:
+    """1 - q of a rounded q gave an accuracy of 0.5004 for 0.53 at the first of them; here with 60 digits."""
+    with mpmath.workdps(60):
+        p, a, b = map(mpmath.mpf, chain)
+        stop = p * a + (1 - p) * (1 - b)
+        series = (1 - (1 - stop) ** cap) / stop if cap else 1 / stop
+        shorter = (1 - (1 - stop) ** (cap - 1)) / stop if cap else 1 / stop
+        right = p * a * shorter + ((1 - stop) ** (cap - 1) * p if cap else 0)
+        stopped = stop * shorter
+    assert float(formulas.attempts(*chain, cap)) == pytest.approx(float(series), rel=1e-14)
+    assert float(formulas.accuracy(*chain, cap)) == pytest.approx(float(right), rel=1e-9 if cap > 3 else 1e-14)
+    assert float(formulas.stopping(*chain, cap)) == pytest.approx(float(stopped), rel=1e-14)
 
 
 def test_arrays_broadcast() -> None:
