@@ -41,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, lgamma, sqrt
 
 import numpy as np
@@ -135,6 +136,7 @@ class RolloutChain:
         return total
 
 
+@lru_cache(maxsize=8)  # whoever asks for the accuracy asks for the attempts, too
 def _without_cap(chain: RolloutChain) -> tuple[float, float]:
     """Return the expected accuracy and number of attempts without a cap."""
     p, a, c = chain.p, chain.a, BetaRate(1 - chain.b.mean, chain.b.rho)
