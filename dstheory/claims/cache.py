@@ -48,7 +48,7 @@ class Watch:
         kind, known = type(os.environ), type(os.environ).__getitem__
 
         def heard(environment: Any, name: Any) -> Any:
-            self._environment.add(str(name))
+            self._environment.add(os.fsdecode(name))
             return known(environment, name)
 
         kind.__getitem__ = heard  # type: ignore[method-assign]  # reading the environment raises no audit event
@@ -143,7 +143,6 @@ def _listing(directory: Path) -> list[str]:
     return os.listdir(directory)
 
 
-@cache
 def _setting() -> list[str]:
     """Versions of Python, the system and all installed packages, and what the environment says to them."""
     packages = sorted(f"{item.metadata['Name']} {item.version}" for item in metadata.distributions())
@@ -165,6 +164,7 @@ class Cache:
         self.damaged = sum(not _ENTRY.fullmatch(name) and name[0] != "." for name in os.listdir(self._directory))
         """Entries that were passed over, since they are damaged or are none."""
         self._sums: dict[Path, str] = {}
+        self._setting = _digest(_setting())
         _listing.cache_clear()
 
     def find(self, request: Mapping[str, Any]) -> Verdict | None:
@@ -222,7 +222,7 @@ class Cache:
 
     def _key(self, request: Mapping[str, Any]) -> dict[str, Any]:
         asked = {name: request[name] for name in ("id", "seed", "examples", "time_limit")}
-        return {**asked, "source": self._sum(Path(request["path"])), "setting": _digest(_setting())}
+        return {**asked, "source": self._sum(Path(request["path"])), "setting": self._setting}
 
     def _path(self, request: Mapping[str, Any]) -> Path:
         return self._directory / f"{_digest([FORMAT, self._key(request)])}.json"

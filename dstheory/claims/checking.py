@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain, name_of
-from dstheory.claims.formulas import TOO_DEEP, domain_latex, domain_text, explained, latex, latex_named, text
+from dstheory.claims.formulas import TOO_DEEP, domain_latex, domain_text, explained, latex, latex_named, names_in, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
@@ -38,9 +38,7 @@ from dstheory.typeset import unmarked, words_latex
 _LONG = "a formula has a number with more digits than Python writes (4,300 unless it is told otherwise); write a shorter one"
 
 
-def check(
-    claim: Claim, *, seed: int = SEED, examples: int = EXAMPLES, time_limit: float = TIME_LIMIT
-) -> Verdict:
+def check(claim: Claim, *, seed: int = SEED, examples: int = EXAMPLES, time_limit: float = TIME_LIMIT) -> Verdict:
     """Check a claim and return its verdict; whatever goes wrong in it becomes part of the verdict.
 
     Args:
@@ -113,7 +111,7 @@ def _require_well_posed(claim: Claim, context: ClaimContext) -> None:
 def _require_mentioned(claim: Claim, steps: Sequence[Step]) -> None:
     """Refuse definitions that nothing mentions: SymPy may have lost them on the way, and would have checked something else."""
     items = [item for step in steps for item in (*step.formulas, *step.given, *step.using.values())]
-    left = {name_of(key) for key in claim.definitions} - _names(claim.definitions, [*items, *claim.assumptions])
+    left = {name_of(key) for key in claim.definitions} - names_in(claim.definitions, [*items, *claim.assumptions])
     if left and items:
         name = min(left)
         raise ClaimError(
@@ -186,11 +184,7 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
         if any(isinstance(step, PointStep) and not step.lemma for step in steps):
             return replace(verdict, reach=Reach.EXAMPLE)
         return replace(verdict, reach=Reach.DEFINITION)
-    seen = {
-        name
-        for step in substantive
-        for name in _names({**claim.definitions, **step.using}, [*step.formulas, *step.given])
-    }
+    seen = {name for step in substantive for name in names_in({**claim.definitions, **step.using}, [*step.formulas, *step.given])}
     missing = [name for name in claim.domain_by_name if name not in seen]
     if missing and len(missing) == len(claim.domain_by_name):
         return replace(verdict, reach=Reach.EXAMPLE, message=f"no step that quantifies mentions {', '.join(missing)}")
@@ -216,17 +210,6 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
 def _same(one: Step, other: Step) -> bool:
     """Whether two steps state the same formulas, so that their assumptions are cases of one statement."""
     return one.formulas == other.formulas and dict(one.using) == dict(other.using)
-
-
-def _names(definitions: Mapping[Any, Any], items: Sequence[Any]) -> set[str]:
-    """Names of the symbols in formulas or expressions, those behind definitions included."""
-    meanings = {name_of(key): value for key, value in definitions.items()}
-    names: set[str] = set()
-    new = {symbol.name for item in items for symbol in sympy.sympify(item).free_symbols}
-    while new:
-        names |= new
-        new = {symbol.name for name in new if name in meanings for symbol in sympy.sympify(meanings[name]).free_symbols} - names
-    return names
 
 
 def _region(context: ClaimContext, step: Step) -> list[Any]:

@@ -101,7 +101,7 @@ class Claim(Tabulated):
             raise ClaimError(f"the id {self.id!r} is not a short name; use letters, digits, dots and hyphens, such as 'A3'")
         for name in ("statement", "title", "latex", "group", "scope", "source", "notes"):
             if not isinstance(getattr(self, name), str):
-                raise ClaimError(f"claim {self.id}: {name} is a text, {name}=\"...\"; it is {reprlib.repr(getattr(self, name))}")
+                raise ClaimError(f'claim {self.id}: {name} is a text, {name}="..."; it is {reprlib.repr(getattr(self, name))}')
         if not self.statement.strip():
             raise ClaimError(f"claim {self.id} states nothing: its statement is empty")
         if self.level not in LEVELS:
@@ -163,7 +163,8 @@ class Claim(Tabulated):
             steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
         domains = [self.domain_by_name, *(expand_domain(step.where) for step in steps)]
-        early.refuse(self.id, self._file, self._meanings(steps), domains)
+        defined = [key for definitions in (self.definitions, *(step.using for step in steps)) for key in definitions]
+        early.refuse(self.id, self._file, self._meanings(steps), domains, defined)
         return steps
 
     def _meanings(self, steps: Sequence[Step]) -> dict[str, set[str]]:

@@ -13,8 +13,9 @@ that is neither Python's, SymPy's nor this package's, since looking at it may ru
 
 SymPy also simplifies by what it was told of a symbol, and leaves no trace of the symbol: ``sin(pi*n)`` is 0 for an integer n. A
 symbol that the file makes with the name of a variable may be told no more than the variable's domain promises. Nor may SymPy be
-told more in a call: by ``refine``, ``assuming``, ``posify``, or by ``force=True``, which takes what is under roots and logarithms
-for positive. Integrals and transforms without their conditions (``conds="none"``) are refused.
+told more in a call: by ``refine``, ``assuming``, ``posify``, ``polarify``, or by ``force=True`` and ``polar=True``, which take
+what is under roots and logarithms for positive. Integrals and transforms without their conditions (``conds="none"``), and inverse
+functions without theirs (``inverse=True``), are refused.
 
 What ran before a claim was made in a script or notebook nobody has seen, so that a claim there defines no names: an expression
 with a name in Python says the same.
@@ -40,7 +41,7 @@ from sympy.assumptions import AppliedPredicate
 from sympy.core.function import UndefinedFunction
 from sympy.core.relational import Relational
 
-from dstheory.claims.domains import Domain, check_assumptions
+from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, name_of
 from dstheory.claims.formulas import conjuncts, derivative
 from dstheory.claims.intact import is_python_s
 from dstheory.errors import ClaimError, DomainError
@@ -76,6 +77,9 @@ def _there(module: ModuleType, *names: str) -> dict[Any, str]:
 _WATCHED = _there(sys, "setprofile") | _there(_thread, "start_new_thread", "start_joinable_thread")
 _UNSEEN = _WATCHED | _there(sys, "_setprofileallthreads") | _there(os, "fork", "forkpty")
 """What begins something of which nothing is heard, unless `watched` or Python's ``threading`` calls one of `_WATCHED`."""
+
+_LIFTS = ("posify", "polarify")
+"""Put symbols that SymPy was told more about in the place of all symbols of an expression."""
 
 _DRAWING = "dstheory.claims.claim"
 """Takes the steps from a proof, which may be lazy: what ``map(V.diff, [p])`` calls then, with no code between, is the user's."""
@@ -146,17 +150,23 @@ def watched(module: str) -> Iterator[None]:
 
 
 def refuse(
-    claim: str, module: str | None, meanings: Mapping[str, Collection[str]], domains: Sequence[Mapping[str, Domain]] = ()
+    claim: str,
+    module: str | None,
+    meanings: Mapping[str, Collection[str]],
+    domains: Sequence[Mapping[str, Domain]] = (),
+    defined: Sequence[Any] = (),
 ) -> None:
     """Refuse a claim that defines a symbol if its file was noted to do something with it, or if it is in no file.
 
-    Also one with a variable whose name the file gave to a symbol that SymPy was told more about than its domain promises.
+    Also one with a variable whose name the file gave to a symbol that SymPy was told more about than its domain promises, and one
+    that defines a name by one symbol, if the file told SymPy something about another symbol of this name.
 
     Args:
         claim: Its id.
         module: That of its file; None if there is none.
         meanings: The names that it defines -> the names in their expressions, those behind other definitions included.
         domains: Those of the claim and of its steps.
+        defined: The symbols, or names, that it and its steps define: what SymPy was told about these is checked elsewhere.
 
     Raises:
         ClaimError: With file and line, what is done with which symbol, and what to write.
@@ -170,6 +180,12 @@ def refuse(
                     f"claim {claim}: {file}, line {line}, {how} {symbol.name}, and {error}, or another name where it is "
                     "another claim's"
                 ) from error
+        others = [key for key in defined if name_of(key) == symbol.name and key != symbol]
+        if others and (words := excess_assumptions(symbol, {})):
+            raise ClaimError(
+                f"claim {claim}: {file}, line {line}, {how} {symbol.name}, and SymPy was told that it is {words[0]}, but the "
+                f"claim defines another symbol {symbol.name}; use one symbol, or another name where it is another claim's"
+            )
     if module is None and meanings:
         name = min(meanings)
         raise ClaimError(
@@ -263,11 +279,11 @@ def _assumed(operation: str, values: Mapping[str, Any]) -> set[sympy.Symbol]:
         given = values.get("assumptions", values.get("assumption", True))
         facts = [part for item in (given if isinstance(given, tuple) else [given]) for part in conjuncts(item)]
         return {_fact(operation, fact) for fact in facts if fact not in (True, sympy.true)}
-    if operation != "posify" and not any(item.get("force") is True for item in _options(values)):
+    if operation not in _LIFTS and not any(item.get(word) is True for item in _options(values) for word in ("force", "polar")):
         return set()
     given = [*values.values(), *values.get("args", ())]
     about = [value for value in given if isinstance(value, sympy.Basic)]
-    under = about if operation == "posify" else [part for value in about for part in _roots_and_logarithms(value)]
+    under = about if operation in _LIFTS else [part for value in about for part in _roots_and_logarithms(value)]
     return {sympy.Symbol(symbol.name, positive=True) for part in under for symbol in part.free_symbols}
 
 
@@ -277,7 +293,7 @@ def _options(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _require_conditions(operation: str, values: Mapping[str, Any]) -> None:
-    """Refuse an integral or a transform that comes without the conditions under which it is what SymPy says."""
+    """Refuse an integral, a transform or an inverse that comes without the conditions under which it is what SymPy says."""
     given = {name: value for item in _options(values) for name, value in item.items() if name in ("conds", "noconds")}
     transforms = operation.endswith("_transform") and "hints" in values and given.get("noconds") is not False
     if transforms or given.get("noconds") is True or ("conds" in given and str(given["conds"]) == "none"):
@@ -286,6 +302,8 @@ def _require_conditions(operation: str, values: Mapping[str, Any]) -> None:
             f"{operation} leaves out under which conditions its result holds, which no domain need promise; call it with {how}, "
             'and tell SymPy what the domains promise: Symbol("p", positive=True)'
         )
+    if operation == "inversecombine" or (operation == "simplify" and any(item.get("inverse") for item in _options(values))):
+        raise ClaimError(f"{operation} takes asin(sin(x)) for x here, which no domain promises; leave out inverse=True")
 
 
 def _roots_and_logarithms(expression: sympy.Basic) -> Iterator[sympy.Basic]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,17 @@ def as_expression(item: Any) -> Any:
     if isinstance(item, str):
         raise ClaimError(f"{short(repr(item))} is a text; write the expression itself, without quotation marks")
     return sympy.sympify(item)
+
+
+def names_in(definitions: Mapping[Any, Any], items: Sequence[Any]) -> set[str]:
+    """Names of the symbols in formulas or expressions, those behind definitions included."""
+    meanings = {name_of(key): value for key, value in definitions.items()}
+    names: set[str] = set()
+    new = {symbol.name for item in items for symbol in sympy.sympify(item).free_symbols}
+    while new:
+        names |= new
+        new = {symbol.name for name in new if name in meanings for symbol in sympy.sympify(meanings[name]).free_symbols} - names
+    return names
 
 
 @lru_cache(maxsize=256)

@@ -218,9 +218,31 @@ TOLD = {
     "an integer": 'n = sp.Symbol("p", integer=True)\nf = p * a + sp.sin(sp.pi * n) < p',
     "one of several": 'n, m = sp.symbols("p m", integer=True)\nf = p * a + sp.sin(sp.pi * n) < p',
     "a size": 'f = sp.sqrt(sp.Symbol("a", negative=True) ** 2) / sp.Symbol("a", negative=True) < p',
-    "in a text": 'f = p * a + sp.sympify("sin(pi*Symbol(\'p\', integer=True))") < p',
+    "in a text": "f = p * a + sp.sympify(\"sin(pi*Symbol('p', integer=True))\") < p",
     "by a helper of Python's": 'n = functools.partial(sp.Symbol, integer=True)("p")\nf = p * a + sp.sin(sp.pi * n) < p',
 }
+
+
+SIGNS = {
+    "a minimum": "W**2 + sp.Min(v, 0) >= 0",
+    "an inequality": "sp.And(W**2 >= 0, v > 0)",
+    "a condition": "sp.And(W**2 >= 0, sp.Implies(v < 0, V > 5))",
+}
+
+
+@pytest.mark.parametrize("key", ["V", "'V'"])
+@pytest.mark.parametrize("what", SIGNS)
+def test_another_symbol_with_the_name_of_a_definition_is_told_nothing(tmp_path, what, key):
+    """V is p - a, which is negative at p = 1/3, a = 1/2: each of these is false there, and SymPy left no trace of the sign."""
+    text = f'claim(decide("", {SIGNS[what]}), definitions={{{key}: p - a, W: V}})'
+    verdict = checked(tmp_path, text, module='v = sp.Symbol("V", positive=True)\n')
+    assert re.search(r"mine.py, line \d+, makes a symbol V, and SymPy was told that it is .*another symbol V", verdict.message)
+
+
+def test_what_sympy_was_told_of_the_symbol_that_is_defined_is_let_through_where_it_is_so(tmp_path):
+    lines = 'V = sp.Symbol("V", positive=True)\ny = sp.Symbol("W", real=True)\n'
+    text = 'claim(decide("", sp.sqrt(V**2) + W > 0), also)'
+    assert checked(tmp_path, text, module=lines).outcome == "holds"
 
 
 @pytest.mark.parametrize("what", TOLD)
@@ -247,6 +269,8 @@ ASSUMED = {
     "logcombine": "f = sp.logcombine(2 * sp.log(x), force=True) < y",
     "separatevars": "f = sp.separatevars(sp.sqrt(x**2 * y**2), force=True) < y",
     "expand": "f = sp.expand(sp.sqrt(x**2 * y**2), force=True) < y",
+    "powdenest, polar": "f = sp.powdenest(sp.sqrt(x**2), polar=True) < y",
+    "polarify": "g, back = sp.polarify(sp.sqrt(x**2))\nf = g.subs(back) < y",
     "expand, its method": "f = (sp.log(x**2 * y**2)).expand(force=True) < y",
 }
 
@@ -293,6 +317,20 @@ def test_an_integral_comes_with_the_conditions_under_which_it_holds(tmp_path, wh
     """The integral of exp(-x t) over all t > 0 is 1/x where x is positive, and not where it is not."""
     with pytest.raises(ClaimFileError, match=rf"{what.partition(',')[0]} leaves out under which conditions.*line 12"):
         check_assumed(tmp_path, f't = sp.Symbol("t")\nf = {UNCONDITIONAL[what]} < y', "REAL")
+
+
+INVERSES = {
+    "simplify": "sp.simplify(sp.acos(sp.cos(x)), inverse=True)",
+    "simplify, its method": "sp.acos(sp.cos(x)).simplify(inverse=True)",
+    "inversecombine": '__import__("sympy.simplify.simplify", fromlist=["f"]).inversecombine(sp.acos(sp.cos(x)))',
+}
+
+
+@pytest.mark.parametrize("what", INVERSES)
+def test_an_inverse_is_not_taken_off_where_it_is_none(tmp_path, what):
+    """The arc cosine of cos x is |x| near 0: above x + x^2 at x = -1/2, while x is not."""
+    with pytest.raises(ClaimFileError, match=rf"{what.partition(',')[0]} takes asin\(sin\(x\)\) for x here.*line 11"):
+        check_assumed(tmp_path, f"f = {INVERSES[what]} <= x + x**2", "REAL")
 
 
 def test_an_integral_with_its_conditions_is_let_through(tmp_path):

@@ -156,11 +156,20 @@ def test_changes_are_seen_and_the_rest_is_cached(kept, dstheory):
     assert "holds, cached" in " ".join(table.split())
 
 
+def test_what_the_environment_says_to_python_counts_within_one_process(kept, monkeypatch):
+    root, _ = kept
+    assert Cache(root / "cache").find(requests(root)["plain"])
+    monkeypatch.setenv("PYTHONPATH", str(root / "another"))
+    assert Cache(root / "cache").find(requests(root)["plain"]) is None
+
+
 LINKED = {
     "data": "n = int(Path(__file__).with_name('link.txt').read_text())\n",
     "updated": "n = int(open(Path(__file__).with_name('link.txt'), 'r+').read())\n",
     "module": "from linked import n\n",
     "environment": "import os\nn = int(os.environ.get('N_OF_OURS', '0'))\n",
+    "environment in bytes": "import os\ngiven = os.environb if os.supports_bytes_environ else os.environ\n"
+    "n = int(given.get(os.fsencode('N_OF_OURS') if os.supports_bytes_environ else 'N_OF_OURS', 0))\n",
 }
 
 

@@ -336,6 +336,7 @@ FALSE = [
     false(X,lambda: decide("",1+Z0*V>0,using={V:1/x}),definitions={Z0:sp.Integer(0)}),
     false(X,lambda: decide("",1+Z0*V>0,using={V:1/x},given=[Ne(V,0)]),definitions={Z0:sp.Integer(0)}),
     false(X,lambda: decide("",x+2>V+Z0*W,using={V:x+1,W:1/x},given=[Ne(W,0)]),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",x**2+Z0*W>0,using={V:x+Z0*W,W:1/x},given=[Ne(V,0)]),definitions={Z0:sp.Integer(0)}),
     false(X,lambda: decide("",x**2>=0,given=[1+Z0/x>0]),definitions={Z0:sp.Integer(0)}),
     false(X,lambda: decide("",x**2>=0,given=[Ne(1/x,0)])),
     false({x:between(0,2)},lambda: enclose("",1+Z0/(x-H)>0,{x:(H,R(3,2))}),definitions={Z0:sp.Integer(0)}),
@@ -396,6 +397,7 @@ FALSE = [
     false(U,lambda: decide("",V>1),definitions={V:p,"V":p+1}),
     # no value somewhere, in what belongs to the claim
     false(X,lambda: decide("",1+Z0*V>0),definitions={Z0:sp.Integer(0),V:1/x}),
+    false(X,lambda: decide("",x**2+Z0*W>0),definitions={Z0:sp.Integer(0),V:x+Z0*W,W:1/x},assumptions=[Ne(V,0)]),
     false(X,lambda: decide("",x**2>=0),definitions={Z0:sp.Integer(0)},assumptions=[1+Z0/x>0]),
 ]
 # fmt: on

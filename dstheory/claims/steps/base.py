@@ -18,7 +18,7 @@ from sympy.core.relational import Relational
 from dstheory.claims.definedness import Condition, conditions
 from dstheory.claims.domains import Domain, expand_domain, name_of, require_short
 from dstheory.claims.evaluation import NotRationalError, evaluate
-from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
+from dstheory.claims.formulas import conjuncts, names_in, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
 from dstheory.claims.verdicts import Finding, Status
@@ -113,7 +113,7 @@ class StepContext:
         total = [item for item in self.step.given if not self.conditions(item)]
         settled: set[str] = set()
         for name, key in names.items():
-            usable = [self.formula(item) for item in total if {s.name for s in item.free_symbols} & set(names) <= settled]
+            usable = [self.formula(item) for item in total if names_in(self.step.using, [item]) & set(names) <= settled]
             known = premises.assuming([*self.context.assumptions, *usable])
             parts = [self.step.using[key], *([key] if isinstance(key, sympy.Symbol) else [])]
             for condition in self.conditions(*parts):
