@@ -28,7 +28,7 @@ from typing import Any
 
 from dstheory.claims.verdicts import Status, Verdict
 
-FORMAT = "dstheory-verdict/3"
+FORMAT = "dstheory-verdict/4"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _KEPT = (Status.PROVED, Status.DECIDED, Status.ENCLOSED, Status.SEARCHED, Status.REFUTED)
 _UNKNOWABLE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")
@@ -73,8 +73,10 @@ class Watch:
             sums = {_label(Path(file), claim): _checksum(Path(file)) for file in sorted(files) if _own(file)}
         except OSError:
             return None
-        names = sorted(self._names)
-        return {"files": sums, "names": names, "places": _places(names, claim), "environment": sorted(self._environment)}
+        names, own = sorted(self._names), {Path(entry) for entry in sys.path if _own(os.path.join(entry, "any"))}
+        path = sorted(_label(entry, claim) for entry in own - {_PACKAGE.parent} if entry.is_dir())
+        places = _places(names, path, claim)
+        return {"files": sums, "names": names, "path": path, "places": places, "environment": sorted(self._environment)}
 
 
 def _by_user() -> bool:
@@ -127,20 +129,16 @@ def _checksum(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _places(names: Iterable[str], claim: Path) -> list[str]:
-    """Which of the names a module beside the claim, or beside the package, would answer to: it would come before all others."""
+def _places(names: Iterable[str], path: Iterable[str], claim: Path) -> list[str]:
+    """Which of the names a module beside the claim, beside the package, or in the path would answer to, before all others."""
     wanted = set(names)
-    return [
-        f"{side}:{name}"
-        for side, root in (("claims", claim.parent), ("package", _PACKAGE.parent))
-        for name in sorted(_listing(root))
-        if name.partition(".")[0] in wanted
-    ]
+    roots = [("claims", claim.parent), ("package", _PACKAGE.parent), *((label, _found(label, claim)) for label in path)]
+    return [f"{side}:{name}" for side, root in roots for name in sorted(_listing(root)) if name.partition(".")[0] in wanted]
 
 
 @cache
 def _listing(directory: Path) -> list[str]:
-    return os.listdir(directory)
+    return os.listdir(directory) if directory.is_dir() else []
 
 
 def _setting() -> list[str]:
@@ -182,7 +180,7 @@ class Cache:
             self.damaged += 1
             return None
         claim, rests = Path(request["path"]), entry["rests"]
-        same = rests["places"] == _places(rests["names"], claim)
+        same = rests["places"] == _places(rests["names"], rests["path"], claim)
         same = same and all(os.environ.get(name) == value for name, value in rests["environment"].items())
         try:
             same = same and all(self._sum(_found(label, claim)) == known for label, known in rests["files"].items())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from dstheory.claims import cache
@@ -161,6 +164,28 @@ def test_what_the_environment_says_to_python_counts_within_one_process(kept, mon
     assert Cache(root / "cache").find(requests(root)["plain"])
     monkeypatch.setenv("PYTHONPATH", str(root / "another"))
     assert Cache(root / "cache").find(requests(root)["plain"]) is None
+
+
+@pytest.mark.parametrize("by", ["the environment", "the file"])
+def test_a_module_that_comes_before_another_in_the_path_counts(by, tmp_path, monkeypatch):
+    first, other, claims = (tmp_path / name for name in ("first", "other", "claims"))
+    for directory in (first, other, claims):
+        directory.mkdir()
+    (other / "number_of_ours.py").write_text("n = 0\n")
+    path = [str(first), str(other)]
+    before = f"import sys\nsys.path[:0] = {path}\n" if by == "the file" else ""
+    (claims / "rests.py").write_text(text("rests", "p + a + n", f"{before}from number_of_ours import n\n"))
+    if by == "the environment":
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    monkeypatch.setattr("dstheory.claims.workers.subprocess", subprocess)  # a worker that is forked has the path of the tests
+
+    def outcome():
+        (entry,) = verify(str(claims / "rests.py"), workers=1, cache=tmp_path / "cache").entries
+        return entry.verdict.outcome, entry.cached
+
+    assert [outcome(), outcome()] == [("holds", False), ("holds", True)]
+    (first / "number_of_ours.py").write_text("n = -1\n")
+    assert outcome() == ("fails", False)
 
 
 LINKED = {
