@@ -356,7 +356,8 @@ def _recovered(
             down[i], up[i] = min(value, *ends[0], *ends[1]) - value, max(value, *ends[0], *ends[1]) - value
         sign[i] = 1.0 if max(ends[1]) >= max(ends[0]) else -1.0
     together = table.correlations * np.outer(sign, sign)
-    below, above = (math.sqrt(max(float(x @ together @ x), 0.0)) if np.isfinite(x).all() else np.inf for x in (down, up))
+    with np.errstate(over="ignore"):  # beyond floating point is infinite
+        below, above = (math.sqrt(max(float(x @ together @ x), 0.0)) if np.isfinite(x).all() else np.inf for x in (down, up))
     low = max(value - below, least) if np.isfinite(value) else lowest
     caution = next((one.caution for one in found if one.caution), "")
     return Estimate(value, low, min(value + above, most), rates.p.level, "MOVER of the intervals of p, a and b", caution=caution)

@@ -456,3 +456,10 @@ def test_the_realised_accuracy_is_the_pooled_one_without_a_cap_alone() -> None:
     assert found.predicted["accuracy, no cap"].value == pytest.approx(found.realised["accuracy"].value) == 1
     assert found.predicted["accuracy"].value == pytest.approx(2 / 3 * (1 + 1 / 3) + 1 / 9 * 2 / 3)
     assert any("without a cap equals the realised one" in note for note in found.notes)
+
+
+def test_ends_beyond_floating_point_are_infinite_without_a_warning() -> None:
+    """One episode of 3,000 right answers: the chance of a stop may be so small that the square of its inverse overflows."""
+    found = answer(Episodes.record([("q", [(True, "resample")] * 2999 + [(True, "stop")])]))
+    assert found.predicted["attempts, no cap"].value == pytest.approx(3000)
+    assert found.predicted["attempts, no cap"].high == np.inf
