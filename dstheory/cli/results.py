@@ -159,7 +159,7 @@ Imbalance = _record(
     {"trajectory": Sequence[Sequence[str]], "turn": int, "c_s c_d": Formula, "at": Mapping[str, str], "values": Sequence[str]},
 )
 Coefficients = _record(
-    "Coefficients", {"level verdict": str, "ratios weight_ratios": Sequence[Formula], "witness": Imbalance | None}
+    "Coefficients", {"level verdict of": str, "ratios weight_ratios": Sequence[Formula], "witness": Imbalance | None}
 )
 Evaluated = _record("Evaluated", {"value": float, "exact": str | None})
 Evaluation = _record("Evaluation", {"at": Mapping[str, str], "gradient": Mapping[str, Evaluated]})

@@ -290,7 +290,7 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
     else:
         _print_summary(title, plan, found["summary"])
     for status, count in found["without_result"].items():
-        what = status.replace("_", " ")
+        what = status.replace("_", " ").replace("no optimum ", "no optimum: ")
         say(f"{count:,} of {counted(plan.grid.size, 'setting has', 'settings have')} no result ({what}): NaN, marked in `status`")
     for name, count in found["not_finite"].items():
         why = plan.variables[name].missing or "it left the finite numbers"

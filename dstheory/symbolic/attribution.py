@@ -57,12 +57,14 @@ class CoefficientVerdict:
         ratios: c_s/c_d for each answer, where it is the same number on every turn of every trajectory with that answer; else ().
         weight_ratios: w_s/w_d for each answer, in lengths and lambda, if the coefficients carry the stage weights; else ().
         witness: where the coefficients differ; None if balanced.
+        of: the terms of a sum that it is about, if they act on other trajectories than the rest; "" for all.
     """
 
     verdict: str
     ratios: tuple[sp.Expr, ...]
     weight_ratios: tuple[sp.Expr, ...]
     witness: Imbalance | None
+    of: str = ""
 
 
 def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdict:
@@ -77,7 +79,10 @@ def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdi
     """
     apart = objective.by_measure(s).values()
     if len(apart) > 1:  # on the trajectories of each policy only that policy's terms have coefficients
-        found = [coefficient_verdict(s, replace(objective, terms=tuple(terms))) for terms in apart]
+        found = [
+            replace(coefficient_verdict(s, replace(objective, terms=tuple(terms))), of=" + ".join(term.name for term in terms))
+            for terms in apart
+        ]
         return next((one for one in found if one.verdict != BALANCED), found[0])
     turns = range(s.chain.turns or 1)
     drawn = [row for index in turns for row in generic_coefficients(s, objective, index) if row[1] is not None]

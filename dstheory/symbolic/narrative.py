@@ -61,7 +61,7 @@ def steps_of(
         "The objective": _objective(s, rule, scalar),
         "Coefficients": _coefficients(s, rule, compact),
         "Quantities": [*_given(s, rule, compact, definitions), *_quantities(s, rule, compact, definitions)],
-        "The gradient": _gradient(compact, expanded, scalar, _held(rule), enumerated),
+        "The gradient": _gradient(compact, expanded, scalar, _held(rule, "held"), enumerated),
         "Attribution at the coefficient level": _verdict(s, verdict),
     }
     return tuple(DerivationStep(title, tuple(items)) for title, items in steps.items() if items)
@@ -150,8 +150,15 @@ def _carried(s: SymbolicSetting, rule: Rule) -> set[sp.Symbol]:
     return {x for row in generic_coefficients(s, rule) for c in row[2:] for x in c.free_symbols}
 
 
-def _held(rule: Rule) -> str:
-    return " and ".join(dict.fromkeys(term.held for term in rule.parts if term.frozen))
+def _held(rule: Rule, verb: str) -> str:
+    """Return what is held while the scalar is differentiated; in a sum with the numbers of the terms in which it is."""
+    if not rule.terms:
+        return f"{rule.held} {verb}"
+    within: dict[str, list[str]] = {}
+    for number, term in enumerate(rule.terms, start=1):
+        if term.frozen:
+            within.setdefault(term.held, []).append(f"({number})")
+    return ", and ".join(f"{held} {verb} in {' and '.join(numbers)}" for held, numbers in within.items())
 
 
 def _one_log(right: Inline) -> Inline:
@@ -172,7 +179,8 @@ def _scalar_words(rule: Rule, scalar: str) -> tuple[Inline, ...]:
         return ("It is given by its coefficients and not as the gradient of a scalar.",)
     opening = {
         "no": "It is the gradient of no scalar in this setting. Elsewhere it is that of ",
-        "frozen": f"It is the gradient of no scalar of the policy alone; with {_held(rule)} held fixed it is that of ",
+        "frozen": "It is the gradient of no scalar of the policy alone; "
+        f"with {_held(rule, 'held fixed')}{',' if rule.terms else ''} it is that of ",
         "yes": "It is the gradient of ",
     }[scalar]
     return (opening, *found, ":" if scalar == "yes" and rule.scalar_formula else ".")
@@ -272,9 +280,7 @@ _NOTES = {
 """What a named quantity is, by the first part of its name."""
 
 
-def _quantities(
-    s: SymbolicSetting, rule: Rule, compact: CompactGradient, definitions: dict[sp.Symbol, sp.Expr]
-) -> list[Item]:
+def _quantities(s: SymbolicSetting, rule: Rule, compact: CompactGradient, definitions: dict[sp.Symbol, sp.Expr]) -> list[Item]:
     statistics = {x.symbol: x for term in rule.parts for x in term.statistics(s)}
     defined = {name: term for term, part in zip(rule.parts, compact.parts, strict=True) for name in part.definitions}
     items: list[Item] = []
@@ -331,7 +337,7 @@ def _gradient(
         if enumerated
         else "the expectation of coefficient times score, computed from the rule with the past kept"
     )
-    also = {"yes": ", and the derivative of J", "frozen": f", and the derivative of that scalar, {held} held", "no": ""}[scalar]
+    also = {"yes": ", and the derivative of J", "frozen": f", and the derivative of that scalar, {held}", "no": ""}[scalar]
     items.append(Words((f"Checked, by exact arithmetic: each line equals {checked}{also}.",), aside=True))
     if enumerated:
         items.append(Words((f"That update equals the expectation of coefficient times score {enumerated}.",), aside=True))
@@ -345,7 +351,8 @@ def _verdict(s: SymbolicSetting, verdict: CoefficientVerdict) -> list[Item]:
     if verdict.verdict == BALANCED:
         return [words("The coefficients are balanced: {c_s} = {c_d} on every turn of every trajectory.", c_s=C_S, c_d=C_D)]
     differ = ": {c_s} and {c_d} differ" if verdict.verdict == UNBALANCED else ""
-    items: list[Item] = [words(f"The coefficients are {verdict.verdict}{differ}.", c_s=C_S, c_d=C_D)]
+    of = f" of {verdict.of}" if verdict.of else ""
+    items: list[Item] = [words(f"The coefficients{of} are {verdict.verdict}{differ}.", c_s=C_S, c_d=C_D)]
     ratios = verdict.ratios or verdict.weight_ratios
     if ratios:
         letter = "c" if verdict.ratios else "w"
@@ -412,6 +419,8 @@ def assumptions_of(s: SymbolicSetting, rule: Rule, scalar: str) -> tuple[tuple[I
         found.append(words("Lengths are at least 1, and {weight} lies between 0 and 1.", weight=symbol("lambda")))
     elif lengths & (carried | counted) or symbol("L") in carried:
         found.append(words("Lengths are at least 1."))
-    if scalar == "frozen" and any(term.frozen and term.held == VISITED_STATES for term in rule.parts):
+    if {symbol(x) for x in ("Lbar", "Lbar_E", "RLbar")} & {x.symbol for term in rule.parts for x in term.statistics(s)}:
+        found.append(words("Batches are large: sums over a batch are the number of its responses times expectations."))
+    if scalar == "frozen" and any(term.frozen and term.held.startswith(VISITED_STATES) for term in rule.parts):
         found.append(words("How the policy changes which states are visited is not credited."))
     return tuple(sentence.parts for sentence in found)

@@ -251,7 +251,7 @@ def test_settings_without_a_result_are_counted_and_said(dstheory, tmp_path) -> N
     options = ("--grid", "gamma=0.9,1", "--grid", "reward_resample_wrong=0,0.9", "--beta", 0.1)
     ran = dstheory("sweep", *options, "--out", "out")
     assert ran.code == 0
-    assert "1 of 4 settings have no result (no optimum never stopping pays): NaN, marked in `status`" in ran.out
+    assert "1 of 4 settings have no result (no optimum: never stopping pays): NaN, marked in `status`" in ran.out
     assert json.loads((tmp_path / "out/run.json").read_text())["without_result"] == {"no_optimum_never_stopping_pays": 1}
     found = dstheory("sweep", *options, "--json").result
     assert found["without_result"] == {"no_optimum_never_stopping_pays": 1}

@@ -149,3 +149,30 @@ def test_a_penalty_that_is_multiplied_has_an_article_and_a_name_has_none() -> No
     assert rule_of("0.04*k3-loss").title == "0.04 times the k3 estimator in the loss"
     assert rule_of("0.01*entropy").title == "0.01 times the entropy bonus"
     assert rule_of("2*reinforce").title == "2 times REINFORCE, return form"
+
+
+def test_a_sum_says_what_is_held_in_which_term_and_each_thing_once() -> None:
+    text = " ".join(render(derive("dapo + k2-loss"), "text").split())
+    assert (
+        "with the statistics of the batch held fixed in (1), and the visited states and the statistics of the batch held fixed "
+        "in (2), it is that of" in text
+    )
+    # the return's gradient counts how visits change: REINFORCE's is that of V and no state of it is held
+    assert "with the visited states held fixed in (2), it is that of" in " ".join(
+        render(derive("advantage + k2-loss"), "text").split()
+    )
+
+
+def test_a_ratio_that_holds_on_demonstrations_is_not_said_of_the_learners_trajectories() -> None:
+    derivation = derive("sft + rloo")  # RLOO's coefficients are equal on its trajectories: there c_s/c_d = 1
+    assert derivation.verdict.of == "sft"
+    assert "The coefficients of sft are unbalanced" in render(derivation, "text")
+    assert "The coefficients are unbalanced" in render(derive("kl-direct + rloo"), "text")
+
+
+@pytest.mark.parametrize(
+    ("expression", "large"), [("dapo-batch", True), ("sft-token-mean", True), ("rft", True), ("grpo", False)]
+)
+def test_a_mean_over_a_batchs_tokens_is_derived_for_large_batches(expression: str, large: bool) -> None:
+    # a batch of one response divides by its own L: E[R/L] != E[R]/E[L]; GRPO's 1/L_i holds at any size
+    assert ("Batches are large" in render(derive(expression), "text")) is large

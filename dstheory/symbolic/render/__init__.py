@@ -203,6 +203,7 @@ def as_data(derivation: DerivedGradient) -> dict[str, Any]:
         "attribution": {
             "level": "coefficients",
             "verdict": verdict.verdict,
+            "of": verdict.of,
             "ratios": [_formula(r) for r in verdict.ratios],
             "weight_ratios": [_formula(r) for r in verdict.weight_ratios],
             "witness": None if verdict.witness is None else _imbalance(verdict.witness),
