@@ -11,6 +11,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
+import sympy
+
 from dstheory.claims import early
 from dstheory.claims.domains import Domain, expand_domain, name_of
 from dstheory.claims.formulas import (
@@ -162,10 +164,17 @@ class Claim(Tabulated):
         with early.watched(self._file if self._file and callable(self.proof) else ""):
             steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
-        domains = [self.domain_by_name, *(expand_domain(step.where) for step in steps)]
+        domains = [self.domain_by_name, *(expand_domain(step.where) for step in steps), self._indices(steps)]
         defined = [key for definitions in (self.definitions, *(step.using for step in steps)) for key in definitions]
         early.refuse(self.id, self._file, self._meanings(steps), domains, defined)
         return steps
+
+    def _indices(self, steps: Sequence[Step]) -> dict[str, Domain]:
+        """The indices of sums and products, which are integers."""
+        items = [item for step in steps for item in (*step.formulas, *step.given, *step.using.values())]
+        items += [*self.assumptions, *self.definitions.values()]
+        sums = [node for item in items if isinstance(item, sympy.Basic) for node in item.atoms(sympy.Sum, sympy.Product)]
+        return {index.name: Domain(integer=True) for node in sums for index in node.bound_symbols}
 
     def _meanings(self, steps: Sequence[Step]) -> dict[str, set[str]]:
         """The names that claim and steps define -> the names in their expressions, those behind other definitions included."""

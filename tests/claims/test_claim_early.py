@@ -239,6 +239,15 @@ def test_another_symbol_with_the_name_of_a_definition_is_told_nothing(tmp_path, 
     assert re.search(r"mine.py, line \d+, makes a symbol V, and SymPy was told that it is .*another symbol V", verdict.message)
 
 
+def test_another_symbol_with_the_name_of_an_index_is_told_no_more_than_that_it_is_an_integer(tmp_path):
+    """Of -1, 0 and 1 one is negative, so that the sum is 2 p - 1, and not 2 p."""
+    lines = 'k_ = sp.Symbol("k", positive=True)\nm, m_ = sp.Symbol("m"), sp.Symbol("m", integer=True)\n'
+    text = 'claim(identity("", sp.Sum(sp.Min({0}_, 0) + p * {0}**2, ({0}, -1, 1)) * a, 2 * p * a), definitions={{}})'
+    assert "makes a symbol k, and SymPy was told that k is " in checked(tmp_path, text.format("k"), module=lines).message
+    held = 'claim(identity("", sp.Sum(sp.cos(2 * sp.pi * m_) * p * m**2, (m, -1, 1)) * a, 2 * p * a), definitions={})'
+    assert checked(tmp_path, held, module=lines).outcome == "holds"
+
+
 def test_what_sympy_was_told_of_the_symbol_that_is_defined_is_let_through_where_it_is_so(tmp_path):
     lines = 'V = sp.Symbol("V", positive=True)\ny = sp.Symbol("W", real=True)\n'
     text = 'claim(decide("", sp.sqrt(V**2) + W > 0), also)'

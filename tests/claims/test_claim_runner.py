@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from claims.claim_files import FILES, warm_workers
+from claims.claim_files import FILES, HEAD, warm_workers
 
 from dstheory.claims import Status, workers
 from dstheory.claims.runner import Report, list_claims, verify
@@ -50,6 +50,25 @@ def everything(tmp_path_factory):
 def of(report, name):
     """The entries of one file."""
     return Report(tuple(entry for entry in report.entries if entry.info["path"].endswith(f"/{name}")))
+
+
+def test_what_a_worker_shows_for_less_than_all_values_is_said_to_be_less(tmp_path):
+    """None of these holds for all p and a."""
+    (tmp_path / "mine.py").write_text(
+        f"""{HEAD}
+from dstheory.claims import example, search
+from hypothesis.strategies import integers
+one = claim("one", [example("There is one.", p < a, at={{p: "1/3", a: "1/2"}})])
+part = claim("part", [decide("If so, so.", p < a, given=[a > 2 * p])])
+same = claim("same", [identity("The same.", p * a, a * p)])
+tried = claim("tried", [search("None of a few.", lambda n: n < 10**9, n=integers(0, 10))])
+needed = claim("needed", [decide("If so, so.", p < a, given=[a > 2 * p])], recorded="holds under condition")
+"""
+    )
+    _, verdicts = run(tmp_path, "mine.py")
+    said = {name: str(verdict.outcome) for name, verdict in verdicts.items()}
+    limits = ["holds at an example", "holds under condition", "true by definition", "not refuted", "error"]
+    assert said == dict(zip(["good", "one", "part", "same", "tried", "needed"], ["holds", *limits], strict=True))
 
 
 @pytest.mark.parametrize(

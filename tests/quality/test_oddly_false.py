@@ -68,7 +68,7 @@ from dstheory.claims import (
 p, q, a, b, x, y, z, n, m, V, W, k = sp.symbols("p q a b x y z n m V W k")
 VP, VN, VE = sp.Symbol("V", positive=True), sp.Symbol("V", nonnegative=True), sp.Symbol("V", even=True)
 Z0 = sp.Symbol("Z0")
-e_x, k_positive = sp.Symbol("exp(x)"), sp.Symbol("k", positive=True)
+e_x, k_positive, x_negative = sp.Symbol("exp(x)"), sp.Symbol("k", positive=True), sp.Symbol("x", negative=True)
 zero_at_2 = sqrt(3 + x * sqrt(2)) - 1 - sqrt(2)  # and exact evaluation does not see it
 H, e12 = R(1, 2), R(1, 10**12)
 U, U2, X, XY, N, Z = {p: UNIT}, {"p a": UNIT}, {x: REAL}, {"x y": REAL}, {n: COUNT}, Domain(integer=True)
@@ -395,6 +395,13 @@ FALSE = [
     false(U,lambda: decide("",Sum(sqrt(k_positive**2)*p,(k_positive,-1,1))+p<=p)),
     false(U,lambda: decide("",V>1,using={V:p+1}),definitions={V:p}),
     false(U,lambda: decide("",V>1),definitions={V:p,"V":p+1}),
+    # premises that contradict one another, beside what is true anyway
+    false(X,lambda: identity("",(x+1)**2,x**2+2*x+1),assumptions=[x>=0,x<0]),
+    false(X,lambda: identity("",(x+1)**2,x**2+2*x+1),assumptions=[Ne(1/x,0),x>0,x<0]),
+    # a domain that is narrower than it says, an end at which something is told, and the lower end of a minimum
+    false({x:type("Narrow",(Domain,),{"contains":lambda self,v:v>1,"relations":lambda self,s:[s>1]})()},lambda: decide("",x>0)),
+    false({x:Domain(None,0,upper_open=False)},lambda: decide("",sp.Le(sp.sign(x_negative),x_negative**2-1,evaluate=False))),
+    false(X,lambda: enclose("",Min(x,5)>=R(1,4),{x:(0,1)})),
     # no value somewhere, in what belongs to the claim
     false(X,lambda: decide("",1+Z0*V>0),definitions={Z0:sp.Integer(0),V:1/x}),
     false(X,lambda: decide("",x**2+Z0*W>0),definitions={Z0:sp.Integer(0),V:x+Z0*W,W:1/x},assumptions=[Ne(V,0)]),
