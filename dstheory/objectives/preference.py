@@ -71,6 +71,7 @@ from dstheory.objectives.weights import log_ratios
 
 _MOST_COUNTS = 10_000_000
 _AT_ONCE = 1 << 22
+_STRETCH = 4.0
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ class Curve:
 def mean_over(of: Callable[[Floats, Floats], Floats], own: Floats, other: Floats, weight: Floats, reach: float = pi) -> Floats:
     """Return the sum of weight x of(own, other) at each own variable, (n,).
 
-    For many responses it is computed at N Chebyshev points of their range and interpolated, with an error of
-    exp(-N asinh(2 reach/range)), below 1e-15 of the largest; rounding leaves up to 1e-16 N^2 of it.
+    For many responses it is interpolated at N Chebyshev points of each stretch of at most 4, with an error of
+    exp(-N asinh(2 reach/4)), below 1e-15 of the largest there. In one the logistic function falls by e^4; sums that are below a
+    thousandth of the largest, since they cancel, are computed one by one. So all keep twelve digits, however small.
 
     Args:
         of: the function.
@@ -111,15 +113,27 @@ def mean_over(of: Callable[[Floats, Floats], Floats], own: Floats, other: Floats
     if not len(own) or not len(other):
         return np.zeros(len(own))
     low, high = float(own.min()), float(own.max())
-    degree = int(np.ceil(36.0 / np.arcsinh(2.0 * reach / (high - low)))) if high > low and reach else 0
-    if degree == 0 or len(own) <= 2 * degree:
+    if high == low or not reach or high - low > len(own):
         return direct(own)
-    middle, half = 0.5 * (high + low), 0.5 * (high - low)
+    size = (high - low) / np.ceil((high - low) / _STRETCH)
+    present, stretch = np.unique(np.minimum(np.floor((own - low) / size), np.ceil((high - low) / size) - 1), return_inverse=True)
+    degree = int(np.ceil(36.0 / np.arcsinh(2.0 * reach / size)))
+    if len(own) <= 2 * len(present) * degree:
+        return direct(own)
+    middle = low + (present + 0.5) * size
     points = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    orders = np.cos(np.outer(np.arange(degree + 1), np.arccos(points)))
-    series = 2.0 / (degree + 1) * (orders @ direct(middle + half * points))
-    series[0] /= 2.0
-    return np.asarray(np.polynomial.chebyshev.chebval((own - middle) / half, series), dtype=np.float64)
+    values = direct((middle[:, None] + 0.5 * size * points).ravel()).reshape(len(present), -1)
+    series = values @ np.cos(np.outer(np.arccos(points), np.arange(degree + 1))) * (2.0 / (degree + 1))
+    series[:, 0] /= 2.0
+    found = np.empty(len(own))
+    for some in np.array_split(np.arange(len(own)), max(1, len(own) * degree // _AT_ONCE)):
+        there = stretch[some]
+        within = (own[some] - middle[there]) / (0.5 * size)
+        found[some] = np.polynomial.chebyshev.chebval(within, series[there].T, tensor=False)
+    cancel = np.abs(found) < 1e-3 * np.abs(values).max(axis=1)[stretch]
+    if cancel.any():
+        found[cancel] = direct(own[cancel])
+    return found
 
 
 @dataclass(frozen=True)

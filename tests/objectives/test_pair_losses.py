@@ -90,8 +90,27 @@ def test_a_mean_over_partners_is_interpolated_to_rounding(name: str) -> None:
         return
     found = loss.margin.mean_fall(own, other, weight)
     direct = loss.margin.fall(own[:, None] - other) @ weight
-    # A polynomial of degree N = 260 has slopes of N^2: a rounding of its variable becomes 1e-16 N^2.
-    np.testing.assert_allclose(found, direct, rtol=0, atol=1e-11 * np.abs(direct).max())
+    # A polynomial of degree N = 30 has slopes of N^2: a rounding of its variable becomes 1e-13.
+    np.testing.assert_allclose(found, direct, rtol=0, atol=1e-13 * np.abs(direct).max())
+
+
+def test_a_mean_over_partners_keeps_its_digits_where_it_is_small() -> None:
+    """At one end it is e^60 times what it is at the other: one polynomial for all of it was as exact as the largest is."""
+    own, other, weight = np.linspace(-30.0, 30.0, 5000), np.linspace(-2.0, 1.0, 40), np.linspace(0.2, 1.0, 40)
+    fall = pair_loss("sigmoid", beta=BETA).margin.fall
+    found = pair_loss("sigmoid", beta=BETA).margin.mean_fall(own, other, weight)
+    np.testing.assert_allclose(found, fall(own[:, None] - other) @ weight, rtol=1e-12)
+    clusters = np.concatenate([own[:900], own[:900] + 1e6])
+    np.testing.assert_allclose(
+        pair_loss("sigmoid", beta=BETA).margin.mean_fall(clusters, other, weight),
+        fall(clusters[:, None] - other) @ weight,
+        rtol=1e-12,
+    )
+    square = pair_loss("ipo_sum", beta=BETA).margin  # 0 at a distance of 1/2 from the one partner
+    at = np.append(own, 0.75 + np.array([1e-12, -3e-9, 1e-6]))
+    np.testing.assert_allclose(
+        square.mean_fall(at, other[:1] * 0.0 + 0.25, weight[:1]), square.fall(at - 0.25) * weight[0], rtol=1e-11
+    )
 
 
 NEAR = [(1e-9, 3e-9), (-2e-8, 1e-200), (5.0, 1e-14), (-40.0, -41.0), (2e3, 1e3), (-2e3, 1e-3), (700.0, 1400.0), (0.0, 1.0)]
@@ -110,7 +129,7 @@ def test_slopes_of_apo_down_that_cancel_keep_their_digits() -> None:
     assert loss.together is not None
     direct = loss.together(own[:, None], other) @ weight
     found = mean_over(loss.together, own, other, weight)
-    np.testing.assert_allclose(found, direct, rtol=0, atol=1e-11 * np.abs(direct).max())
+    np.testing.assert_allclose(found, direct, rtol=0, atol=1e-13 * np.abs(direct).max())
 
 
 MDP = TwoStageMDP(
