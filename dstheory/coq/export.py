@@ -22,7 +22,7 @@ from dstheory.claims.witnesses import is_witness
 from dstheory.coq import general
 from dstheory.coq.terms import NotExportedError, identifier
 from dstheory.coq.theorems import Theorem, fingerprint, point_theorem, theorem
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, NotSettledError
 from dstheory.typeset import unmarked
 
 _HERE = Path(__file__).resolve().parent
@@ -101,7 +101,7 @@ def part_of(claim: Claim) -> ExportedClaim:
         name = f"{identifier(claim.id)}_step{number}"
         try:
             made = theorem(step, context, name)
-        except (NotExportedError, DSTheoryError) as error:
+        except (NotExportedError, NotSettledError, DSTheoryError) as error:
             missing[f"step {number} ({step.kind})"] = str(error)
             continue
         theorems.append(made)
@@ -139,7 +139,7 @@ def _refuted(claim: Claim, context: ClaimContext) -> ExportedClaim:
                         Not(plain, evaluate=False), witness, here, identifier(claim.id), f"It is false: {step.words}"
                     )
                     return ExportedClaim(claim, (found,), {}, whole=True)
-        except (NotExportedError, DSTheoryError) as error:
+        except (NotExportedError, NotSettledError, DSTheoryError) as error:
             missing[f"step {number} ({step.kind})"] = str(error)
     return ExportedClaim(claim, (), missing or {"witness": "it refutes no formula of the steps"}, whole=False)
 

@@ -163,6 +163,8 @@ def point_theorem(formula: Any, at: Mapping[str, Fraction], here: StepContext, n
     needed = {s.name for item in items for s in item.free_symbols}
     used = [symbol for symbol in here.domain if symbol in needed]
     require_distinct(used)
+    if outside := next((symbol for symbol in used if symbol in at and not here.domain[symbol].contains(at[symbol])), None):
+        raise NotExportedError(f"{outside} = {at[outside]} lies outside {here.domain[outside]}")  # the theorem is about all reals
     parts = [text for symbol in used if (text := range_of(symbol, here.domain[symbol]))]
     parts += [f"({proposition(item)})" for item in (*here.assumptions, formula)]
     goal = "\n  /\\ ".join(parts)

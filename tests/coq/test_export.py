@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sympy import Eq, symbols
+from sympy import Eq, log, symbols
 
-from dstheory.claims import UNIT, Claim, decide, early, identity, search
+from dstheory.claims import REAL, UNIT, Claim, Domain, decide, early, example, identity, search
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq import check as checking
 from dstheory.coq.export import AXIOMS, ExportedClaim, export, part_of
@@ -85,6 +85,20 @@ def test_what_has_no_counterpart_is_said_step_by_step() -> None:
     assert [item.name for item in part.theorems] == ["mixed_step1"]
     assert not part.whole
     assert part.missing == {"step 2 (search)": "a search over examples proves nothing"}
+
+
+def test_what_the_checker_cannot_settle_and_a_point_that_is_no_integer_are_said() -> None:
+    outside, half = (
+        decide("Everywhere.", log(b) + 1 > log(b)),
+        example("Some whole number is a half.", Eq(2 * a, 3), at={a: "3/2"}),
+    )
+    domain = {a: Domain(integer=True), b: REAL}
+    part = part_of(Claim(id="two", statement="S.", domain=domain, proof=[outside, half]))
+    assert not part.theorems
+    assert part.missing == {
+        "step 1 (decision)": "b in log(b) could not be shown to be positive on the whole domain",
+        "step 2 (example)": "a = 3/2 lies outside (-oo, oo) integer",
+    }
 
 
 def test_a_comment_of_a_claim_cannot_end_its_comment(tmp_path: Path) -> None:

@@ -322,6 +322,8 @@ FALSE = [
     false({x:POSITIVE},lambda: identity("",(derivative(x+sqrt((x-1)**2),x)-1)**2,1)),
     false({x:POSITIVE},lambda: identity("",derivative(Sum(k*sqrt((x-1)**2),(k,1,2)),x)**2,9)),
     false({x:POSITIVE},lambda: identity("",Sum(derivative(k*sqrt((x-1)**2),x)**2,(k,1,2)),5)),
+    false({x:POSITIVE},lambda: identity("",derivative(x+Z0*sqrt((x-1)**2),x)*(x+1),x+1),definitions={Z0:sp.Integer(0)}),
+    false(X,lambda: decide("",x**2+Z0*(-2)**x>=0),definitions={Z0:sp.Integer(0)}),
     false({x:POSITIVE},lambda: identity("",derivative(V,x)**2,1),definitions={V:sqrt((x-1)**2)}),
     false({x:POSITIVE},lambda: identity("",sp.Derivative(((x-1)**2)**R(3,2),(x,3))**2,36)),
     false({x:POSITIVE},lambda: identity("",derivative((x-1)/V,x),0),definitions={V:x-1}),
@@ -360,6 +362,7 @@ FALSE = [
     false({x:POSITIVE},lambda: decide("",Or(x**3>7,Implies(x**3+1<0,x>5)))),
     false(X,lambda: decide("",y*x**2>=0,given=[y<H],where={y:UNIT}),lambda: decide("",x>5,given=[y<H],where={y:between(1,2)})),
     false(U,lambda: decide("",p<1,given=[p<H]),lambda: decide("",p>5,given=[p<-1])),
+    false({x:between(-1,1)},lambda: decide("",x**3>=-R(1,8),given=[x>=-H,sqrt(x+H)>=0])),
     false(U,lambda: enclose("",p<1,{p:(R(1,3),R(2,3))},given=[p<H]),lambda: enclose("",p>5,{p:(R(3,5),R(2,3))},given=[p<H])),
     false(U,lambda: enclose("",p>5,{p:(R(3,5),R(2,3))},given=[p<H])),
     # one part of several, where only an irrational number shows it
