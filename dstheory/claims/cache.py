@@ -4,8 +4,9 @@ A verdict is used again only if nothing that it rests on has changed: the claim'
 found, every file that was opened (by checksum, all of this package among them), every variable of the environment that was read,
 how hard the check tries, the versions of Python and of all installed packages, and which names could be imported from where.
 Packages of site-packages and of Python itself count by version. A verdict for which that cannot be said is not kept: its process
-ran another program, opened a connection, listed a directory for the claim, or read a file that has gone or was written meanwhile.
-Nor is one that says "undecided" or "error". What nobody hears of: whether a file exists, asked without opening it, and its date.
+ran another program, opened a connection or a database, loaded a library that opens files by itself (Arrow, HDF5), listed a
+directory for the claim, or read a file that has gone or was written meanwhile. Nor is one that says "undecided" or "error". What
+nobody hears of: whether a file exists, asked without opening it, its date, and what other compiled code opens.
 
 An entry that is damaged, or is none, is passed over and said; whoever may write to DIR may forge one.
 """
@@ -31,7 +32,18 @@ from dstheory.claims.verdicts import Status, Verdict
 FORMAT = "dstheory-verdict/4"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _KEPT = (Status.PROVED, Status.DECIDED, Status.ENCLOSED, Status.SEARCHED, Status.REFUTED)
-_UNKNOWABLE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")
+_UNKNOWABLE = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+    "socket.connect",
+    "sqlite3.connect",
+)
+_COMPILED = {"pyarrow", "fastparquet", "h5py", "tables", "netCDF4", "polars", "duckdb", "_dbm", "_gdbm"}
+"""What opens files by itself, so that Python says nothing of it."""
 _ENVIRONMENT = re.compile(r"(DSTHEORY|SYMPY|PYTHON|MPMATH)\w*")
 _ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 
@@ -63,7 +75,7 @@ class Watch:
 
     def rests_on(self, claim: Path) -> dict[str, Any] | None:
         """What a verdict found in this process rests on; None if that cannot be said."""
-        if self._unknowable:
+        if self._unknowable or self._names & _COMPILED:
             return None
         modules = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
         # Files of other claims have names that nobody can import; a neighbour that is imported has a second one, its own.

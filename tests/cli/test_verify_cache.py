@@ -188,6 +188,22 @@ def test_a_module_that_comes_before_another_in_the_path_counts(by, tmp_path, mon
     assert outcome() == ("fails", False)
 
 
+COMPILED = {
+    "sqlite3": "(n,), = sqlite3.connect(':memory:').execute('select 0')\n",
+    "pyarrow": "n = len(pyarrow.array([]))\n",
+    "h5py": "n = 0\n",
+}
+
+
+@pytest.mark.parametrize("library", COMPILED)
+def test_what_a_library_opens_by_itself_is_not_known_to_be_the_same(library, tmp_path):
+    (tmp_path / "h5py.py").write_text("")
+    (tmp_path / "rests.py").write_text(text("rests", "p + a + n", f"import {library}\n{COMPILED[library]}"))
+    for _ in range(2):
+        (entry,) = verify(str(tmp_path / "rests.py"), workers=1, cache=tmp_path / "cache").entries
+        assert (entry.verdict.outcome, entry.cached) == ("holds", False)
+
+
 LINKED = {
     "data": "n = int(Path(__file__).with_name('link.txt').read_text())\n",
     "updated": "n = int(open(Path(__file__).with_name('link.txt'), 'r+').read())\n",

@@ -305,6 +305,7 @@ FALSE = [
     false({x:POSITIVE},lambda: decide("",Or(2-x**3<0,x**3-2<0))),
     false({x:POSITIVE},lambda: decide("",Or((x+1)**2>x*(x+2)+1,Ne(x**2,2)))),
     false({x:POSITIVE},lambda: decide("",Ne(x**2,2)),assumptions=[(x+1)**2>=x*(x+2)+1]),
+    false({x:POSITIVE},lambda: decide("",x**3<2),assumptions=[x**3<=2]),
     # one factor of a denominator is never zero, the other is
     false({x:POSITIVE},lambda: decide("",1/(x**2-x)**2>=0)),
     false({x:POSITIVE},lambda: identity("",(x**4-2*x)/(x**4+x**3-2*x-2),x/(x+1))),
