@@ -63,12 +63,13 @@ part = claim("part", [decide("If so, so.", p < a, given=[a > 2 * p])])
 same = claim("same", [identity("The same.", p * a, a * p)])
 tried = claim("tried", [search("None of a few.", lambda n: n < 10**9, n=integers(0, 10))])
 needed = claim("needed", [decide("If so, so.", p < a, given=[a > 2 * p])], recorded="holds under condition")
+met = claim("met", [*needed.proof, example("It is met.", p < a, at={{p: "1/5", a: "1/2"}})], recorded="holds under condition")
 """
     )
     _, verdicts = run(tmp_path, "mine.py")
     said = {name: str(verdict.outcome) for name, verdict in verdicts.items()}
-    limits = ["holds at an example", "holds under condition", "true by definition", "not refuted", "error"]
-    assert said == dict(zip(["good", "one", "part", "same", "tried", "needed"], ["holds", *limits], strict=True))
+    limits = ["holds at an example", "holds under condition", "true by definition", "not refuted", "error", "error"]
+    assert said == dict(zip(["good", "one", "part", "same", "tried", "needed", "met"], ["holds", *limits], strict=True))
 
 
 @pytest.mark.parametrize(

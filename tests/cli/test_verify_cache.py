@@ -192,16 +192,29 @@ COMPILED = {
     "sqlite3": "(n,), = sqlite3.connect(':memory:').execute('select 0')\n",
     "pyarrow": "n = len(pyarrow.array([]))\n",
     "h5py": "n = 0\n",
+    "os": "n = len(os.listdir('/')) - len(os.listdir('/'))\n",
+    "os.path": "n = len(list(os.scandir('/'))) - len(list(os.scandir('/')))\n",
 }
 
 
 @pytest.mark.parametrize("library", COMPILED)
-def test_what_a_library_opens_by_itself_is_not_known_to_be_the_same(library, tmp_path):
+def test_what_a_library_opens_by_itself_and_a_directory_are_not_known_to_be_the_same(library, tmp_path):
     (tmp_path / "h5py.py").write_text("")
     (tmp_path / "rests.py").write_text(text("rests", "p + a + n", f"import {library}\n{COMPILED[library]}"))
     for _ in range(2):
         (entry,) = verify(str(tmp_path / "rests.py"), workers=1, cache=tmp_path / "cache").entries
         assert (entry.verdict.outcome, entry.cached) == ("holds", False)
+
+
+@pytest.mark.parametrize("dated", ["", "os.utime(path, (0, 0))\n"])
+def test_what_was_written_meanwhile_is_not_what_a_verdict_rests_on(dated, tmp_path):
+    """The second run finds the number that the first has left."""
+    (tmp_path / "n.txt").write_text("0")
+    lines = "import os\nfrom pathlib import Path\npath = Path(__file__).with_name('n.txt')\n"
+    lines += f"n = int(path.read_text())\npath.write_text('-1')\n{dated}"
+    (tmp_path / "rests.py").write_text(text("rests", "p + a + n", lines))
+    runs = [verify(str(tmp_path / "rests.py"), workers=1, cache=tmp_path / "cache").entries[0] for _ in range(2)]
+    assert [entry.verdict.outcome for entry in runs] == ["holds", "fails"]
 
 
 LINKED = {
