@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative to the trajectory's largest: coefficients are sums of a few of its rounded terms
+_ALIKE = 1e-9  # of the largest singular value: what features have beyond is counted as nothing
 _LARGEST = np.finfo(np.float64).max
 _ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summed up: a few roundings of each
 
@@ -494,15 +495,16 @@ def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
     r"""Return the Fisher energies :math:`g^\top F^+ g` of both stages, (*runs,) each.
 
     For a policy that is linear in its parameters F is that stage's block in parameter space, so restricting a policy can only
-    lower its energy. Warns :class:`InfiniteEnergyWarning` where a gradient pushes an action of probability zero.
+    lower its energy. Features that agree to nine digits count as one. Warns :class:`InfiniteEnergyWarning` where a gradient
+    pushes an action of probability zero.
     """
     policy = solution.policy
     if policy.features is None:
-        info = fisher_information(solution)
-        energies = _diagonal_energy(g.sample, info.sample), _diagonal_energy(g.decide, info.decide)
+        answers, choices = _weights(solution)
+        energies = _diagonal_energy(g.sample, answers), _diagonal_energy(g.decide, choices)
     else:
         by_sample, by_decide = _pulled_back(g, policy.features)
-        of_sample, of_decide = _inverses(solution)
+        of_sample, of_decide = natural_coordinates(solution)
         energies = _form_energy(by_sample, *of_sample), _form_energy(by_decide, *of_decide)
     if not (np.isfinite(energies[0]).all() and np.isfinite(energies[1]).all()):
         warnings.warn(
@@ -528,6 +530,13 @@ class FisherInformation:
 
 def fisher_information(solution: Solution) -> FisherInformation:
     """Return the Fisher information of both stages under the policy's undiscounted occupancy, prompt distribution included."""
+    if solution.policy.features is not None:
+        return FisherInformation(*(np.swapaxes(root, -1, -2) @ root for root in _roots(solution)))
+    return FisherInformation(*_weights(solution))
+
+
+def _weights(solution: Solution) -> tuple[Floats, Floats]:
+    """Return d pi_s and d pi_s pi_d(stop) pi_d(res) of each logit."""
     policy, pol = solution.policy, solution.unrolled
     visits = solution.occupancy[..., None]  # (*runs, T', X, 1)
     decisions = visits * pol.decided
@@ -537,19 +546,20 @@ def fisher_information(solution: Solution) -> FisherInformation:
     with np.errstate(invalid="ignore"):  # endless visits to an action that is never taken: never taken
         answers = np.where(pi == 0.0, 0.0, visits * pi)
         choices = np.where((pi == 0.0) | (variance == 0.0), 0.0, decisions * pi * variance)
-    if policy.features is None:
-        return FisherInformation(answers, choices)
-    a_s, a_d = policy.features.sample, policy.features.decide
-    mean = np.einsum("...kxy,kxyp->...kxp", pi, a_s)
-    return FisherInformation(_information(answers, a_s - mean[..., None, :]), _information(choices, a_d))
+    return answers, choices
 
 
-def _information(weight: Floats, scores: Floats) -> Floats:
-    """Return sum of weight x score score^T over turns, prompts and answers, (*runs, P, P)."""
-    # Endless visits (an undiscounted occupancy without end) count as a very large number: their energy is zero either way.
-    root = np.sqrt(np.minimum(weight, 1e150))[..., None] * scores
-    flat = root.reshape(*root.shape[:-4], -1, root.shape[-1])
-    return np.asarray(np.swapaxes(flat, -1, -2) @ flat)
+def _roots(solution: Solution) -> list[Floats]:
+    """Return the scores of a linear policy times the roots of their weights, (*runs, K X Y, P), of both stages."""
+    features = solution.policy.features
+    assert features is not None
+    mean = np.einsum("...kxy,kxyp->...kxp", solution.policy.sample_prob, features.sample)
+    roots = []
+    for weight, scores in zip(_weights(solution), (features.sample - mean[..., None, :], features.decide), strict=True):
+        # Endless visits (an undiscounted occupancy without end) count as a very large number: their energy is zero either way.
+        root = np.sqrt(np.minimum(weight, 1e150))[..., None] * scores
+        roots.append(root.reshape(*root.shape[:-4], -1, root.shape[-1]))
+    return roots
 
 
 def _diagonal_energy(g: Floats, information: Floats) -> Floats:
@@ -558,35 +568,41 @@ def _diagonal_energy(g: Floats, information: Floats) -> Floats:
         return np.asarray(terms.sum(axis=(-3, -2, -1)))
 
 
-def scaled_inverse(fisher: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return D, D F D and its pseudo-inverse, D the diagonal that makes F's 1: tiny and large curvatures then count alike."""
-    diagonal = np.einsum("...pp->...p", fisher)
-    scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)
-    scaled = fisher * scale[..., :, None] * scale[..., None, :]
-    return scale, scaled, np.linalg.pinv(scaled, rcond=1e-12, hermitian=True)
+def natural_coordinates(solution: Solution) -> tuple[_Natural, _Natural]:
+    r"""Return, of each stage of a linear policy, D, V and C: :math:`g^\top F^+ g` is the square of C D g.
 
-
-_Inverse = tuple[Floats, Floats, Floats]
-_known_inverses: WeakKeyDictionary[Solution, tuple[_Inverse, _Inverse]] = WeakKeyDictionary()
-
-
-def _inverses(solution: Solution) -> tuple[_Inverse, _Inverse]:
-    """Return :func:`scaled_inverse` of both stages, computed once for all objectives on a chain under a policy."""
-    found = _known_inverses.get(solution)
+    D, (*runs, P), makes the diagonal of F one, so that tiny and large curvatures count alike. V and C, (*runs, R, P), are the
+    right singular vectors of the root of D F D, and these over their singular values: 0 where those are nothing beside the
+    largest. Of features that are nearly alike F loses twice as many digits as its root.
+    """
+    found = _known.get(solution)
     if found is None:
-        info = fisher_information(solution)
-        found = _known_inverses[solution] = scaled_inverse(info.sample), scaled_inverse(info.decide)
+        of_sample, of_decide = _roots(solution)
+        found = _known[solution] = _natural(of_sample), _natural(of_decide)
     return found
 
 
-def _form_energy(g: Floats, scale: Floats, scaled_f: Floats, inverse: Floats) -> Floats:
-    """Return g^T F^+ g, from what :func:`scaled_inverse` finds of F."""
+_Natural = tuple[Floats, Floats, Floats]
+_known: WeakKeyDictionary[Solution, tuple[_Natural, _Natural]] = WeakKeyDictionary()
+"""Computed once for all objectives on a chain under a policy."""
+
+
+def _natural(root: Floats) -> _Natural:
+    length = norm(np.swapaxes(root, -1, -2), 1)
+    scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+    _, values, vectors = np.linalg.svd(np.linalg.qr(root * scale[..., None, :], mode="r"), full_matrices=False)
+    seen = values > _ALIKE * values[..., :1]
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=seen)
+    return scale, vectors * seen[..., None], vectors * inverse[..., None]
+
+
+def _form_energy(g: Floats, scale: Floats, vectors: Floats, coordinates: Floats) -> Floats:
+    """Return g^T F^+ g, from :func:`natural_coordinates`."""
     scaled_g = g * scale
-    solved = np.einsum("...pq,...q->...p", inverse, scaled_g)
     with np.errstate(over="ignore"):  # what leaves the floats is infinite, as outside the range
-        energy = (scaled_g * solved).sum(axis=-1)
+        energy = np.square(np.einsum("...rp,...p->...r", coordinates, scaled_g)).sum(axis=-1)
     # Outside the range of F no energy is finite: a direction that changes no probability the policy ever uses.
-    residual = np.einsum("...pq,...q->...p", scaled_f, solved) - scaled_g
-    outside = np.abs(residual).max(axis=-1) > 1e-6 * (1e-300 + np.abs(scaled_g).max(axis=-1))
+    within = np.einsum("...rp,...r->...p", vectors, np.einsum("...rp,...p->...r", vectors, scaled_g))
+    outside = np.abs(within - scaled_g).max(axis=-1) > 1e-6 * (1e-300 + np.abs(scaled_g).max(axis=-1))
     outside |= ((scale == 0.0) & (g != 0)).any(axis=-1)
     return np.asarray(np.where(outside, np.inf, energy))

@@ -41,7 +41,7 @@ from math import inf
 
 import numpy as np
 
-from dstheory.attribution import FisherInformation, fisher_information, scaled_inverse
+from dstheory.attribution import fisher_information, natural_coordinates
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints, whole_number
@@ -174,13 +174,12 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
     mean, variance, matrix = batch.moments(covariance or solution.policy.features is not None)
     rewarded = batch.groups.group_size > 1 and any(kind.paid for kind in batch.kinds)
     dead = batch.dead() if rewarded else float("nan")
-    information = fisher_information(solution)
-    sizes = _sizes(solution.policy, information, mean, variance, matrix)
+    sizes = _sizes(solution, mean, variance, matrix)
 
     @cache  # stages and metrics look for their batches among the same ones
     def sizes_of(groups: float) -> _Sizes:
         moments = replace(batch, groups=replace(batch.groups, prompts=groups)).moments(solution.policy.features is not None)
-        return _sizes(solution.policy, information, *moments)
+        return _sizes(solution, *moments)
 
     return Signal(
         objective=objective.name,
@@ -206,9 +205,10 @@ _Sizes = list[tuple[tuple[float, float], tuple[float, float]]]
 """Per stage: squared size of the expectation and trace of the covariance, for parameters and in the natural metric."""
 
 
-def _sizes(policy: Policy, information: FisherInformation, mean: Floats, variance: Floats, matrix: Floats | None) -> _Sizes:
+def _sizes(solution: Solution, mean: Floats, variance: Floats, matrix: Floats | None) -> _Sizes:
     """Return what signal-to-noise ratios are quotients of; with features, of each stage's contribution to their parameters."""
-    expected, spread, out = _stages(mean, policy), _stages(variance, policy), []
+    policy, out = solution.policy, []
+    expected, spread, information = _stages(mean, policy), _stages(variance, policy), fisher_information(solution)
     for i, name in enumerate(("sample", "decide")):
         e, v, metric = (getattr(table, name) for table in (expected, spread, information))
         if policy.features is None:
@@ -217,12 +217,14 @@ def _sizes(policy: Policy, information: FisherInformation, mean: Floats, varianc
             continue
         assert matrix is not None
         a = getattr(policy.features, name).reshape(e.size, -1)
-        block = slice(i * e.size, (i + 1) * e.size)
-        g, c = e.ravel() @ a, a.T @ matrix[block, block] @ a
-        scale, _, inverse = scaled_inverse(metric)
-        natural = scale * g, scale[:, None] * c * scale
+        scale, _, coordinates = natural_coordinates(solution)[i]
+        block = matrix[i * e.size : (i + 1) * e.size, i * e.size : (i + 1) * e.size]
+        plain, natural = ((e.ravel() @ by, by.T @ block @ by) for by in (a, a * scale @ coordinates.T))
         out.append(
-            ((float(g @ g), float(np.trace(c))), (float(natural[0] @ inverse @ natural[0]), float((inverse * natural[1]).sum())))
+            (
+                (float(plain[0] @ plain[0]), float(np.trace(plain[1]))),
+                (float(natural[0] @ natural[0]), float(np.trace(natural[1]))),
+            )
         )
     return [tuple((one, max(other, 0.0)) for one, other in stage) for stage in out]  # type: ignore[misc]
 
