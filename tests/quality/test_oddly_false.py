@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sympy as sp
+from hypothesis.strategies import integers
 from sympy import (
     Abs,
     And,
@@ -63,6 +64,7 @@ from dstheory.claims import (
     enclose,
     example,
     identity,
+    search,
 )  # fmt: skip
 
 p, q, a, b, x, y, z, n, m, V, W, k = sp.symbols("p q a b x y z n m V W k")
@@ -406,6 +408,8 @@ FALSE = [
     false({x:type("Narrow",(Domain,),{"contains":lambda self,v:v>1,"relations":lambda self,s:[s>1]})()},lambda: decide("",x>0)),
     false({x:Domain(None,0,upper_open=False)},lambda: decide("",sp.Le(sp.sign(x_negative),x_negative**2-1,evaluate=False))),
     false(X,lambda: enclose("",Min(x,5)>=R(1,4),{x:(0,1)})),
+    # an answer that is neither true nor false
+    false(U,lambda: search("",lambda n:(n<0,"a reason"),n=integers(0,9))),
     # no value somewhere, in what belongs to the claim
     false(X,lambda: decide("",1+Z0*V>0),definitions={Z0:sp.Integer(0),V:1/x}),
     false(X,lambda: decide("",x**2+Z0*W>0),definitions={Z0:sp.Integer(0),V:x+Z0*W,W:1/x},assumptions=[Ne(V,0)]),
