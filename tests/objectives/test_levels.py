@@ -219,3 +219,42 @@ def test_what_is_not_summed_is_refused_in_a_sentence() -> None:
             ChainError, match=rf"group_size is {size:,}: 100,000 sums over 3 rewards at least 0.25 apart need more"
         ):
             mean_credits((0.0, 0.25, 1.0), many, size=size, ddof=1, epsilon=0.0)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e-7, 1e-300])
+def test_rewards_of_one_prompt_are_told_apart_however_large_those_of_another_are(scale: float) -> None:
+    """A group's deviation takes the scale out; rewards within 1e-12 of the largest of all prompts were one reward."""
+    paid = np.array([[1e6, 3e5, 0.0], [scale, 0.0, 0.3 * scale]])
+    logits, stops = np.array([[[0.3, -0.2, 0.1], [0.5, 0.1, -0.4]]]), np.array([[[0.5, -0.5, 0.2], [0.1, 0.8, -0.3]]])
+
+    def gradient(prompts: list[int], unit: float) -> np.ndarray:
+        mdp = TwoStageMDP(correct=[[1, 0, 0]] * len(prompts), reward_stop=unit * paid[prompts], max_turns=2, gamma=1.0)
+        policy = Policy.tabular(logits[:, prompts], stops[:, prompts])
+        return GRPO(group_size=4, outcome="return").gradient(solve(mdp, policy)).sample
+
+    together = gradient([0, 1], 1.0)
+    np.testing.assert_allclose(2.0 * together[:, 1:], gradient([1], 1.0 / scale), rtol=1e-9)
+    np.testing.assert_allclose(2.0 * together[:, :1], gradient([0], 1e-6), rtol=1e-9)
+
+
+def test_rewards_that_differ_by_rounding_are_one_beside_another_prompt_s() -> None:
+    """0.1 + 0.2 - 0.3 is 5.6e-17: of a group whose members all get it, or 0, none is better than another."""
+    paid = np.array([[0.1 + 0.2 - 0.3, 0.0, 0.3], [0.1 + 0.2, 0.3, 1e-9]])
+    mdp = TwoStageMDP(correct=[[1, 0, 0]] * 2, reward_stop=paid, max_turns=1, gamma=1.0)
+    policy = Policy.tabular(np.array([[[0.3, -0.2, -40.0], [0.5, 0.1, -40.0]]]), np.zeros((1, 2, 3)))
+    found = GRPO(group_size=4, outcome="return").gradient(solve(mdp, policy)).sample
+    assert np.abs(found[..., :2]).max() < 1e-12
+
+
+@pytest.mark.parametrize("size", [4, 8, 200])
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e150, 1e300])
+def test_a_deviation_takes_the_unit_of_rewards_out_also_where_squares_are_no_numbers(size: int, unit: float) -> None:
+    """Credits of rewards of 1e-160 were off by a thousandth, of 1e-300 and 1e300 no numbers."""
+    shares = np.array([[0.2], [0.5], [0.3]])
+    found, plain = (mean_credits((0.0, 0.3 * u, u), shares, size=size, ddof=1, epsilon=1e-4 * u) for u in (unit, 1.0))
+    np.testing.assert_allclose(found, plain, rtol=1e-12)
+
+
+def test_rewards_of_very_unlike_sizes_in_large_groups_are_refused_by_their_distance() -> None:
+    with pytest.raises(ChainError, match=r"^group_size is 200: 1 sums over 3 rewards at least 3e-301 apart need more than"):
+        mean_credits((0.0, 3e-301, 1.0), np.array([[0.2], [0.5], [0.3]]), size=200, ddof=1, epsilon=0.0)

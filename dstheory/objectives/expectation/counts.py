@@ -203,7 +203,8 @@ def mean_credits(levels: tuple[float, ...], shares: Floats, *, size: int, ddof: 
                 chance = coefficient[:, None] * np.prod(shares[None, :, rows] ** counts[..., None], axis=1)
             out[:, rows] = credit.T @ chance
         return out
-    return _by_quadrature(np.array(levels), shares, size, ddof, epsilon)
+    unit = max(map(abs, levels))  # a deviation takes it out
+    return _by_quadrature(np.array(levels) / unit, shares, size, ddof, min(epsilon / unit, 1e200))
 
 
 @kept
@@ -216,8 +217,9 @@ def _every_group(levels: tuple[float, ...], size: int, ddof: int, epsilon: float
     for i in range(len(r)):
         group = counts + np.eye(len(r))[i]
         centred = group @ gaps.T / size  # (ways, V): of each reward, less the mean
-        deviation = np.sqrt((group * centred**2).sum(axis=1) / (size - ddof))
-        same = (group == size).any(axis=1)
+        there, same = np.where(group > 0, centred, 0.0), (group == size).any(axis=1)
+        top = np.where(same, 1.0, np.abs(there).max(axis=1))  # squares of rewards of 1e-160 are 0
+        deviation = top * np.sqrt((group * (there / top[:, None]) ** 2).sum(axis=1) / (size - ddof))
         below = np.where(same, 1.0, deviation + epsilon)
         credit[:, i] = np.where(same, 0.0, centred[:, i] / below)
     return counts, readonly(coefficient), readonly(credit)
@@ -226,6 +228,8 @@ def _every_group(levels: tuple[float, ...], size: int, ddof: int, epsilon: float
 def _by_quadrature(r: Floats, shares: Floats, size: int, ddof: int, epsilon: float) -> Floats:
     a = epsilon * np.sqrt(size - ddof)
     most, least = size * np.ptp(r) ** 2 / 4.0, np.diff(r).min() ** 2 * (size - 1.0) / size
+    if least < 1e-280 or a > 1e140:
+        _check_work(_MOST_WORK + 1, r, shares, size)
     first = int(np.floor(2.0 * np.log(1e-14 / (np.sqrt(most) + a)) / _STEP_T))
     last = int(np.ceil(np.log(35.0 / least) / _STEP_T))
     left = 2.0 * np.sqrt(np.exp(_STEP_T * last) / np.pi)

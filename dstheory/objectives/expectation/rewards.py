@@ -28,7 +28,7 @@ from dstheory.chain.bellman import Values
 from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, readonly
+from dstheory.checks import Bools, Floats, readonly
 from dstheory.errors import ChainError, OneRunError
 from dstheory.objectives.mass import one_number
 
@@ -40,7 +40,7 @@ DEFAULT_REWARDS: tuple[RewardFunction, ...] = ("correct", "return")
 _NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
 _NEARLY = 0.1
-_SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
+_SAME = 1e-12  # of a prompt's largest: values that are nearer to each other differ by rounding
 _NONE, _ONE = readonly(np.zeros((1, 1, 1))), readonly(np.ones(()))
 
 
@@ -294,8 +294,25 @@ def _known_at_the_end(solution: Solution, reward: RewardTable) -> tuple[Floats, 
         turn = np.where(occurs.any(axis=-1), least, 0.0)
         final = final + np.concatenate([np.zeros((1, len(occurs))), np.cumsum(turn, axis=0)[:-1]])[..., None]
     values = np.unique(final[:, occurs])
-    new = np.concatenate([[True], np.diff(values) > _SAME * np.abs(values).max()])
-    if not new.all():  # the same up to rounding
-        known = values[new][np.cumsum(new) - 1]
-        final = known[np.searchsorted(values, final).clip(max=len(values) - 1)]
-    return final, values[new]
+    if (np.diff(values) <= _SAME * np.abs(values).max()).any():
+        final = _alike(final, occurs)
+        values = np.unique(final[:, occurs])
+        new = np.concatenate([[True], np.diff(values) > _SAME * np.maximum(np.abs(values[1:]), np.abs(values[:-1]))])
+        final = values[new][(np.cumsum(new) - 1)[np.searchsorted(values, final).clip(max=len(values) - 1)]]
+        values = values[new]
+    return final, values
+
+
+def _alike(final: Floats, occurs: Bools) -> Floats:
+    """Return rewards, (T' or 1, X, Y), those of a prompt alike that differ by rounding of its largest."""
+    of_prompt = np.where(occurs, final, np.inf).swapaxes(0, 1)
+    flat = of_prompt.reshape(len(of_prompt), -1)
+    order = np.argsort(flat, axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    largest = np.abs(ordered, out=np.zeros_like(ordered), where=np.isfinite(ordered)).max(axis=1, keepdims=True)
+    new = np.ones(ordered.shape, dtype=bool)
+    with np.errstate(invalid="ignore"):  # what does not occur is infinite
+        new[:, 1:] = np.diff(ordered, axis=1) > _SAME * largest
+    first = np.maximum.accumulate(np.where(new, np.arange(ordered.shape[1]), 0), axis=1)
+    np.put_along_axis(flat, order, np.take_along_axis(ordered, first, axis=1), axis=1)
+    return np.where(occurs, flat.reshape(of_prompt.shape).swapaxes(0, 1), final)
