@@ -129,6 +129,9 @@ HELD = {
     "formulas": 'claim(decide("", sp.And(sp.Implies(V < p / 2, W < V), sp.Or(V < p, W > 1))), also)',
     "an inverse on other symbols": 'claim(identity("", sp.Matrix([[p, a], [0, p]]).inv()[0, 0] * V, p), also)',
     "a product of what a generator yields": 'claim(identity("", sp.prod(x for x in (V, p)), W), also)',
+    "an order of what a generator yields": (
+        'claim(identity("", list(sp.ordered(x for x in (p, a)))[1] * (a + 1), p * a + p), definitions={})'
+    ),
     "an arcsine": 'claim(identity("", sp.diff(sp.asin(a * V), a) ** 2 * (1 - (a * V) ** 2), V**2), also)',
     "a matrix of a function": 'claim(identity("", sp.Matrix(2, 1, lambda i, j: (i + 1) * V)[1], 2 * V), also)',
     "a function that has no formula": 'claim(identity("", V + (sp.Function("f")(p) - a).diff(a) + 1, p**2), also)',
@@ -315,6 +318,7 @@ UNCONDITIONAL = {
     "integrate": 'sp.integrate(sp.exp(-x * t), (t, 0, sp.oo), conds="none")',
     "integrate, its method": 'sp.exp(-x * t).integrate((t, 0, sp.oo), conds="none")',
     "doit": 'sp.Integral(sp.exp(-x * t), (t, 0, sp.oo)).doit(conds="none")',
+    "doit, of a transform": "sp.LaplaceTransform(sp.exp(-x * t), t, y).doit(noconds=True)",
     "laplace_transform": "sp.laplace_transform(sp.exp(-x * t), t, y, noconds=True)",
     "inverse_laplace_transform": "sp.inverse_laplace_transform(1 / (y + x), y, t).subs(t, 1)",
     "fourier_transform": "sp.fourier_transform(sp.exp(-x * t**2), t, y)",
