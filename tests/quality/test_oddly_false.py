@@ -409,6 +409,9 @@ FALSE = [
     false({x:type("Narrow",(Domain,),{"contains":lambda self,v:v>1,"relations":lambda self,s:[s>1]})()},lambda: decide("",x>0)),
     false({x:Domain(None,0,upper_open=False)},lambda: decide("",sp.Le(sp.sign(x_negative),x_negative**2-1,evaluate=False))),
     false(X,lambda: enclose("",Min(x,5)>=R(1,4),{x:(0,1)})),
+    # fractions of unlike denominators, and one that is divided out once of twice
+    false(U2,lambda: identity("",(p/2+a/3)**2,(p+a)**2/9)),
+    false({x:Domain(1)},lambda: identity("",(x*(x+1)-x-1)/(x**2-1)**2,1)),
     # an answer that is neither true nor false
     false(U,lambda: search("",lambda n:(n<0,"a reason"),n=integers(0,9))),
     # no value somewhere, in what belongs to the claim
@@ -435,6 +438,8 @@ TRUE = [
     true(U, lambda: decide("", p * log(2) < R(7, 10))),
     true(U, lambda: decide("", p * (log(2) + log(3)) < p * R(18, 10))),
     true(U, lambda: identity("", log(6 * p) - log(2 * p), log(3))),
+    true(U2, lambda: identity("", (p / 2 + a / 3) ** 2, (3 * p + 2 * a) ** 2 / 36)),
+    true({x: Domain(1)}, lambda: identity("", (x * (x + 1) - x - 1) / (x**2 - 1) ** 2, 1 / (x**2 - 1))),
     true({x: POSITIVE}, lambda: identity("", log(4 * x**2 + 4 * x + 1), 2 * log(2 * x + 1))),
     true(U2, lambda: identity("", sqrt(p) * sqrt(p * a), p * sqrt(a))),
     true({"p a": UNIT}, lambda: decide("", (p + a) / 2 >= sqrt(p * a))),
