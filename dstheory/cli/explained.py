@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING, Any
 
 from dstheory import trainers
@@ -286,14 +286,33 @@ def _over_attempts(found: Explanation, where: Where) -> list[str]:
     return [f"With p over all attempts, of which hard problems may have more, {names} would move p the other way."]
 
 
+def _two_answers(where: Where) -> bool:
+    correct = where.place.mdp.correct
+    return bool(correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all())
+
+
+def _up_everywhere(found: Explanation, where: Where) -> str:
+    """Return the name of a term with the direction of the accuracy's gradient at any lengths: it raises p, a and b (A4)."""
+    t = found.configuration.training
+    sums = t.normaliser in ("responses", "constant") or (t.normaliser == "batch-tokens" and t.prompts == inf)
+    row = next((row for row in found.attribution if row.name == "reward"), found.attribution[0] if found.attribution else None)
+    if row is None or row.tilt.both != 0.0 or not sums or t.method != "policy-gradient" or t.rewards or not _two_answers(where):
+        return ""
+    return row.name if where.place.sampler is None else ""
+
+
 def _elsewhere(found: Explanation, where: Where) -> list[str]:
     """Say what is known of other places: of a KL in the loss whose coefficient falls with the log-ratio, all."""
     lines, pulls = [], _pulls(found)
-    *first, last = [term(row.name) for row in found.moves if not (pulls and row.name == "KL in the loss")]
-    others = f"At other p, a, b or lengths, {', '.join(first)}{' and ' if first else ''}{last} may go another way."
+    same = _up_everywhere(found, where)
+    *first, last = [
+        term(row.name) for row in found.moves if not (pulls and row.name == "KL in the loss") and row.name != same
+    ] or [""]
+    others = (
+        f"At other p, a, b or lengths, {', '.join(first)}{' and ' if first else ''}{last} may go another way." if last else ""
+    )
     if pulls:
-        correct = where.place.mdp.correct
-        here = ", as in this chain" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
+        here = ", as in this chain" if _two_answers(where) else ""
         lines.append(
             f"The means p, a and b follow if a prompt has one right and one wrong answer{here}; with more answers they may "
             f"go the other way. {others}"

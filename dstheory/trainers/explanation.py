@@ -175,7 +175,9 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
         why = str(error)
     logged = logged_loss(t, solution), why_not(t, off_policy=place.sampler is not None)
     told = tuple(statements(t, off_policy=place.sampler is not None))
-    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
+    unseen = any("KL in the" in lack.key + lack.what for lack in configuration.lacks)  # then "none" would be wrong
+    parts = tuple(row for row in rows(t) if row[0] != "KL" or not unseen)
+    return Explanation(configuration, formula(t), latex(t), parts, found, *logged, told, why, stale, moved)
 
 
 def _paid_to_go(found: tuple[ObjectiveRow, ...], t: Training, place: StartingPoint) -> tuple[ObjectiveRow, ...]:

@@ -293,10 +293,12 @@ def left_out(training: Training) -> str:
     >>> left_out(Training(reward_beta=0.01, std="group"))
     'a KL in the reward that is divided by a standard deviation, with the reward'
     """
-    if not training.reward_beta or training.credit in ("whitened", "other"):
+    if not training.reward_beta or training.credit == "other":
         return ""
     if training.reward_estimator != "k1":
         return f"{training.reward_estimator} in the reward: only k1, the log-ratio, is modelled there"
+    if training.credit == "whitened":
+        return ""
     if training.std != "none" and not training.reward_kl_after:
         return "a KL in the reward that is divided by a standard deviation, with the reward"
     if training.reward_kl_after and training.normaliser == "response-tokens":  # what is past does not drop out over 1/L
@@ -331,7 +333,7 @@ def reward_row(training: Training, solution: Solution, reference: Policy, masked
     if credit in ("whitened", "critic") and (training.normaliser != "batch-tokens" or masked != "none"):
         raise ChainError(f"the credit {credit}, divided by {training.normaliser}, truncated {masked}, is not modelled")
     if credit == "whitened":
-        beta = training.reward_beta
+        beta = 0.0 if left_out(training) else training.reward_beta
         return ReinforcePlusPlus(reference=reference if beta else None, beta=beta), factor
     if credit == "critic":
         return PPOClip(clip_low=training.clip_low, clip_high=training.clip_high), factor

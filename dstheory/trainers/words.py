@@ -40,6 +40,15 @@ _ESTIMATORS = {
                 r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
 }  # fmt: skip
 
+_PAID = {
+    "k1": ("log-ratio", "log(pi/ref)", r"\log(\pi/\mathrm{ref})"),
+    "k2": ("k2", "log(pi/ref)^2/2", r"\tfrac12\log^2(\pi/\mathrm{ref})"),
+    "k3": ("k3", "(ref/pi - 1 + log(pi/ref))", r"\big(\mathrm{ref}/\pi-1+\log(\pi/\mathrm{ref})\big)"),
+}
+"""What a token's KL in the reward is."""
+_TO_GO = ("critic", "whitened")
+"""Credits formed of what follows a token, its KL included."""
+
 
 def _credit(t: Training) -> tuple[str, str, str]:
     """Return the credit in words, plain and in LaTeX."""
@@ -161,10 +170,11 @@ def rows(t: Training) -> list[tuple[str, str]]:
         none = "" if t.kl_bound == inf else f"; none where the estimate exceeds {t.kl_bound:g}"
         found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}{none}"))
     if t.reward_beta:
-        what = "every token pays for the log-ratio of the whole response, before the baseline"
+        paid = _PAID[t.reward_estimator][0]
+        what = f"every token pays for the {paid} of the whole response, before the baseline"
         if t.paid_to_go:
-            after = ", after the baseline" if t.reward_kl_after else ""
-            what = f"every token pays for its own log-ratio and those that follow{after}"
+            after = ", after the baseline" if t.reward_kl_after and t.credit not in _TO_GO else ""
+            what = f"every token pays for its own {paid} and those that follow{after}"
         found.append(("KL in the reward", f"beta {t.reward_beta:g}, {_ESTIMATORS[t.reward_estimator][0]}: {what}"))
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))
@@ -255,10 +265,11 @@ def _both(t: Training) -> tuple[str, str]:
         tex = rf"\tfrac{{\sum_k w_k{tex}}}{{\mathrm{{std}}_\mathrm{{batch}}{_plus(t).replace(' ', '')}}}"
     if t.factor != 1.0:
         weight, tex_weight = f"{t.factor:g} {weight}", rf"{t.factor:g}\,{tex_weight}"
-    after = t.reward_kl_after and t.credit != "critic"
+    after = t.reward_kl_after and t.credit not in _TO_GO
+    paid, charge, tex_charge = _PAID[t.reward_estimator]
     if t.reward_beta and not after:
-        plain = f"{plain} with R - {t.reward_beta:g} sum of log(pi/ref) for R"
-        tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum\log(\pi/\mathrm{{ref}})}}"
+        plain = f"{plain} with R - {t.reward_beta:g} sum of {charge} for R"
+        tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum {tex_charge}}}"
     terms, tex_terms = [f"{weight}{plain}"], [f"{tex_weight}{tex}"]
     own, tex_own = "", ""
 
@@ -275,8 +286,8 @@ def _both(t: Training) -> tuple[str, str]:
         _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
         add(f"- {kl.format(b=f'{t.beta:g}')}", f"-{tex_kl.format(b=f'{t.beta:g}')}", t.kl_normaliser)
     if t.reward_beta and after:
-        terms.append(f"- {t.reward_beta:g} log-ratio to go")
-        tex_terms.append(rf"-{t.reward_beta:g}\sum_{{s\ge t}}\log\frac{{\pi_s}}{{\mathrm{{ref}}_s}}")
+        terms.append(f"- {t.reward_beta:g} {paid} to go")
+        tex_terms.append(rf"-{t.reward_beta:g}\sum_{{s\ge t}} {tex_charge}")
     if t.entropy:
         add(f"- {t.entropy:g} (log pi + H)", f"-{t.entropy:g}(\\log\\pi+H)", t.entropy_normaliser)
     inside = f"[{' '.join(terms)}]" if len(terms) > 1 or t.reward_beta else terms[0]

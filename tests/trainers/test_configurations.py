@@ -247,6 +247,31 @@ def test_a_kl_in_the_reward_that_is_not_modelled_is_named() -> None:
     assert kl("algorithm.adv_estimator=rloo").lacks == ()
 
 
+@pytest.mark.parametrize(("estimator", "formula"), [("k2", "log(pi/ref)^2/2"), ("k3", "(ref/pi - 1 + log(pi/ref))")])
+def test_k2_and_k3_in_a_whitened_reward_are_neither_written_nor_computed_as_k1(dstheory, estimator: str, formula: str) -> None:
+    settings = ("algo.advantage.estimator=reinforce", f"algo.kl.estimator={estimator}", "algo.kl.init_coef=0.5")
+    found = dstheory("explain", "openrlhf:ppo", *settings, "--reference", "0.3,0.9,0.6", "--json").result
+    assert f"(G_t - mean_tok)/std_tok with R - 0.5 sum of {formula} for R" in found["objective"]["formula"]
+    assert any(lack["what"].startswith(f"{estimator} in the reward") for lack in found["not_modelled"])
+    # without that KL: the gradient of the accuracy over its deviation and E[L] = 65/(1 - q), where turns have one length
+    p, a, b = 0.55, 0.8, 0.3
+    q = p * (1 - a) + (1 - p) * b
+    accuracy = p * a / (1 - q)
+    slope = a * p * (1 - b) * (1 - p) / (1 - q) ** 2 / (accuracy * (1 - accuracy)) ** 0.5 / (65 / (1 - q))
+    assert found["moves"][0]["p"]["change"] == pytest.approx(p * (1 - p) * slope, rel=1e-9)
+
+
+@pytest.mark.parametrize("settings", [
+    ("actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.kl_loss_type=abs"),
+    ("algorithm.use_kl_in_reward=true", "algorithm.kl_penalty=abs"),
+])  # fmt: skip
+def test_the_absolute_log_ratio_is_left_out_and_not_computed_as_k1(dstheory, settings: tuple[str, ...]) -> None:
+    found = dstheory("explain", "verl:ppo", *settings, "--reference", "0.3,0.9,0.6", "--json").result
+    assert any("the absolute value of the log-ratio" in lack["what"] for lack in found["not_modelled"])
+    assert "KL" not in found["objective"]["parts"]  # there is one: "none" would be wrong
+    assert [row["name"] for row in found["moves"]] == ["whole"]
+
+
 @pytest.mark.parametrize(
     ("batch", "prompts", "normaliser", "lacks"),
     [(8, 1.0, "batch-tokens", 0), (16, 2.0, "batch-tokens", 0), (4, inf, "batch-tokens", 1), (1, inf, "response-tokens", 1)],

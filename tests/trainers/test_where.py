@@ -57,9 +57,7 @@ def said(dstheory, *arguments) -> str:
 
 
 def test_whose_numbers_they_are_is_said_first(dstheory, log: str) -> None:
-    assert "b At p, a, b = 0.55, 0.8, 0.3, the example M0 (yours: --p, --a, --b, --log)." in said(
-        dstheory, *GRPO
-    )
+    assert "b At p, a, b = 0.55, 0.8, 0.3, the example M0 (yours: --p, --a, --b, --log)." in said(dstheory, *GRPO)
     assert "At p, a, b = 0.2, 0.9, 0.5, as given." in said(dstheory, *GRPO, "--p", 0.2, "--a", 0.9, "--b", 0.5)
     one = said(dstheory, *GRPO, "--p", 0.2)
     assert "At p, a, b = 0.2, 0.8, 0.3, as given, where none is the example M0 (yours: --p, --a, --b, --log)." in one
@@ -216,7 +214,7 @@ def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, conf
 def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
     text = said(dstheory, "trl:rloo", "--reference", "0.5,0.7,0.4")
     assert "pulls each decision" not in text
-    assert "At other p, a, b or lengths, all terms, reward and KL in the reward may go another way." in text
+    assert "At other p, a, b or lengths, all terms and KL in the reward may go another way." in text
 
 
 @pytest.mark.parametrize("k3", [False, True])
@@ -311,3 +309,18 @@ def test_without_a_kl_none_is_named(dstheory) -> None:
     assert "KL in the loss" not in said(dstheory, "trl:grpo", "--brief")
     assert "a token's coefficient" not in said(dstheory, "trl:rloo", "--brief")
     assert "In %" not in said(dstheory, "trl:grpo", "--brief")
+
+
+@pytest.mark.parametrize(("p", "a", "b"), [(0.02, 0.1, 0.95), (0.97, 0.3, 0.05), (0.5, 0.99, 0.01)])
+def test_a_reward_over_sums_or_a_batchs_tokens_is_not_said_to_go_another_way_elsewhere(dstheory, p, a, b) -> None:
+    place = ("--p", p, "--a", a, "--b", b, "--answer-length", "3,200", "--decision-length", 5)
+    (whole,) = dstheory("explain", "trl:grpo", *place, "--json").result["moves"]
+    # the accuracy p a/(p a + (1 - p)(1 - b)) rises in each of p, a, b: rates of its logits' gradient, up to one factor
+    wrong, total = (1 - p) * (1 - b), p * a + (1 - p) * (1 - b)
+    slopes = {"p": a * wrong * p * (1 - p) / (1 - p), "a": p * wrong * a * (1 - a), "b": p * a * (1 - p) * b * (1 - b)}
+    rates = {"p": slopes["p"] * p * (1 - p), "a": slopes["a"] * a * (1 - a), "b": slopes["b"] * b * (1 - b)}
+    factors = [whole[name]["change"] * total**2 / rates[name] for name in "pab"]
+    assert min(factors) > 0
+    assert factors == pytest.approx([factors[0]] * 3, rel=1e-9)
+    assert "may go another way" not in said(dstheory, "trl:grpo", *place)
+    assert "all terms may go another way" in said(dstheory, "trl:grpo", "loss_type=grpo", *place)
