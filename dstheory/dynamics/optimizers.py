@@ -138,7 +138,8 @@ class NaturalGradient(Optimizer):
     r"""Natural gradient: theta += lr :math:`(F + damping)^{+} g`, F the Fisher information under the undiscounted occupancy.
 
     In tabular form the sampling block of one state solves :math:`\delta_y = g_y/(d \pi_y)` up to a constant, which changes no
-    probability; the solution that sums to zero is taken. Where there is no Fisher information and no damping nothing moves.
+    probability; the solution that sums to zero is taken. Where there is no Fisher information and no damping nothing moves; of
+    a policy with features, that is where an eigenvalue is below 1e-13 of the largest.
 
     Args:
         damping: >= 0, added to the Fisher information's diagonal; keeps steps bounded where a probability vanishes.
