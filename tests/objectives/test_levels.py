@@ -46,6 +46,13 @@ def by_hand(
     return out, signless
 
 
+def test_rewards_that_are_nearly_the_same_lose_no_more_digits_than_stated() -> None:
+    rewards, shares = (0.0, 2e-5, 1.0), np.array([[39 / 80], [39 / 80], [1 / 40]])
+    expected, signless = by_hand(rewards, shares, 79, 0, 0.0)
+    found = mean_credits(rewards, shares, size=79, ddof=0, epsilon=0.0)
+    assert (abs(found - expected) <= 1e-10 * signless).all()
+
+
 @pytest.mark.parametrize("size", [2, 3, 7])
 @pytest.mark.parametrize(("ddof", "epsilon"), [(1, 0.0), (0, 1e-4), (1, 20.0)])
 @pytest.mark.parametrize("written_out", [True, False])

@@ -42,6 +42,8 @@ exponentials of t, and the bound is that of each) and :math:`2 e^{-2 \pi^2 / 0.7
 remainder is below 1e-14 of every group; from below, t stops where what is left, at most its integrand here times
 :math:`2 \sqrt{t_{max}/\pi}`, is below 1e-15 of what was found. So the error of a mean credit is below 1e-12 of the mean of
 :math:`\sum_j |r_i - r_j| / (\sqrt Q + a)`, the same without signs, and rounding stays below 1e-11 of it for groups of a million.
+Where some rewards are nearly the same beside their range it may be more, since exponents cancel: 7e-11 was measured, for rewards
+0, 2e-5 and 1 in groups of 79.
 
 Source: Bernstein's inequality; the Laplace transform of :math:`k_a` is in Abramowitz and Stegun (1964), 29.3; the rest is derived
 here.
