@@ -87,6 +87,9 @@ _DRAWING = "dstheory.claims.claim"
 _PACKAGES = ("sympy", "mpmath", "dstheory")
 _OF_A_FUNCTION = vars(sympy.Function("f")).keys()
 _MAKES_SYMBOLS = sympy.Symbol.__new__.__code__
+_MADE_FOR_CALLERS = ("sympy.core.symbol", "sympy.utilities.iterables", "dstheory.rational.symbols")
+"""Modules whose functions make symbols for those who call them."""
+
 _RESUME = dis.opmap["RESUME"]
 """The instruction at which a function or a generator begins (0 in the last two bits of what follows), or goes on."""
 _ANY = "*"
@@ -265,9 +268,9 @@ def _note(module: str, operation: str, names: frozenset[str], about: frozenset[s
 
 
 def _note_symbol(module: str, symbol: sympy.Symbol, frame: FrameType) -> None:
-    """Note a symbol that the user's code makes, itself or by ``symbols``; not one that SymPy or this package makes for itself."""
+    """Note a symbol that the user's code makes, itself or by ``symbols`` and the like; not one that SymPy makes for itself."""
     caller = frame.f_back
-    while caller is not None and (_is_inside(caller) is None or caller.f_globals.get("__name__") == "sympy.core.symbol"):
+    while caller is not None and (_is_inside(caller) is None or caller.f_globals.get("__name__") in _MADE_FOR_CALLERS):
         caller = caller.f_back
     if caller is not None and not _is_inside(caller):
         _told[module].setdefault(symbol, ("makes a symbol", *_place(caller)))

@@ -82,19 +82,21 @@ def domain_of(name: str) -> Interval:
     return REAL
 
 
-@cache
 def symbol(name: str) -> sp.Symbol:
     """Return the symbol of that name, with the assumptions that its domain implies.
 
     >>> symbol("p").is_positive, symbol("R_SC").is_real, symbol("p") is symbol("p")
     (True, True, True)
     """
+    return sp.Symbol(name, **{_implied(name): True})  # not kept: whoever watches a file of claims hears of each
+
+
+@cache
+def _implied(name: str) -> str:
     domain = domain_of(name)
     if domain.low is not None and (domain.open_low or domain.low > 0):
-        return sp.Symbol(name, positive=True)
-    if domain.low == 0:
-        return sp.Symbol(name, nonnegative=True)
-    return sp.Symbol(name, real=True)
+        return "positive"
+    return "nonnegative" if domain.low == 0 else "real"
 
 
 def decimal(value: float) -> sp.Expr:

@@ -242,6 +242,15 @@ def test_another_symbol_with_the_name_of_a_definition_is_told_nothing(tmp_path, 
     assert re.search(r"mine.py, line \d+, makes a symbol V, and SymPy was told that it is .*another symbol V", verdict.message)
 
 
+@pytest.mark.parametrize("made", ['next(sp.numbered_symbols("l_", start=1, positive=True))', 'symbols.symbol("l_1")'])
+def test_symbols_that_functions_make_for_a_file_are_noted_as_well(tmp_path, made):
+    """Each is positive, so that the minimum is 0; l_1 is p - a."""
+    lines = f"from dstheory.rational import symbols\nv = {made}\n"
+    text = 'claim(decide("", sp.Symbol("l_1") ** 2 + sp.Min(v, 0) >= 0), definitions={"l_1": p - a})'
+    for _ in range(2):  # what was made before is heard of as well
+        assert "makes a symbol l_1, and SymPy was told that it is" in checked(tmp_path, text, module=lines).message
+
+
 def test_another_symbol_with_the_name_of_an_index_is_told_no_more_than_that_it_is_an_integer(tmp_path):
     """Of -1, 0 and 1 one is negative, so that the sum is 2 p - 1, and not 2 p."""
     lines = 'k_ = sp.Symbol("k", positive=True)\nm, m_ = sp.Symbol("m"), sp.Symbol("m", integer=True)\n'
