@@ -25,7 +25,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "a threshold at 1e15 turns, where rounding decides",
     (
         "attribution.py",
-        "scale = np.divide([[1.0]], np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)  ->  2.0",
+        "scale = np.divide([[1.0]], length, out=np.zeros_like(length), where=length > 0)  ->  2.0",
     ): _SCALE,
     (
         "tokens/rows.py",
