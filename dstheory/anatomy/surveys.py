@@ -26,7 +26,7 @@ from dstheory.anatomy.difference import (
     mean_over,
     share_of,
 )
-from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, few, in_order
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, Labels, episodes_of, few, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, one_shot
@@ -213,7 +213,7 @@ def survey(
 
     Args:
         episodes: the log; the account of one as it was read is carried along.
-        by: the field whose labels are measured apart.
+        by: the field whose labels are measured apart; a log without tasks has one.
         across: the field whose labels are groups; default "model", or "log" where two logs are compared.
         compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
         compare_at: cap at which they are compared, 0 for none; default the one that both have.
@@ -242,6 +242,8 @@ def survey(
     if reading is None and isinstance(account := getattr(episodes, "reading", None), Reading):
         reading = account
     episodes = episodes_of(episodes, some=True)
+    if by == "task" and by not in episodes.fields:
+        episodes = episodes.with_field(by, Labels.constant(NOT_GIVEN, len(episodes)))
     if decision_score is not None:
         scores_of(episodes, decision_score)  # refuses what is no number before anything is measured
     across, parts = _groups(episodes, across, compared)

@@ -441,3 +441,10 @@ def test_z_is_the_normal_quantile_at_the_ends_of_an_interval(level: float) -> No
         assert rate_deviate(table, "final_correct", "episodes", end, level) == pytest.approx(z)
     for end, z in ((attempts.low, quantile), (attempts.high, -quantile)):
         assert attempts_deviate(table, end, level) == pytest.approx(z)
+
+
+def test_a_log_written_down_by_hand_is_surveyed_as_one_task() -> None:
+    log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(False, "stop")]), ("z", [(True, "stop")])])
+    found = survey(log)
+    assert list(found.groups[0].parts) == ["(not given)"]
+    assert found.groups[0].total.rates.p.value == 0.5
