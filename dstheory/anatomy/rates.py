@@ -156,9 +156,9 @@ def normal_quantile(level: float) -> float:
     >>> round(normal_quantile(0.95), 4)
     1.96
     """
-    if not 0.5 < 0.5 + level / 2 < 1:  # also not so near to an end that rounding takes it there
+    if not 0 < (1 - level) / 2 < 0.5:  # also not so near to 0 that rounding takes it there
         raise RecordError(f"level is {level!r}: must lie between 0 and 1; 0.95 is usual")
-    return NormalDist().inv_cdf(0.5 + level / 2)
+    return -NormalDist().inv_cdf((1 - level) / 2)  # of the lower tail: near level 1 the upper one has no digits
 
 
 def student_quantile(degrees: float, level: float) -> float:
@@ -169,7 +169,7 @@ def student_quantile(degrees: float, level: float) -> float:
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, 0.5 + level / 2)) if degrees > 0 else normal_quantile(level)
+    return -float(stdtrit(degrees, (1 - level) / 2)) if degrees > 0 else normal_quantile(level)
 
 
 def wilson(

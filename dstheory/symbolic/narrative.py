@@ -95,7 +95,7 @@ def _chain(s: SymbolicSetting) -> list[Item]:
 
 def _objective(s: SymbolicSetting, rule: Rule, scalar: str) -> list[Item]:
     carried = _carried(s, rule)
-    cases = "".join(f"Derived {case}. " for case in dict.fromkeys(term.case for term in rule.parts) if case)
+    cases = "".join(f"{case} " for case in _cases(rule))
     sources = dict.fromkeys(term.source for term in rule.parts if term.source)
     source = f"Source: {'; '.join(sources)}. " if sources else ""
     items: list[Item] = []
@@ -115,6 +115,11 @@ def _objective(s: SymbolicSetting, rule: Rule, scalar: str) -> list[Item]:
     if claims:
         items.append(Words((f"Claims about it: {', '.join(claims)}.",), aside=True))
     return items
+
+
+def _cases(rule: Rule) -> list[str]:
+    """Return the special cases of an objective in which its terms are derived, as sentences."""
+    return [f"Derived {case}." for case in dict.fromkeys(term.case for term in rule.parts) if case]
 
 
 def _whose(s: SymbolicSetting, acting: SymbolicPolicy) -> list[Inline]:
@@ -403,13 +408,17 @@ def assumptions_of(s: SymbolicSetting, rule: Rule, scalar: str) -> tuple[tuple[I
     found = [
         Words((*listed(learner), f" lie strictly between 0 and 1, as logits make them{stops}.")),
         words("Expectations are exact; coefficients are not differentiated, and sampling is not either."),
+        *map(words, _cases(rule)),
     ]
     rates = [term.rate(s).per_turn for term in rule.parts]
     if any(rate != 1 for rate in rates):
         at_one = "; at 1 nothing is discounted" if s.chain.turns is None else ""
         found.append(words(f"{{gamma}} lies between 0 and 1{at_one}.", gamma=symbol("gamma")))
     if any(rate == 1 for rate in rates):
-        found.append(words("Log-probability terms are not discounted."))
+        part = any(rate != 1 for rate in rates)
+        found.append(
+            words("Terms without {gamma} are not discounted." if part else "Nothing is discounted.", gamma=symbol("gamma"))
+        )
     if any(term.measure(s) == s.expert for term in rule.parts):
         found.append(words("The demonstrations do not depend on the learner, and the expert stops with probability 1."))
     carried = _carried(s, rule)

@@ -88,9 +88,7 @@ REINFORCE, SFT, KL_DIRECT, GRPO_NO_STD = (lookup(name) for name in ("reinforce",
 WRONG_SCALAR = replace(REINFORCE, name="wrong-scalar", scalar=lambda s, frozen: 2 * s.chain.value(s.reward, s.rate))
 
 # imitation whose rule forgets the decision's weight
-MISSING_WEIGHT = replace(
-    SFT, name="missing-weight", coefficients=lambda s, turn: (s.weights.sample[turn.answer], sp.S.One)
-)
+MISSING_WEIGHT = replace(SFT, name="missing-weight", coefficients=lambda s, turn: (s.weights.sample[turn.answer], sp.S.One))
 
 
 def _turned(s: SymbolicSetting, turn: Turn) -> Coefficients:
@@ -169,9 +167,7 @@ def _times_value(s: SymbolicSetting, turn: Turn) -> Coefficients:
 
 
 # a penalty scaled by the value of the state: its own payoff is not the reward, but it mentions the reward's values
-PENALTY_TIMES_VALUE = replace(
-    KL_DIRECT, name="penalty-times-value", coefficients=_times_value, scalar=lambda s, frozen: None
-)
+PENALTY_TIMES_VALUE = replace(KL_DIRECT, name="penalty-times-value", coefficients=_times_value, scalar=lambda s, frozen: None)
 
 
 def test_rules_may_mention_the_values_of_the_reward() -> None:
@@ -211,6 +207,31 @@ def test_python_output_computes_the_same_numbers(name: str) -> None:
         if arguments:
             with pytest.raises(TypeError):
                 namespace["gradient"]()
+
+
+def test_what_is_assumed_names_the_special_case_and_stands_in_python_too() -> None:
+    """A derivation of PPO on the policy, or of REINFORCE++ without its KL, must not pass for one of the whole objective."""
+    for name, case in (
+        ("ppo-clip", "Derived on the policy."),
+        ("reinforce-pp", "Derived without KL in the reward."),
+        ("sft", ""),
+    ):
+        derivation = derived(name)
+        said = [
+            sentence for (sentence, *_) in derivation.assumptions if isinstance(sentence, str) and sentence.startswith("Derived")
+        ]
+        assert said == [case] * bool(case)
+        assert (f"\n- {case}\n" in render(derivation, "python")) == bool(case)
+
+
+def test_what_is_not_discounted_is_said_of_what_it_is() -> None:
+    """GRPO has no terms of log-probabilities: nothing of it is discounted."""
+    ends = {
+        name: render(derive(name), "text").split("Assumptions")[1] for name in ("grpo", "reinforce", "reinforce + 0.1*kl-direct")
+    }
+    assert "- Nothing is discounted." in ends["grpo"]
+    assert "discounted" not in ends["reinforce"].replace("at 1 nothing is discounted", "")
+    assert "- Terms without gamma are not discounted." in ends["reinforce + 0.1*kl-direct"]
 
 
 def test_python_output_is_exact_on_fractions() -> None:
@@ -316,9 +337,7 @@ def test_lengths_that_are_no_whole_numbers(a_E: str) -> None:
     expert = Policy.from_probabilities([[0.25, 0.75]], [[float(Fraction(a_E)), 0.5]])
     exact = SFTSequenceMean(ExpertChain(expert)).gradient(solve(chain, Policy.minimal(p=0.4, a=0.75, b=0.6)))
     stop_correct, stop_wrong = exact.decide.ravel()
-    assert found == pytest.approx(
-        {"theta_s": exact.sample[0, 0, 0], "theta_C": stop_correct, "theta_W": -stop_wrong}, rel=1e-12
-    )
+    assert found == pytest.approx({"theta_s": exact.sample[0, 0, 0], "theta_C": stop_correct, "theta_W": -stop_wrong}, rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "options"), [("sft", {}), ("sft-sequence-mean", {"per_answer_lengths": True})])
