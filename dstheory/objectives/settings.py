@@ -84,6 +84,11 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
     whole_number(o.micro_batches, "micro_batches", low=1)
     if o.prompts != inf and o.prompts % o.micro_batches:
         raise ChainError(f"micro_batches is {o.micro_batches}: must divide prompts, {o.prompts:g}, into whole groups")
+    if o.micro_batches > 1 and o.prompts != inf and getattr(o.credit, "spread", "none") == "batch":
+        raise ChainError(
+            f"{o.name}: std='batch' is the deviation of the whole batch, micro_batches={o.micro_batches} divides it into parts "
+            "of few prompts, which is not computed: use micro_batches=1, or prompts=inf"
+        )
     for function in o.reward_functions:
         check_reward_function(function)
     if o.reward_weights is not None:

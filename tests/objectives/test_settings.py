@@ -824,6 +824,7 @@ def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None
         (lambda: GRPO(normalise_by="token"), "normaliser is 'token': must be one of responses"),
         (lambda: DAPO(drop_dead=True), "groups are drawn again or left out, not both"),
         (lambda: GRPO(micro_batches=3, prompts=4), "micro_batches is 3: must divide prompts, 4, into whole groups"),
+        (lambda: GRPO(micro_batches=2, prompts=4, std="batch"), "deviation of the whole batch, micro_batches=2 divides it"),
         (lambda: GRPO(dual_clip=0.5), "dual_clip is 0.5: must be > 1"),
         (lambda: GRPO(temperature=0.0), "temperature is 0.0: must lie in [1e-06, 1e+06], what"),
         (lambda: GRPO(temperature=2.0, engine=OLD), "engine and temperature both say who generates"),
