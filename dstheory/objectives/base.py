@@ -405,7 +405,7 @@ def _what_counts(found: tuple[Normaliser, Grouping] | None) -> tuple[object, ...
         return ()
     normaliser, grouping = found
     spans = grouping.mixed or isinstance(normaliser, GroupTokens | BatchTokens)
-    return (normaliser, grouping) if spans else (normaliser,)
+    return (normaliser, grouping) if spans else (normaliser, grouping.scale)
 
 
 def _factor_text(factor: ArrayLike) -> str:

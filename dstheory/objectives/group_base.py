@@ -178,7 +178,7 @@ class GroupObjective(ResponseObjective):
         if parts == 1:
             return Grouping(self.group_size, self.prompts, uncounted=uncounted)
         scale = float(parts) if self.accumulate == "sum" else 1.0
-        return Grouping(self.group_size, self.prompts / parts, scale=scale, uncounted=uncounted)
+        return Grouping(self.group_size, self.prompts / parts, scale=scale, uncounted=uncounted, parts=parts)
 
     @property
     def measure(self) -> Measure:

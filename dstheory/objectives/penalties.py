@@ -250,8 +250,9 @@ class OfTokens(_KL):
     Args:
         normaliser: by name or as a part: ``"responses"``, ``"response-tokens"``, ``"group-tokens"``, ``"batch-tokens"``; None to
             inherit that of the reward in the same sum, and responses where there is none.
-        group_size, prompts: of the normaliser, where it is given; inf for the limit.
-        inherited: the normaliser and the sizes of that reward; sums set it.
+        group_size, prompts: of the normaliser, where it is given; inf for the limit. In a sum with a reward whose groups are
+            drawn again or left out, or whose batch is divided into micro-batches, they are that reward's.
+        inherited: the normaliser and the sizes in such sums, which set it.
     """
 
     normaliser: str | Normaliser | None = None
@@ -266,18 +267,22 @@ class OfTokens(_KL):
     @property
     def divided_by(self) -> tuple[Normaliser, Grouping]:
         """The normaliser in force and its sizes: the given one, else the inherited one, else responses."""
-        if self.normaliser is None and self.inherited is not None:
-            return self.inherited
-        return normaliser_named(self.normaliser or "responses"), Grouping(self.group_size, self.prompts)
+        inherited, grouping = self.inherited or (PerResponse(), Grouping(self.group_size, self.prompts))
+        return inherited if self.normaliser is None else normaliser_named(self.normaliser), grouping
 
     def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
-        """Return the penalty divided as the reward in its sum is, unless its own normaliser is given.
+        """Return the penalty divided as the reward in its sum is, or by its own normaliser where one is given.
 
         Raises:
             ChainError: groups that are drawn again, or left out, by another reward than correctness, or tokens that are not all
                 counted.
         """
-        return replace(self, inherited=_shared(self.name, normaliser)) if self.normaliser is None else self
+        if self.normaliser is not None:
+            if normaliser is None or not (normaliser[1].mixed or normaliser[1].parts > 1):
+                return self
+            grouping = replace(normaliser[1], uncounted=False)  # the same groups, all of their tokens
+            normaliser = normaliser_named(self.normaliser), grouping
+        return replace(self, inherited=_shared(self.name, normaliser))
 
 
 @register

@@ -880,3 +880,32 @@ def test_one_whole_response_may_be_all_that_a_group_of_truncated_ones_counts(siz
                 total += size * chances[kind] * ways * (reward - mean) * score / (4.0 * (others[0] + others[1] + 1))
     found = objective.gradient(solve(mdp, policy)).sample[0, 0]
     np.testing.assert_allclose(found, [total, -total], rtol=1e-12)
+
+
+@pytest.mark.parametrize("normaliser", ["responses", "response-tokens", "batch-tokens"])
+def test_a_penalty_with_its_own_normaliser_is_taken_on_the_groups_that_count(normaliser: str) -> None:
+    """One turn, groups of two: a mixed group is one right and one wrong response, whatever the policy. By hand."""
+    p, at, length = 0.3, 0.6, (30.0, 70.0)
+    s = solve(
+        TwoStageMDP(correct=[[1, 0]], sample_length=[list(length)], max_turns=1, gamma=1.0), Policy.minimal(p=p, a=0.5, b=0.5)
+    )
+    penalty = K2Loss(Policy.minimal(p=at, a=0.5, b=0.5), beta=0.2, normaliser=normaliser, group_size=2, prompts=1)
+    log, score = (np.log(p / at), np.log((1 - p) / (1 - at))), (1 - p, -p)
+    share = {"responses": (0.5, 0.5), "response-tokens": (0.5 / 30, 0.5 / 70), "batch-tokens": (0.01, 0.01)}[normaliser]
+    expected = -0.2 * sum(x * of * c for x, of, c in zip(log, score, share, strict=True))
+    chance = {"dynamic_sampling": 1.0, "drop_dead": 2 * p * (1 - p)}  # of a batch that is not empty
+    for how, times in chance.items():
+        reward = GRPO(group_size=2, prompts=1, std=False, **{how: True})
+        found = (reward + penalty).gradient(s).sample - reward.gradient(s).sample
+        assert found[0, 0, 0] == pytest.approx(times * expected, rel=1e-10)
+
+
+def test_a_penalty_with_its_own_normaliser_is_added_up_over_micro_batches() -> None:
+    s, penalty = solve(MDP, HERE), K3Loss(WRONG, normaliser="batch-tokens", group_size=2, prompts=4)
+    half = replace(penalty, prompts=2).gradient(s)  # a micro-batch has two of the four groups
+    for accumulate, times in (("mean", 1.0), ("sum", 2.0)):
+        reward = GRPO(group_size=2, prompts=4, micro_batches=2, accumulate=accumulate)
+        found = (reward + penalty).gradient(s)
+        for stage in ("sample", "decide"):
+            alone = getattr(found, stage) - getattr(reward.gradient(s), stage)
+            assert alone == pytest.approx(times * getattr(half, stage), rel=1e-9, abs=1e-14)

@@ -6,6 +6,7 @@ Each loss is written out in written.py by what was read in the sources: TRL 1.16
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from dstheory.errors import DSTheoryError
 from dstheory.trainers import configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
 from dstheory.trainers.training import Training
-from dstheory.trainers.translation import objective_of
+from dstheory.trainers.translation import objective_of, parts
 from dstheory.trainers.words import statements
 
 CHAIN = TwoStageMDP(correct=[[1, 0]] * 2, sample_length=[list(map(float, pair)) for pair in LENGTHS], decision_length=2.0,
@@ -443,3 +444,27 @@ def test_d4_is_not_said_where_lengths_divide_or_responses_are_left_out() -> None
 def test_what_the_library_does_not_start_with_is_refused(what) -> None:
     with pytest.raises(DSTheoryError, match=f"^the command line: {what[1].split('=')[0]}"):
         configuration_of(what[0], settings=what[1:])
+
+
+def test_what_the_tokens_of_the_batch_divide_is_taken_on_the_groups_that_are_kept() -> None:
+    """OpenRLHF with dynamic filtering: its KL and entropy are those of the responses kept, one right and one wrong. By hand."""
+    filtered = ("algo.dynamic_filtering_enable=true", "rollout.n_samples_per_prompt=2", "actor.loss_agg_mode=seq-mean-token-mean")
+    kl = (
+        "algo.kl.use_loss=true",
+        "algo.kl.estimator=k2",
+        "algo.kl.init_coef=0.1",
+        "actor.entropy_coef=0.01",
+        "algo.advantage.estimator=group_norm",
+    )
+    training = configuration_of("openrlhf:ppo", settings=(*filtered, *kl), prompts=1).training
+    p, at = 0.3, 0.6
+    mdp = TwoStageMDP(correct=[[1, 0]], sample_length=[[30.0, 70.0]], max_turns=1, gamma=1.0)
+    here, there = (Policy.minimal(p=x, a=0.5, b=0.5) for x in (p, at))
+    _, penalty, bonus = (
+        part.factor * part.objective.gradient(solve(mdp, here)).sample[0, 0, 0]
+        for part in parts(training, solve(mdp, here), reference=there, expert=here)
+    )
+    entropy = -p * math.log(p) - (1 - p) * math.log(1 - p)
+    assert penalty == pytest.approx(-0.1 * ((1 - p) * math.log(p / at) - p * math.log((1 - p) / (1 - at))) / 100, rel=1e-10)
+    of_both = -(1 - p) * (math.log(p) + entropy) + p * (math.log(1 - p) + entropy)
+    assert bonus == pytest.approx(0.01 * of_both / 100, rel=1e-10)

@@ -38,6 +38,7 @@ class Grouping:
         correctness: whether the rewards that are looked at for that are those of correctness.
         scale: what the whole is multiplied by.
         uncounted: whether the tokens of truncated responses are left out of what divides it.
+        parts: micro-batches of a batch; ``prompts`` are those of one.
 
     Raises:
         ChainError: a size that is neither a whole number >= 1 nor inf, groups of more than a hundred million, or batches of
@@ -51,6 +52,7 @@ class Grouping:
     correctness: bool = True
     scale: float = 1.0
     uncounted: bool = False
+    parts: int = 1
 
     def __post_init__(self) -> None:
         for what in ("group_size", "prompts"):
