@@ -444,6 +444,13 @@ class GroupObjective(ResponseObjective):
         outcome = self.outcome_of(under)
         old = solution.policy if self.sampler is None else self.sampler
         ordered = max(solution.policy.shape[0], old.shape[0]) > 1  # a ratio may depend on the turn where no chance does
+        if not ordered and outcome.reward.depends_on_order(under):
+            if not under.mdp.max_turns:
+                raise ChainError(
+                    f"{self.name}: whole responses are weighted, and what resampling pays is discounted, so that the order of "
+                    "answers counts: without a cap there are too many; give max_turns, or use gamma=1"
+                )
+            ordered = True
         drawn = representatives(under, ordered=ordered)
         c_s, c_d = self._of_responses(solution, under, outcome, drawn, log_chances(under, drawn, ordered=ordered))
         mass = mass_of_steps(solution.mdp, replace(drawn, weight=np.ones(len(drawn))), c_s, c_d)

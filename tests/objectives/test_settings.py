@@ -43,6 +43,7 @@ from dstheory.objectives import (
     WeightedSum,
     sampled_gradient,
 )
+from dstheory.objectives.estimate import estimate_gradient
 from dstheory.objectives.fused import applies
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerResponse, PerToken
 
@@ -909,3 +910,22 @@ def test_a_penalty_with_its_own_normaliser_is_added_up_over_micro_batches() -> N
         for stage in ("sample", "decide"):
             alone = getattr(found, stage) - getattr(reward.gradient(s), stage)
             assert alone == pytest.approx(times * getattr(half, stage), rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("level", ["sequence", "sequence-mean"])
+def test_discounted_returns_of_weighted_responses_depend_on_the_order_of_answers(level: Any) -> None:
+    """Summed over every trajectory: the multisets that other weights of whole responses are summed over have one order."""
+    unlike = {"stop_correct": 1.0, "resample_correct": -0.4, "stop_wrong": 0.1, "resample_wrong": 0.3}
+    o = GRPO(group_size=math.inf, std=False, outcome="return", temperature=2.0, importance=level, importance_cap=1.5)
+    for gamma in (0.6, 1.0):
+        s = solve(
+            TwoStageMDP(correct=[[1, 0, 1]], reward=unlike, gamma=gamma, max_turns=4),
+            Policy.tabular([[0.4, -0.3, 0.9]], [[0.5, -0.7, 0.2]]),
+        )
+        drawn = enumerate_trajectories(s.mdp, o.generating(s.policy))
+        found, expected = o.gradient(s), estimate_gradient(o, s, drawn).gradient
+        for stage in ("sample", "decide"):
+            assert getattr(found, stage) == pytest.approx(getattr(expected, stage), rel=1e-11, abs=1e-14)
+    endless = solve(s.mdp.replace(max_turns=None, gamma=0.6), s.policy)
+    with pytest.raises(ChainError, match=r"the order of answers counts.*give max_turns, or use gamma=1"):
+        o.gradient(endless)

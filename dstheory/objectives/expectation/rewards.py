@@ -106,6 +106,14 @@ class RewardTable:
         gw, gb = one_number(self.gamma_within, "gamma"), one_number(self.gamma_between, "gamma")
         return t.to_go(gw * paid, gw * gb)
 
+    def depends_on_order(self, solution: Solution) -> bool:
+        """Return whether responses that resample the same answers in another order are paid otherwise."""
+        goes = solution.policy.sample_prob * solution.policy.resample_prob > 0
+        paid = np.broadcast_to(self.resample, np.broadcast_shapes(self.resample.shape, goes.shape))
+        unlike = np.where(goes, paid, -np.inf).max(axis=-1) > np.where(goes, paid, np.inf).min(axis=-1)
+        by_turn = self.resample.ndim > 2 and self.resample.shape[-3] > 1
+        return bool(unlike.any()) and (by_turn or bool(np.any(self.gamma_within * self.gamma_between != 1)))
+
     def total(self, solution: Solution, trajectories: Trajectories) -> Floats:
         """Return the (discounted) sum of rewards of each trajectory, (n,)."""
         return self.to_go(solution, trajectories)[trajectories.offsets[:-1]]
