@@ -155,36 +155,36 @@ def normaliser_of(o) -> str:
             "dr-grpo": f"constant:{getattr(o, 'max_tokens', 1)}"}[o.name]  # fmt: skip
 
 
-def trainer(batch: list[list[Response]], o, who: Policy, penalty: Callable | None) -> np.ndarray:
-    """Return the update of one batch."""
-    if getattr(o, "drop_dead", False):
-        batch = [g for g in batch if len({r.reward for r in g}) > 1]
+def trainer(batch: list[list[Response]], o, who: Policy, penalty: Callable | None, own: str | None = None) -> np.ndarray:
+    """Return the update of one batch; ``own`` is the penalty's normaliser, where it is not that of the reward."""
     total, size = np.zeros((2, 2, 3)), len(batch) // o.micro_batches
-    if not batch:
-        return total
-    kind, _, constant = normaliser_of(o).partition(":")
     for i in range(o.micro_batches):
         part = batch[i * size : (i + 1) * size]
+        if getattr(o, "drop_dead", False):
+            part = [g for g in part if len({r.reward for r in g}) > 1]
         counts = [[r.length * (whole(r) or o.mask_truncated != "both") for r in g] for g in part]
-        responses_here = sum(map(len, part))
         for g, lengths in zip(part, counts, strict=True):
+
+            def share(r: Response, normaliser: str, part=part, counts=counts, of_group=lengths) -> float:
+                (kind, _, constant), responses_here = normaliser.partition(":"), sum(map(len, part))
+                below = {"responses": responses_here, "response-tokens": responses_here * r.length,
+                         "group-tokens": len(part) * sum(of_group), "batch-tokens": sum(map(sum, counts)),
+                         "constant": responses_here * float(constant or 1)}[kind]  # fmt: skip
+                return 1.0 / below / (o.micro_batches if o.accumulate == "mean" else 1.0)
+
             by_reward = [credits([rewards_of(r)[k] for r in g], o) for k in range(len(rewards_of(g[0])))]
             for j, r in enumerate(g):
                 if o.mask_truncated != "none" and not whole(r):
                     continue
-                below = {"responses": responses_here, "response-tokens": responses_here * r.length,
-                         "group-tokens": len(part) * sum(lengths), "batch-tokens": sum(map(sum, counts)),
-                         "constant": responses_here * float(constant or 1)}[kind]  # fmt: skip
-                share = 1.0 / below / (o.micro_batches if o.accumulate == "mean" else 1.0)
                 turn = sum(factor * a[j] for a, factor in zip(by_reward, FACTORS(o), strict=True))
                 if getattr(o, "baseline_per", "response") == "turn":
                     alive = [[m for m in g if len(m.steps) > k] for k in range(len(r.steps))]
                     each = [r.reward - sum(m.reward for m in one) / len(one) for one in alive]
-                    total += share * score(r, each, each)
+                    total += share(r, normaliser_of(o)) * score(r, each, each)
                 else:
-                    total += share * turn * score(r, *ratio_weights(r, turn, o, who))
+                    total += share(r, normaliser_of(o)) * turn * score(r, *ratio_weights(r, turn, o, who))
                 if penalty is not None:
-                    total += share * penalty(r, g[:j] + g[j + 1 :])
+                    total += share(r, own or normaliser_of(o)) * penalty(r, g[:j] + g[j + 1 :])
     return total
 
 
@@ -226,9 +226,9 @@ def batches(o) -> Iterator[tuple[float, list[list[Response]], Policy]]:
         yield chance, batch, who
 
 
-def expected(o, penalty: Callable | None = None) -> np.ndarray:
+def expected(o, penalty: Callable | None = None, own: str | None = None) -> np.ndarray:
     """Return the sum over every batch of probability x update."""
-    return sum((chance * trainer(batch, o, who, penalty) for chance, batch, who in batches(o)), np.zeros((2, 2, 3)))
+    return sum((chance * trainer(batch, o, who, penalty, own) for chance, batch, who in batches(o)), np.zeros((2, 2, 3)))
 
 
 def excess(beta: float):
