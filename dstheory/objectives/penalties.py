@@ -518,6 +518,10 @@ class EntropyBonus(_Penalty):
     :math:`c_s = -\alpha w_s (\log \pi_s + H_s)`, :math:`c_d = -\alpha w_d (\log \pi_d + H_d)`, with H the entropy of that state's
     distribution, a baseline that makes the coefficient average to zero when all answers of a prompt weigh the same.
 
+    Training code differentiates the entropy itself. Its mean is the same where responses divide it and all groups are kept. Where
+    lengths divide it, or groups are drawn again or left out, what divides it, or whether it counts, goes with the action taken
+    there, and the means differ: the fewer responses share one divisor, the more.
+
     Args:
         alpha: strength >= 0, a number or an array over runs.
         length_weight: lambda in [0, 1].

@@ -482,11 +482,12 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
         training = replace(training, credit="other")
         lacks.append(Lack("second whitening", True, "its shift acts where tokens are averaged within responses, or not counted"))
     entropy_by = training.normaliser if training.entropy_normaliser == "as the reward" else training.entropy_normaliser
-    if training.entropy and (entropy_by == "response-tokens" or training.masked != "none"):
+    if training.entropy and (entropy_by == "response-tokens" or training.masked != "none" or training.dead_groups != "kept"):
         # Libraries differentiate the entropy itself. Over 1/L that is not the mean of -(log pi + H) times the score.
-        what = "the entropy of each token, divided by the length of its response, which goes with the action taken there"
-        if entropy_by != "response-tokens":
-            what = "the entropy of each token of responses that are not truncated, which goes with the action taken there"
+        of = "groups whose rewards are not all equal" if training.masked == "none" else "responses that are not truncated"
+        what = f"the entropy of each token of {of}, which goes with the action taken there"
+        if entropy_by == "response-tokens":
+            what = "the entropy of each token, divided by the length of its response, which goes with the action taken there"
         lacks.append(Lack("the entropy bonus", training.entropy, what))
         training = replace(training, entropy=0.0)
     if (why_left_out := left_out(training)) != "":

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -221,10 +221,8 @@ def parts(
 class _OverBatch(EntropyBonus):
     """An entropy bonus that the tokens of the batch divide, whatever divides the reward."""
 
-    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
-        if normaliser is None or not normaliser[1].mixed:
-            return self
-        return super().inheriting((BatchTokens(), normaliser[1]))  # the bonus of the groups that are kept
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> _OverBatch:
+        return self
 
 
 def _left_of_groups(reward: Objective, solution: Solution) -> float:

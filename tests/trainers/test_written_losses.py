@@ -447,24 +447,30 @@ def test_what_the_library_does_not_start_with_is_refused(what) -> None:
 
 
 def test_what_the_tokens_of_the_batch_divide_is_taken_on_the_groups_that_are_kept() -> None:
-    """OpenRLHF with dynamic filtering: its KL and entropy are those of the responses kept, one right and one wrong. By hand."""
+    """OpenRLHF with dynamic filtering: its KL is that of the responses kept, one right and one wrong. By hand."""
     filtered = ("algo.dynamic_filtering_enable=true", "rollout.n_samples_per_prompt=2", "actor.loss_agg_mode=seq-mean-token-mean")
-    kl = (
-        "algo.kl.use_loss=true",
-        "algo.kl.estimator=k2",
-        "algo.kl.init_coef=0.1",
-        "actor.entropy_coef=0.01",
-        "algo.advantage.estimator=group_norm",
-    )
+    kl = ("algo.kl.use_loss=true", "algo.kl.estimator=k2", "algo.kl.init_coef=0.1", "algo.advantage.estimator=group_norm")
     training = configuration_of("openrlhf:ppo", settings=(*filtered, *kl), prompts=1).training
     p, at = 0.3, 0.6
     mdp = TwoStageMDP(correct=[[1, 0]], sample_length=[[30.0, 70.0]], max_turns=1, gamma=1.0)
     here, there = (Policy.minimal(p=x, a=0.5, b=0.5) for x in (p, at))
-    _, penalty, bonus = (
+    _, penalty = (
         part.factor * part.objective.gradient(solve(mdp, here)).sample[0, 0, 0]
         for part in parts(training, solve(mdp, here), reference=there, expert=here)
     )
-    entropy = -p * math.log(p) - (1 - p) * math.log(1 - p)
     assert penalty == pytest.approx(-0.1 * ((1 - p) * math.log(p / at) - p * math.log((1 - p) / (1 - at))) / 100, rel=1e-10)
-    of_both = -(1 - p) * (math.log(p) + entropy) + p * (math.log(1 - p) + entropy)
-    assert bonus == pytest.approx(0.01 * of_both / 100, rel=1e-10)
+
+
+@pytest.mark.parametrize("library", ["openrlhf:ppo", "verl:ppo", "slime:grpo"])
+def test_the_entropy_of_groups_that_are_kept_is_not_taken_for_that_of_all(library: str) -> None:
+    """Which groups are kept goes with the actions taken; libraries differentiate the entropy itself."""
+    filtered, entropy = {
+        "openrlhf:ppo": ("algo.dynamic_filtering_enable=true", "actor.entropy_coef=0.01"),
+        "verl:ppo": ("algorithm.filter_groups.enable=true", f"{ACTOR}entropy_coeff=0.01"),
+        "slime:grpo": ("dynamic_sampling_filter_path=mine.py", "entropy_coef=0.01"),
+    }[library]
+    more = ("calculate_per_token_loss=true",) if library == "slime:grpo" else ()
+    kept, found = (configuration_of(library, settings=(*s, entropy, *more)) for s in ((), (filtered,)))
+    assert (kept.training.entropy, found.training.entropy) == (0.01, 0.0)
+    (said,) = [lack.what for lack in found.lacks if lack.key == "the entropy bonus"]
+    assert said == "the entropy of each token of groups whose rewards are not all equal, which goes with the action taken there"
