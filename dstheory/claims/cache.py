@@ -45,6 +45,7 @@ _UNKNOWABLE = (
 _COMPILED = {"pyarrow", "fastparquet", "h5py", "tables", "netCDF4", "polars", "duckdb", "_dbm", "_gdbm"}
 """What opens files by itself, so that Python says nothing of it."""
 _ENVIRONMENT = re.compile(r"(DSTHEORY|SYMPY|PYTHON|MPMATH)\w*")
+_NAME_AND_VERSION = re.compile(r"^(?:Name|Version): *(.*?)\s*$", re.MULTILINE)
 _ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 
 
@@ -155,7 +156,9 @@ def _listing(directory: Path) -> list[str]:
 
 def _setting() -> list[str]:
     """Versions of Python, the system and all installed packages, and what the environment says to them."""
-    packages = sorted(f"{item.metadata['Name']} {item.version}" for item in metadata.distributions())
+    # To parse the descriptions below the heads as well takes four times as long.
+    whole = (item.read_text("METADATA") or item.read_text("PKG-INFO") or "" for item in metadata.distributions())
+    packages = sorted(" ".join(_NAME_AND_VERSION.findall(text.partition("\n\n")[0])) for text in whole)
     environment = sorted(f"{name}={value}" for name, value in os.environ.items() if _ENVIRONMENT.fullmatch(name))
     return [sys.version, platform.platform(), *packages, *environment, *sys.path[1:]]
 

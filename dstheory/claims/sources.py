@@ -33,6 +33,11 @@ def bundled_files() -> list[Path]:
     return files
 
 
+def is_bundled(path: Path) -> bool:
+    """Whether a file is one of the package's own proofs; this reads no directory."""
+    return path.parent == shipped("proofs").resolve() and not path.name.startswith("_")
+
+
 def looks_like_path(name: str) -> bool:
     """Whether a command-line argument names a file or a directory rather than a claim.
 
@@ -84,7 +89,7 @@ def load_claims(path: Path) -> dict[str, Claim]:
         raise ClaimFileError(f"{path.name} is not a Python file")
     try:
         # The package's own would take nearly twice as long: a test watches copies of them.
-        with early.watched("" if path in bundled_files() else module_name("claims", path)):
+        with early.watched("" if is_bundled(path) else module_name("claims", path)):
             module = import_file("claims", path)
     except (Exception, SystemExit) as error:
         from dstheory.claims.formulas import explained
@@ -139,9 +144,7 @@ def select(claims: Sequence[Info], names: Sequence[str], groups: Sequence[str] =
         if not any(_same(claim["group"], group) for claim in claims):
             raise _unknown("group", group, sorted({claim["group"] for claim in claims if claim["group"]}))
     return [
-        claim
-        for claim in claims
-        if id(claim) in chosen and (not groups or any(_same(claim["group"], group) for group in groups))
+        claim for claim in claims if id(claim) in chosen and (not groups or any(_same(claim["group"], group) for group in groups))
     ]
 
 

@@ -174,7 +174,7 @@ def serve(parent: int, *, watched: bool = False) -> None:
 
     from dstheory.claims.cache import Watch
     from dstheory.claims.intact import Intact
-    from dstheory.claims.sources import bundled_files, load_claims
+    from dstheory.claims.sources import is_bundled, load_claims
 
     watch = Watch() if watched else None
     with contextlib.suppress(ImportError):
@@ -189,7 +189,8 @@ def serve(parent: int, *, watched: bool = False) -> None:
         output.expect(request["idle_limit"])
         try:
             path = request["path"]
-            if intact is None and Path(path) not in bundled_files():
+            own = not is_bundled(Path(path))
+            if intact is None and own:
                 intact = Intact()
             if path not in loaded:
                 _limit(_LOAD_LIMIT)
@@ -202,7 +203,8 @@ def serve(parent: int, *, watched: bool = False) -> None:
                     answer["rests"] = watch.rests_on(Path(path))
         except Exception as error:
             answer = {"error": str(error)}
-        changed = intact and intact.changed()
+        # All of the package's own files are listed at once; what another file changed was found when that file was asked.
+        changed = intact and (own or request["op"] != "list") and intact.changed()
         if changed:
             answer = {"error": f"{Path(path).name} puts something else in the place of {changed}, by which claims are checked; "
                       "leave it out, or put back what was there"}  # fmt: skip
