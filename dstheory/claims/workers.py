@@ -179,6 +179,7 @@ def serve(parent: int, *, watched: bool = False) -> None:
     watch = Watch() if watched else None
     with contextlib.suppress(ImportError):
         import z3  # noqa: F401  # paid before the clock of the first claim starts; its absence is reported where needed
+    from dstheory.claims import checking, steps  # noqa: F401  # a file that imports them is watched, which takes thrice as long
 
     gc.freeze()
     gc.set_threshold(*_BEFORE_COLLECTION)

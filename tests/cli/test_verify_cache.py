@@ -177,7 +177,7 @@ def test_a_module_that_comes_before_another_in_the_path_counts(by, tmp_path, mon
     (claims / "rests.py").write_text(text("rests", "p + a + n", f"{before}from number_of_ours import n\n"))
     if by == "the environment":
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
-    monkeypatch.setattr("dstheory.claims.workers.subprocess", subprocess)  # a worker that is forked has the path of the tests
+        monkeypatch.setattr("dstheory.claims.workers.subprocess", subprocess)  # a worker that is forked has the path of the tests
 
     def outcome():
         (entry,) = verify(str(claims / "rests.py"), workers=1, cache=tmp_path / "cache").entries
