@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
@@ -241,20 +242,13 @@ def _solutions(
                 raise
 
 
-_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, 1 << 12, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-
-
 def _bits(names: Sequence[str]) -> NDArray[np.uint64]:
-    """Return 64 bits of each name, in every process the same: a sum of its bytes with weights by place, multilinear hashing."""
-    import pyarrow as pa
+    """Return 64 bits of each name, in every process the same.
 
-    _, ends, text = pa.array(names, pa.large_string()).buffers()
-    bounds = np.frombuffer(ends, dtype=np.int64)[: len(names) + 1]
-    lengths = np.diff(bounds)
-    place = np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths)
-    each = np.frombuffer(text, dtype=np.uint8, count=bounds[-1]) * _WEIGHTS[place % len(_WEIGHTS)]
-    until = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(each)])  # modulo 2^64, as their differences
-    return np.asarray(until[bounds[1:]] - until[bounds[:-1]] + _WEIGHTS[lengths % len(_WEIGHTS)])
+    >>> len(set(_bits(["a", "b", "ab", "ba", ""]).tolist()))
+    5
+    """
+    return np.frombuffer(b"".join(blake2b(name.encode(), digest_size=8).digest() for name in names), dtype=np.uint64)
 
 
 class _NamesOnDisk(ExitStack):

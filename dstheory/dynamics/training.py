@@ -19,7 +19,7 @@ Source: arXiv 2601.01580, section 5 (simulation); batching over runs is a conven
 from __future__ import annotations
 
 import contextlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -229,12 +229,8 @@ def _ascend(
 
 def _last_finite(ascent: Ascent, theta: Floats, factors: Floats) -> tuple[int, Floats]:
     """Return after how many of these steps the logits of all runs are finite for the last time, and those logits."""
-    low, high = 0, len(factors)
-    while high - low > 1:
-        middle = (low + high) // 2
-        finite = bool(np.isfinite(ascent(theta, factors[:middle])).all())
-        low, high = (middle, high) if finite else (low, middle)
-    return low, ascent(theta, factors[:low])
+    last = bisect_left(range(1, len(factors)), True, key=lambda n: not np.isfinite(ascent(theta, factors[:n])).all())
+    return last, ascent(theta, factors[:last])
 
 
 def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> list[int]:

@@ -584,10 +584,7 @@ class WeightedSum(Objective):
                 label += " again"
             shapes[label] = mass.sample.shape[:-3]
         check_runs(solution, **shapes)
-        total = masses[0]
-        for mass in masses[1:]:
-            total = total + mass
-        return total
+        return sum(masses[1:], start=masses[0])
 
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
         """Return the sum of the terms' own, or None if one has none, a factor has run axes, or they do not add up."""

@@ -87,18 +87,9 @@ class Request:
         turns: str | Sequence[str] = (),
         decided_by: str | None = None,
     ) -> Request:
-        """Return what a user says, checked.
+        """Return what a user says, checked: each attribute, with ``correct`` and ``decision`` as rules.
 
-        Args:
-            reader: kind of record, or "auto".
-            format: name or file of a format.
-            fields: part -> place.
-            correct: rules such as ``C=true,I=false`` or ``score>=1``.
-            decision: rules such as ``continue=resample``.
-            where: place -> the text that it must hold.
-            labels: further fields to keep.
-            turns: places of what says whether the answers given in turn are right, also as one text with commas.
-            decided_by: who decided whether to go on.
+        Rules are texts such as ``C=true,I=false``, ``score>=1`` or ``continue=resample``; ``turns`` may be one text with commas.
 
         Raises:
             RecordError: something in it is not possible.
