@@ -520,7 +520,7 @@ class EntropyBonus(_Penalty):
 
     Training code differentiates the entropy itself. Its mean is the same where responses divide it and all groups are kept. Where
     lengths divide it, or groups are drawn again or left out, what divides it, or whether it counts, goes with the action taken
-    there, and the means differ: the fewer responses share one divisor, the more.
+    there, and the means differ: the fewer responses share one divisor, the more. `dstheory explain` takes the entropy itself.
 
     Args:
         alpha: strength >= 0, a number or an array over runs.

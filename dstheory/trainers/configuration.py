@@ -481,15 +481,6 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
     if training.whitening == "again" and (training.normaliser == "response-tokens" or training.masked != "none"):
         training = replace(training, credit="other")
         lacks.append(Lack("second whitening", True, "its shift acts where tokens are averaged within responses, or not counted"))
-    entropy_by = training.normaliser if training.entropy_normaliser == "as the reward" else training.entropy_normaliser
-    if training.entropy and (entropy_by == "response-tokens" or training.masked != "none" or training.dead_groups != "kept"):
-        # Libraries differentiate the entropy itself. Over 1/L that is not the mean of -(log pi + H) times the score.
-        of = "groups whose rewards are not all equal" if training.masked == "none" else "responses that are not truncated"
-        what = f"the entropy of each token of {of}, which goes with the action taken there"
-        if entropy_by == "response-tokens":
-            what = "the entropy of each token, divided by the length of its response, which goes with the action taken there"
-        lacks.append(Lack("the entropy bonus", training.entropy, what))
-        training = replace(training, entropy=0.0)
     if (why_left_out := left_out(training)) != "":
         lacks.append(Lack("the KL in the reward", training.reward_beta, why_left_out))
     if prompts is not None:
@@ -504,14 +495,12 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
     if training.credit == "batch-mean" and training.prompts != inf:
         lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))
     spans = {"group-tokens": 1.0, "batch-tokens": training.prompts}  # prompts whose tokens divide
-    of_reward, of_entropy = (spans.get(by, inf) for by in (training.normaliser, entropy_by))
+    of_reward = spans.get(training.normaliser, inf)
     to_go = training.reward_beta if training.reward_kl_after and not why_left_out else 0.0
     alone = training.credit not in ("group-mean", "leave-one-out", "other") and training.method == "policy-gradient"
     cut = training.masked == "left out" and training.normaliser not in spans
-    beside = "that the tokens dividing it go with the action taken"
     for key, value, prompts_of_one, what in (
-        ("the entropy bonus", training.entropy, of_entropy, beside),
-        ("the KL in the reward", to_go, of_reward, beside),
+        ("the KL in the reward", to_go, of_reward, "that the tokens dividing it go with the action taken"),
         ("prompts", alone and training.prompts, of_reward, "a batch of so few responses: many are shown"),
         ("truncated responses", cut and training.masked, training.prompts, "that rewards go with how many are left"),
     ):

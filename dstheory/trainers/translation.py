@@ -36,7 +36,6 @@ from dstheory.objectives import (
     DAPOBatch,
     Distillation,
     DrGRPO,
-    EntropyBonus,
     ExpertChain,
     GroupObjective,
     K1Loss,
@@ -54,8 +53,9 @@ from dstheory.objectives import (
 )
 from dstheory.objectives.expectation.grouping import Grouping, kept_share, mixed_probability
 from dstheory.objectives.expectation.rewards import reward_terms
-from dstheory.objectives.parts import BatchTokens, Credit, Normaliser
+from dstheory.objectives.parts import Credit, normaliser_named
 from dstheory.objectives.settings import LARGEST_BATCH
+from dstheory.trainers.entropy import EntropyItself
 from dstheory.trainers.training import Training
 
 
@@ -210,19 +210,21 @@ def parts(
         penalty = K1Reward(reference=reference, beta=training.reward_beta, kl_baseline=before)  # type: ignore[arg-type]
         found.append(Part("KL in the reward", penalty))
     if training.entropy:
-        bonus = EntropyBonus(alpha=training.entropy)
-        if training.entropy_normaliser == "batch-tokens":
-            bonus = _OverBatch(training.entropy, inherited=(BatchTokens(), Grouping(training.group_size, training.prompts)))
-        found.append(Part("entropy", bonus))
+        found.append(Part("entropy", _entropy(training, "both" if masked == "left out" else masked), left))
     terms = WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found)).terms
     return [replace(part, objective=term) for part, term in zip(found, terms, strict=True)]
 
 
-class _OverBatch(EntropyBonus):
-    """An entropy bonus that the tokens of the batch divide, whatever divides the reward."""
-
-    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> _OverBatch:
-        return self
+def _entropy(training: Training, masked: str) -> EntropyItself:
+    by = _named(training) if training.entropy_normaliser == "as the reward" else training.entropy_normaliser
+    kept = training.dead_groups == "kept"
+    grouping = Grouping(
+        training.group_size, training.prompts, mixed=not kept, dropped=training.dead_groups == "left out",
+        correctness=not training.rewards, uncounted=masked == "both",
+    )  # fmt: skip
+    if not kept and training.rewards:
+        raise ChainError("an entropy bonus of groups that are drawn again by several rewards is not modelled")
+    return EntropyItself(training.entropy, inherited=(normaliser_named(by), grouping), masked=masked)
 
 
 def _left_of_groups(reward: Objective, solution: Solution) -> float:

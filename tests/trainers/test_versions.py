@@ -214,9 +214,7 @@ def test_a_file_that_begins_with_another_has_its_settings_where_it_says_nothing(
 def test_a_file_that_begins_with_several_has_what_the_later_ones_say(tmp_path: Path) -> None:
     """A list was not read, and of a library's own name it was not said."""
     grpo = "grpo: {num_generations_per_prompt: %d, normalize_rewards: %s}\n"
-    write(
-        tmp_path, "grpo_math_1B.yaml", grpo % (4, "false") + "loss_fn: {reference_policy_kl_penalty: 0.5, ratio_clip_max: 0.3}"
-    )
+    write(tmp_path, "grpo_math_1B.yaml", grpo % (4, "false") + "loss_fn: {reference_policy_kl_penalty: 0.5, ratio_clip_max: 0.3}")
     write(tmp_path, "more.yaml", "defaults: [grpo_math_1B.yaml]\n" + grpo % (6, "true"))
     write(tmp_path, "over.yaml", "loss_fn: {_override_: true, reference_policy_kl_penalty: 0.25}\n")
     for names, held in (("grpo_math_1B.yaml, more.yaml", (6, 0.5, 0.3)), ("more.yaml, grpo_math_1B.yaml", (4, 0.5, 0.3)),

@@ -348,7 +348,6 @@ SAID = {
     ("open-instruct:grpo", "apply_verifiable_reward=false"): "not that of a correct answer",
     ("open-instruct:grpo", "mask_tool_use=false"): "what tools return",
     ("trl:grpo", "entropy_coef=0.1"): "the tokens of each micro-batch",
-    ("trl:grpo", "entropy_coef=0.1", "mask_truncated_completions=true"): "the entropy of each token of responses that are not",
     ("verl:ppo", "actor_rollout_ref.rollout.n=8", "algorithm.adv_estimator=gae"): "one part in 2048, the number of responses",
 }
 
@@ -461,16 +460,44 @@ def test_what_the_tokens_of_the_batch_divide_is_taken_on_the_groups_that_are_kep
     assert penalty == pytest.approx(-0.1 * ((1 - p) * math.log(p / at) - p * math.log((1 - p) / (1 - at))) / 100, rel=1e-10)
 
 
-@pytest.mark.parametrize("library", ["openrlhf:ppo", "verl:ppo", "slime:grpo"])
-def test_the_entropy_of_groups_that_are_kept_is_not_taken_for_that_of_all(library: str) -> None:
-    """Which groups are kept goes with the actions taken; libraries differentiate the entropy itself."""
-    filtered, entropy = {
-        "openrlhf:ppo": ("algo.dynamic_filtering_enable=true", "actor.entropy_coef=0.01"),
-        "verl:ppo": ("algorithm.filter_groups.enable=true", f"{ACTOR}entropy_coeff=0.01"),
-        "slime:grpo": ("dynamic_sampling_filter_path=mine.py", "entropy_coef=0.01"),
-    }[library]
-    more = ("calculate_per_token_loss=true",) if library == "slime:grpo" else ()
-    kept, found = (configuration_of(library, settings=(*s, entropy, *more)) for s in ((), (filtered,)))
-    assert (kept.training.entropy, found.training.entropy) == (0.01, 0.0)
-    (said,) = [lack.what for lack in found.lacks if lack.key == "the entropy bonus"]
-    assert said == "the entropy of each token of groups whose rewards are not all equal, which goes with the action taken there"
+AGAIN = {"verl:ppo": "algorithm.filter_groups.enable=true", "openrlhf:ppo": "algo.dynamic_filtering_enable=true",
+         "slime:grpo": "dynamic_sampling_filter_path=mine.py"}  # fmt: skip
+ENTROPIES = {
+    "trl, truncated masked": ("trl:grpo", ("entropy_coef=0.1", "mask_truncated_completions=true"), "token-mean"),
+    "verl, tokens of the batch": ("verl:ppo", (f"{ACTOR}entropy_coeff=0.1", f"{ACTOR}loss_agg_mode=token-mean"), "token-mean"),
+    "verl, own tokens": (
+        "verl:ppo", (f"{ACTOR}entropy_coeff=0.1", f"{ACTOR}loss_agg_mode=seq-mean-token-mean"), "seq-mean-token-mean"
+    ),
+    "verl, responses": (
+        "verl:ppo", (f"{ACTOR}entropy_coeff=0.1", f"{ACTOR}loss_agg_mode=seq-mean-token-sum"), "seq-mean-token-sum"
+    ),
+    "slime, own tokens": ("slime:grpo", ("entropy_coef=0.1",), "seq-mean-token-mean"),
+    "openrlhf": (
+        "openrlhf:ppo", ("actor.entropy_coef=0.1", "algo.kl.init_coef=0", "algo.advantage.estimator=dr_grpo"), "token-mean"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "again"), [(name, again) for name in ENTROPIES for again in (False, True)
+                                             if not again or ENTROPIES[name][0] in AGAIN])  # fmt: skip
+def test_an_entropy_bonus_is_differentiated_at_the_states_of_responses_that_count(name: str, again: bool) -> None:
+    """Over few tokens, or where groups are drawn again, what divides it and whether it counts go with the action taken."""
+    trainer, settings, how = ENTROPIES[name]
+    settings = (*settings, *([AGAIN[trainer]] if again else []), *(["algorithm.adv_estimator=grpo"] if "verl" in trainer else []))
+    for prompts, size in ((1, 3), (2, 2)):
+        rates = 1 / (1 + np.exp(-SAMPLER))
+        right = [p * a / (p * a + (1 - p) * (1 - b)) for p, a, b in rates]
+        again_once = [p * (1 - a) + (1 - p) * b for p, a, b in rates]
+        accuracy = [r * (1 - q) + q * p for r, q, (p, _, _) in zip(right, again_once, rates, strict=True)]
+        mixed = sum(w * (1 - r**size - (1 - r) ** size) for w, r in zip(WEIGHTS, accuracy, strict=True)) ** prompts
+
+        def bonus(b: written.Batches, mixed=mixed) -> np.ndarray:
+            mask = b.mask * b.whole[..., None] if "masked" in name else b.mask
+            found = -0.1 * written.reduced(b.entropy, mask, how)
+            kept = (b.reward.max(axis=-1) > b.reward.min(axis=-1)).all(axis=-1)
+            return np.where(kept, found, 0.0) / mixed if again else found
+
+        training = configuration_of(trainer, settings=(f"{GROUP[trainer]}={size}", *settings), prompts=prompts).training
+        found = shown(training, ON) - shown(Training(**{**training.__dict__, "entropy": 0.0}), ON)
+        there = ON.gradient(bonus, prompts, size)
+        assert found == pytest.approx(there, rel=1e-7, abs=1e-7 * np.abs(there).max()), (prompts, size)
