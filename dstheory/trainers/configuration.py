@@ -498,14 +498,16 @@ def _shown(training: Training, prompts: float | None, lacks: list[Lack]) -> Trai
     of_reward = spans.get(training.normaliser, inf)
     to_go = training.reward_beta if training.reward_kl_after and not why_left_out else 0.0
     alone = training.credit not in ("group-mean", "leave-one-out", "other") and training.method == "policy-gradient"
+    alone = alone or training.method == "distill"  # differentiated at every state, whatever is done there
     cut = training.masked == "left out" and training.normaliser not in spans
+    size = 1 if training.method == "distill" else training.group_size
     for key, value, prompts_of_one, what in (
         ("the KL in the reward", to_go, of_reward, "that the tokens dividing it go with the action taken"),
         ("prompts", alone and training.prompts, of_reward, "a batch of so few responses: many are shown"),
         ("truncated responses", cut and training.masked, training.prompts, "that rewards go with how many are left"),
     ):
-        if value and prompts_of_one * training.group_size < inf:
-            off = f"up to about one part in {prompts_of_one * training.group_size:g}, the number of responses"
+        if value and prompts_of_one * size < inf:
+            off = f"up to about one part in {prompts_of_one * size:g}, the number of responses"
             lacks.append(Lack(key, value, f"{what}; it may be off by {off}"))
     return training
 

@@ -175,11 +175,12 @@ def parts(
         case "sft":
             if training.normaliser not in _SFT:
                 raise ChainError(f"SFT divided by {training.normaliser} is not modelled")
-            return [Part("demonstrations", _SFT[training.normaliser](demonstrations=ExpertChain(expert)))]
+            demonstrated = _SFT[training.normaliser](demonstrations=ExpertChain(expert), responses=training.prompts)
+            return [Part("demonstrations", demonstrated)]
         case "dft" | "distill" if training.normaliser != "batch-tokens":
             raise ChainError(f"{training.method} divided by {training.normaliser} is not modelled")
         case "dft":
-            return [Part("demonstrations", DFT(demonstrations=ExpertChain(expert)))]
+            return [Part("demonstrations", DFT(demonstrations=ExpertChain(expert), responses=training.prompts))]
         case "dpo":
             t = training
             return [Part("pairs", DPO(reference=reference, beta=t.beta, loss=t.loss, smoothing=t.smoothing, tau=t.tau))]

@@ -16,6 +16,7 @@ from trainers.written import LATER, LENGTHS, REFERENCE, SAMPLER, WEIGHTS, World
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError
+from dstheory.objectives import ExpertChain, SFTSequenceMean
 from dstheory.trainers import configuration_of
 from dstheory.trainers.explanation import StartingPoint, explain
 from dstheory.trainers.training import Training
@@ -501,3 +502,21 @@ def test_an_entropy_bonus_is_differentiated_at_the_states_of_responses_that_coun
         found = shown(training, ON) - shown(Training(**{**training.__dict__, "entropy": 0.0}), ON)
         there = ON.gradient(bonus, prompts, size)
         assert found == pytest.approx(there, rel=1e-7, abs=1e-7 * np.abs(there).max()), (prompts, size)
+
+
+def test_the_demonstrations_of_a_batch_are_counted() -> None:
+    """Of a batch of one the mean over tokens is that over the demonstration's own, which the sequence mean is of any."""
+    here, expert = policy(SAMPLER), policy(LATER)
+    s = solve(CHAIN, here)
+    for prompts, same in ((1, True), (2, False), (math.inf, False)):
+        training = configuration_of("trl:sft", settings=(), prompts=prompts).training
+        g = objective_of(training, s, reference=here, expert=expert).gradient(s)
+        alone = SFTSequenceMean(ExpertChain(expert)).gradient(s)
+        assert np.allclose(g.sample, alone.sample, rtol=1e-10, atol=0) == same
+
+
+def test_a_distillation_of_few_responses_says_that_many_are_shown() -> None:
+    for prompts, said in ((4, ["one part in 4, the number"]), (math.inf, [])):
+        lacks = [lack.what for lack in configuration_of("trl:gkd", settings=(), prompts=prompts).lacks if lack.key == "prompts"]
+        assert len(lacks) == len(said)
+        assert all(words in what for words, what in zip(said, lacks, strict=True))
