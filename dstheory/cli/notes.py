@@ -250,6 +250,8 @@ def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem, swept: Ma
 
 def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
     """Say by what a penalty in a sum is divided, where that is not the number of responses for all terms."""
+    from dstheory.objectives.expectation.denominators import on_lengths
+
     lines = []
     for expression, objective in built:
         terms = _terms(objective)
@@ -262,6 +264,11 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
                 how = f"{beside[0].name} by {beside[0].normalised_by}"
                 lines.append(f"{expression}: {', '.join(summed)} divided by responses, {how}")
             continue
+        if any(t.name == "entropy" for t in terms) and (found[1].mixed or on_lengths(*found)):
+            lines.append(
+                f"{expression}: of the entropy, the mean of its score is taken; libraries differentiate the entropy itself, "
+                "which is another number where few lengths divide it, or groups are left out (`dstheory explain` takes it)"
+            )
         if found[0].words == "responses":
             continue
         same = [t.name for t in terms if getattr(t, "inherited", None) is not None and getattr(t, "normaliser", None) is None]

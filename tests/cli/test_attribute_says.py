@@ -188,3 +188,10 @@ def test_only_policies_that_some_objective_has_are_named(dstheory) -> None:
         for objective in ("reinforce", "grpo", *said):
             out = " ".join(dstheory("attribute", "--objective", objective, *more).out.split())
             assert [name for name, words in said.items() if words in out] == [objective] * (objective in said)
+
+
+def test_the_score_of_an_entropy_is_told_from_the_entropy_itself(dstheory):
+    """Where own lengths divide, or dead groups are drawn again, they are two numbers."""
+    for reward, told in (("grpo", True), ("dapo", True), ("rloo", False), ("dapo-batch", False), ("dr-grpo", False)):
+        notes = dstheory("attribute", "--objective", f"{reward} + 0.01*entropy", "--json").result["notes"]
+        assert any("libraries differentiate the entropy itself" in note for note in notes) == told, reward
