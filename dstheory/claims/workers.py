@@ -179,7 +179,7 @@ def serve(parent: int, *, watched: bool = False) -> None:
     watch = Watch() if watched else None
     with contextlib.suppress(ImportError):
         import z3  # noqa: F401  # paid before the clock of the first claim starts; its absence is reported where needed
-    from dstheory.claims import checking, steps  # noqa: F401  # a file that imports them is watched, which takes thrice as long
+    from dstheory.claims import checking, steps  # noqa: F401  # calls of a file that imports them are watched, which is slow
 
     gc.freeze()
     gc.set_threshold(*_BEFORE_COLLECTION)

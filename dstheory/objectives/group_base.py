@@ -401,12 +401,8 @@ class GroupObjective(ResponseObjective):
             return super().coefficients(solution, trajectories)
         t, under = trajectories, self.generated(solution)
         outcome = self.outcome_of(under)
-        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
-        c_s, c_d = self._of_responses(solution, under, outcome, t)
-        for term in self.penalty_terms(solution, under, outcome):
-            s, d = self.of_term(term, solution, t, reward if term.reward is None else term.reward.total(under, t), length)
-            c_s, c_d = c_s + s, c_d + d
-        return c_s, c_d
+        penalty = self.penalty_terms(solution, under, outcome)
+        return self._added(*self._of_responses(solution, under, outcome, t), penalty, solution, t, under, outcome)
 
     def _of_responses(
         self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories, log_chance: Floats | None = None

@@ -115,11 +115,27 @@ class ResponseObjective(Objective):
         Raises:
             ChainError: infinite terms of both signs meet.
         """
-        t, under = trajectories, self.generated(solution)
-        outcome = self.outcome_of(under)
+        under = self.generated(solution)
+        outcome, none = self.outcome_of(under), np.zeros(len(trajectories.answer))
+        return self._added(none, none, self.terms(solution, under, outcome), solution, trajectories, under, outcome)
+
+    def _added(
+        self,
+        c_s: Floats,
+        c_d: Floats,
+        terms: Iterable[Term],
+        solution: Solution,
+        t: Trajectories,
+        under: Solution,
+        outcome: ResponseReward,
+    ) -> tuple[Floats, Floats]:
+        """Return coefficients of every step, (m,) each, plus those of terms.
+
+        Raises:
+            ChainError: infinite terms of both signs meet.
+        """
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
-        c_s, c_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
-        for term in self.terms(solution, under, outcome):
+        for term in terms:
             own = reward if term.reward is None else term.reward.total(under, t)
             s, d = self.of_term(term, solution, t, own, length)
             with np.errstate(invalid="ignore"):
