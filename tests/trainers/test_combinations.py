@@ -1,4 +1,4 @@
-"""Configurations of five libraries with settings drawn at random, against the losses written out on tokens.
+"""Configurations of six libraries with settings drawn at random, against the losses written out on tokens.
 
 What differs must be said; settings one at a time are compared in :mod:`test_written_losses`.
 """
@@ -23,6 +23,20 @@ Case = tuple[str, list[str], Callable, bool, float, str]
 
 def _yes(value: bool) -> str:
     return str(value).lower()
+
+
+def trl(draw: random.Random) -> Case:
+    more = {"loss": draw.choice(["dapo", "grpo", "bnpo", "dr_grpo", "luspo", "cispo", "sapo"])}
+    more |= {"std": draw.choice(["group", "batch", "none"]), "beta": draw.choice([0.0, 0.04, 0.3])}
+    more |= {name: draw.random() < chance for name, chance in (("bias", 0.6), ("masked", 0.35), ("of_response", 0.3))}
+    more["of_response"] = more["of_response"] and more["loss"] not in ("cispo", "sapo")
+    high = draw.choice([0.2, 0.28]) if more["loss"] != "cispo" else draw.choice([5.0, 1.05, 0.9])
+    settings = [
+        f"loss_type={more['loss']}", f"scale_rewards={more['std']}", f"beta={more['beta']}", f"epsilon_high={high}",
+        f"use_bias_correction_kl={_yes(bool(more['bias']))}", f"mask_truncated_completions={_yes(bool(more['masked']))}",
+        f"importance_sampling_level={'sequence' if more['of_response'] else 'token'}",
+    ]  # fmt: skip
+    return "trl:grpo", settings, partial(written.trl, high=high, **more), False, 0.0, ""
 
 
 def verl(draw: random.Random) -> Case:
@@ -115,7 +129,7 @@ def mixed(prompts: int, size: int) -> float:
 
 WHO_GENERATES = {"async_steps", "use_rho_correction"}
 """What open-instruct's defaults differ by: here the policy itself generates."""
-LIBRARIES = [verl, openrlhf, nemo, slime, open_instruct]
+LIBRARIES = [trl, verl, openrlhf, nemo, slime, open_instruct]
 
 
 @pytest.mark.parametrize("seed", [pytest.param(i, marks=[] if i < 150 else pytest.mark.slow) for i in range(400)])
