@@ -174,10 +174,11 @@ def token_by_token() -> Iterator[Step]:
         ("k3 in the loss", "`k3` in the loss: `c = -beta (1 - u_t)`, `u = ref/pi`.", by_reference, positive),
         ("on-policy distillation", "On-policy distillation: `c = -u_t`, the log-ratio to the teacher.", by_log_ratio, real),
     ):
-        found = by_name(name)
+        found, alike = by_name(name), Equivalent(Eq(c_21, c_22), Eq(*PAIR))
+        rewarded = name in ("grpo", "cispo")
         yield decide(
-            f"{words} If the rewards differ, two tokens of a response agree exactly if their `u` do.",
-            Implies(Ne(first.reward, second.reward), Equivalent(Eq(c_21, c_22), Eq(*PAIR))),
+            f"{words} {'If the rewards differ, two' if rewarded else 'Two'} tokens of a response agree exactly if their `u` do.",
+            Implies(Ne(first.reward, second.reward), alike) if rewarded else alike,
             where={**STRENGTHS, **where},
             using={c: one_fraction(sp.powsimp(sp.expand_power_exp(found[c].xreplace(inside)), force=True)) for c in (c_21, c_22)},
         )
@@ -302,7 +303,7 @@ O1_SFT = Claim(
         grows with length is the energy (C4), not the coefficient.""",
     latex=r"\sum_t c\,\nabla\log\pi(t)=c\,\nabla\log\pi_s(y)",
     level="coefficient",
-    scope="a batch of two responses, three reductions",
+    scope="a batch of two responses, one of one token, one of an answer's and a decision's; three reductions",
     domain={},
     proof=sft_on_tokens,
     recorded="holds under condition",

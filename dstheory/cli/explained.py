@@ -350,9 +350,7 @@ def _sections(found: Explanation, against: Against | None, where: Where, options
         for entry in configuration.unread
     ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
-    unknown = [said_of(entry) for entry in configuration.unknown[:40]]
-    unknown += [f"and {len(configuration.unknown) - 40} more"] if len(configuration.unknown) > 40 else []
-    compared = [] if against is None else [AnswerPart(f"Against {heading(against.other)}", _compared(against, where))]
+    compared = [] if against is None else [AnswerPart(f"Against {heading(against.other)}", _compared(against, where, found))]
     parts = [
         *compared,
         AnswerPart("Why p, a and b are not shown", unsaid, brief=True),
@@ -367,7 +365,7 @@ def _sections(found: Explanation, against: Against | None, where: Where, options
         AnswerPart("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
         AnswerPart("Not modelled, and left out of the numbers above", lacking(configuration), brief=True),
         AnswerPart("Not read, since only the shell or Python knows the value", unread, brief=True),
-        AnswerPart("Unknown keys, not interpreted", unknown, brief=True),
+        AnswerPart("Unknown keys, not interpreted", _unknown(configuration), brief=True),
     ]
     return [block for block in parts if block.lines]
 
@@ -464,19 +462,29 @@ def _sizes(found: Explanation) -> list[str]:
     return [f"{name}: its gradient is {percent:.3g} % as long as the reward's" for name, percent in of]
 
 
-def _compared(against: Against, where: Where) -> list[str]:
-    found = against.difference
-    lines = [f"{name}: {shown_value(here)} here, {shown_value(there)} there" for name, here, there in found.fields]
+def _unknown(configuration: Configuration) -> list[str]:
+    more = len(configuration.unknown) - 40
+    return [*map(said_of, configuration.unknown[:40]), *([f"and {more} more"] if more > 0 else [])]
+
+
+def _compared(against: Against, where: Where, here: Explanation) -> list[str]:
+    """Return how two objectives differ, and what is said of the other configuration that is not of this one."""
+    found, one, other = against.difference, here.configuration, against.other
+    said = [
+        *(f"warning there: {line}" for line in other.warnings if line not in one.warnings),
+        *(f"unknown there, not interpreted: {line}" for line in _unknown(other) if line not in _unknown(one)),
+        *(f"not modelled there: {line}" for line in lacking(other)),
+    ]
+    lines = [f"{name}: {shown_value(ours)} here, {shown_value(theirs)} there" for name, ours, theirs in found.fields]
     if not found.fields:
-        return ["the two are one objective"]
+        return ["the two are one objective", *said]
     if found.why_not:
-        return [*lines, f"not compared: {found.why_not}"]
+        return [*lines, f"not compared: {found.why_not}", *said]
     lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
     lines.append(f"angle to the one here, in degrees: {_three(found.turned, '.1f')}")
     pairs = [(name, *(signed(getattr(row, name).change) for row in found.moves)) for name in PUSHES]
     lines.append("change in one step, here and there: " + ", ".join(f"{name} {here} and {there}" for name, here, there in pairs))
-    lines += [f"not modelled there: {line}" for line in lacking(against.other)]
-    return lines
+    return [*lines, *said]
 
 
 def term(name: str) -> str:

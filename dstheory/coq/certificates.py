@@ -60,11 +60,11 @@ def certificate(polynomial: Any, domain: Mapping[str, Domain]) -> Certificate | 
     """Return a sum that shows that a polynomial is positive, up to where distances vanish; None if none is found.
 
     Args:
-        polynomial: An expression in symbols of the domain.
+        polynomial: An expression; with other symbols than those of the domain, such as one for an exponential, there is none.
         domain: Where they range.
     """
     names = sorted(symbol.name for symbol in polynomial.free_symbols)
-    if any(domain[name].lower in (None, domain[name].upper) for name in names):
+    if any(name not in domain or domain[name].lower in (None, domain[name].upper) for name in names):
         return None
     poly = sympy.Poly(polynomial, *[sympy.Symbol(name) for name in names])
     for raised in range(_RAISED + 1 if any(domain[name].upper is not None for name in names) else 1):

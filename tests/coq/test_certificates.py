@@ -104,3 +104,8 @@ def test_what_may_be_zero_makes_nothing_positive():
     atoms = [Atom("p", p, strict=False)]
     assert combination(p, atoms, strict=False) is not None
     assert combination(p, atoms) is None
+
+
+def test_what_has_a_symbol_without_a_domain_has_no_certificate() -> None:
+    """A symbol stands for an exponential; B3 and O5 could not be exported."""
+    assert certificate(sympy.Symbol("p") * sympy.Symbol("exp(z)"), DOMAIN) is None

@@ -164,3 +164,10 @@ def test_definitions_keep_their_names() -> None:
     assert "forall V : R, V = " in step.statement
     assert step.statement.strip() in whole.statement
     assert Eq(V, V)
+
+
+@pytest.mark.parametrize("name", ["B3", "O5"])
+def test_claims_with_exponentials_in_denominators_are_exported(tmp_path, name: str) -> None:
+    (claim,) = [claim for path in bundled_files() for claim in load_claims(path).values() if claim.id == name]
+    (part,) = export([claim], tmp_path)
+    assert part.theorems

@@ -126,3 +126,19 @@ def test_a_kl_that_tokens_pay_from_themselves_on_is_not_balanced(dstheory, setti
     balanced = {row["name"]: row["balanced"] for row in found["attribution"]}
     assert balanced["whole"] == (alone and not (to_go and differs))
     assert balanced.get("KL in the reward", not to_go or not differs) == (not to_go or not differs)
+
+
+def test_what_is_said_of_the_other_configuration_is_said_in_the_comparison(dstheory, tmp_path) -> None:  # noqa: F811
+    """A misspelt key there changed nothing without a word."""
+    other = tmp_path / "run.sh"
+    other.write_text(
+        "python -m verl.trainer.main_ppo algorithm.adv_estimator=grpo actor_rollout_ref.rollout.n=4 "
+        "actor_rollout_ref.actor.entropy_coef=0.01 data.train_batch_size=128\n"
+    )
+    alone = " ".join(dstheory("explain", other).out.split())
+    said = " ".join(dstheory("explain", "trl:grpo", "--against", other).out.split())
+    assert "actor_rollout_ref.actor.entropy_coef" in alone
+    assert "unknown there, not interpreted: actor_rollout_ref.actor.entropy_coef" in said
+    warnings = dstheory("explain", other, "--json").result["warnings"]
+    assert warnings
+    assert all(f"warning there: {line[:60]}" in said for line in warnings)
