@@ -44,6 +44,7 @@ from dstheory.readers.tables import (
     in_words,
     read_csv,
     read_parquet,
+    rows_of,
 )
 from dstheory.readers.turns import FIXED_NOTE, decided
 from dstheory.texts import brief, nearest, printable, shown
@@ -57,17 +58,18 @@ def wanted_columns(names: FieldNames) -> set[str]:
     return {names.id, names.problem, names.cap, names.correct, names.decision, names.round, *names.labels.values()}
 
 
-def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
+def read_attempts(path: Path, names: FieldNames, question: str = "") -> ArrowTable:
     """Read the columns that matter of a CSV, TSV or Parquet file, packed or not.
 
     Args:
         path: the file.
         names: the log's field names.
+        question: the column that shows what is asked, if there is one.
 
     Raises:
         FileFormatError: the file cannot be read as a table.
     """
-    wanted = wanted_columns(names)
+    wanted = wanted_columns(names) | {question}
     parquet = first_bytes(path)[:4] == b"PAR1"
     with explained(path, text=not parquet):
         if parquet:
@@ -78,13 +80,37 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
         present = csv_header(path, str(path), delimiter)
         asked = asked_of(present, wanted, path)
         # Identifiers and labels stay as written ("007"), each text once; of other columns Arrow finds the types.
-        texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem, *names.labels.values())}
+        written = (names.id, names.problem, *names.labels.values(), question)
+        texts = dict.fromkeys(written, pa.dictionary(pa.int32(), pa.string()))
         table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=NO_VALUE, column_types=texts,
                          include_columns=asked or present)  # fmt: skip
         if any(pa.types.is_binary(column.type) for column in table.columns.values()):
             check_utf8(path, str(path))
         table.present = present
     return table
+
+
+def asked_in(table: ArrowTable, names: FieldNames, question: str, *, alone: bool) -> Records:
+    """Return the rows in which a problem first asks something, with the columns that name it and show what it asks.
+
+    Args:
+        table: the rows.
+        names: which column holds what.
+        question: the column that shows what is asked.
+        alone: whether an id is no name of a problem.
+    """
+    named = table.columns.get(names.problem)
+    by_id = not alone and (named is None or named.null_count > 0)
+    naming = (names.problem, names.id) if by_id else (names.problem,)
+    held = {name: table.columns[name] for name in (*naming, question) if name in table.columns}
+    together = np.zeros(len(table.columns[question]), dtype=np.int64)
+    for column in held.values():
+        if pa.types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType):
+            column = pa.chunked_array([pa.array(list(map(compact, column.to_pylist())), pa.string())])
+        codes, _ = _codes(column)
+        _, together = np.unique(together * (codes.max(initial=0) + 2) + codes + 1, return_inverse=True)
+    rows = np.sort(np.unique(together, return_index=True)[1])
+    return rows.tolist(), [row for batch in pa.table(held).take(pa.array(rows)).to_batches() for row in rows_of(batch)]
 
 
 def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: str, reading: Reading) -> ArrowTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -45,6 +46,7 @@ TABLES = (".csv", ".tsv", ".parquet")
 _LOGS = (".jsonl", ".ndjson", ".json", *TABLES, ".eval")
 _PACKED = (".gz", ".zst", ".bz2")
 _MARK = b"\xef\xbb\xbf"  # a byte order mark
+_GROWS = ("messages", "prompt", "input")  # may hold what was said so far: of a conversation, or of a row's earlier turns
 _COUNTERS = ("attempt", "attempt_number", "attempt_index", "iteration", "turn", "round", "retry")  # of what a model did in turn
 
 
@@ -383,23 +385,35 @@ class Opened(NamedTuple):
         file, layout, unit = self.file, self.layout, self.documents.unit
         who = layout.decided_by
         names, checker = layout.names, layout.grader
+
+        def noted(note: str) -> None:
+            reading.note(note, file)
+
+        def differ(note: str) -> None:
+            if self.question not in (_GROWS if layout.reader == "table" else _GROWS[:1]):
+                reading.note(note, file)
+
+        questions = None if reading.questions is None else reading.questions.setdefault(file, {})
         if layout.reader == "table":
-            from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows  # others do without Arrow
+            from dstheory.readers.attempt_rows import asked_in, batch_of, read_attempts, table_of_rows  # others do without Arrow
         if layout.reader == "table" and self.documents.table and layout.as_it_is:
-            table = read_attempts(self.path or Path(file), names)
+            table = read_attempts(self.path or Path(file), names, self.question)
+            if self.question and (questions is not None or names.problem in table.columns):
+                asked = asked_in(table, names, self.question, alone=questions is None)
+                deque(noting_questions([asked], names, self.question, questions, differ), 0)
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
             return
         check = texts.check(names, checker) if layout.turns is not None and checker else None
         also = [str(self.gold.key.steps[0])] if self.gold is not None else []
         by_id = layout.reader not in ("rollouts", "table")  # which name problems by what is asked, or have a row per attempt
-        ask = self.question if reading.questions is not None or by_id else ""
+        ask = self.question
         naming = {*also, *layout.as_written} - {names.correct}
         parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])], naming)
         parts = layout.alike(parts, file, unit) if layout.without else parts
         if by_id:
-            parts = noting_repeated(parts, names, ask, lambda note: reading.note(note, file))
-        if reading.questions is not None and ask:
-            parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))
+            parts = noting_repeated(parts, names, ask, noted)
+        if ask:
+            parts = noting_questions(parts, names, ask, questions, differ)
         parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)
         if layout.reader == "table":
             table = table_of_rows(parts, names, unit, file, reading)

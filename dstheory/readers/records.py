@@ -15,13 +15,14 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 from dstheory.errors import RecordError, UnknownReadingError
-from dstheory.readers.paths import Place
+from dstheory.readers.paths import Place, getter
 from dstheory.texts import is_unicode, nearest, shown
 
 DECIDED_BY = "decided_by"  # the label that says who decides whether to go on
@@ -430,25 +431,51 @@ def question_key(head: Sequence[Any], names: FieldNames) -> str:
     return "" if found in (names.problem, names.id) else found
 
 
-def noting_questions(parts: Iterable[Records], names: FieldNames, key: str, questions: dict[str, str]) -> Iterator[Records]:
-    """Yield records as they are, and write down what the first of each name asks.
+def noting_questions(
+    parts: Iterable[Records], names: FieldNames, key: str, questions: dict[str, str] | None, note: Callable[[str], None]
+) -> Iterator[Records]:
+    """Yield records as they are, write down what the first of each name asks, and note once that others of it ask something else.
 
     Args:
         parts: the records.
         names: which key holds what.
         key: under which they show what they ask.
-        questions: name of the problem -> what it asks, in short.
+        questions: name of the problem -> what it asks, in short; None for a file alone, where an id names one record.
+        note: takes the sentence.
     """
-    problem, name_of = Place.of(names.problem), Place.of(names.id)
+    problem, name_of = getter(names.problem), getter(names.id)
+    alone, questions = questions is None, {} if questions is None else questions
+    last: dict[str, int] = {}  # most records of a problem ask the same
+    digests: dict[int, str] = {}  # many problems may share a long text
     for numbers, rows in parts:
-        for row in rows:
-            if isinstance(row, dict):
-                value = problem.get(row)
-                value = name_of.get(row) if value is None else value
-                name = problem_name(value) if isinstance(value, (str, list, dict)) else text_or_none(value)
-                if name is not None and name not in questions and row.get(key) not in (None, ""):
-                    questions[name] = _digest(row[key])
+        objects = [row for row in rows if isinstance(row, dict)]
+        values = list(map(problem, objects))
+        if not alone and None in values:
+            values = [name_of(row) if value is None else value for value, row in zip(values, objects, strict=True)]
+        pairs: Iterable[tuple[Any, Any]] = zip(values, [row.get(key) for row in objects], strict=True)
+        if set(map(type, values)) <= {str, int}:
+            pairs = list(pairs)
+            with suppress(TypeError):  # a conversation is a list
+                pairs = dict.fromkeys(pairs)
+        for value, asked in pairs:
+            name = problem_name(value) if isinstance(value, (str, list, dict)) else text_or_none(value)
+            if name is None or asked in (None, ""):
+                continue
+            short = hash(asked if isinstance(asked, str) else compact(asked))
+            if last.get(name) != short:
+                if short not in digests:
+                    digests = {short: _digest(asked)}
+                last[name], digest = short, digests[short]
+                if questions.setdefault(name, digest) != digest:
+                    what = f"some records that name the same problem differ in {key}, and a name counts as one problem"
+                    note(f"{what}: if these are different problems, {_apart(key)}")
         yield numbers, rows
+
+
+def _apart(key: str) -> str:
+    if key in _QUESTIONS or key == "problem":
+        return f"--field problem={key} tells them apart"
+    return f"give the records of each {key} as a log of their own"
 
 
 def noting_repeated(parts: Iterable[Records], names: FieldNames, key: str, note: Callable[[str], None]) -> Iterator[Records]:
@@ -483,5 +510,5 @@ def _digest(value: Any) -> str:
     if isinstance(value, list):
         said = [one.get("content") for one in value if isinstance(one, dict) and one.get("role") == "user"]
         value = said[-1] if said else value
-    text = " ".join(value.split()) if isinstance(value, str) else compact(value)
+    text = " ".join(value.split()) if isinstance(value, str) else text_or_none(value) or compact(value)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

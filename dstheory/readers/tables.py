@@ -320,16 +320,16 @@ def parquet_rows(path: Path) -> Documents:
     """
     with open_parquet(path) as (file, _):
         first = next(file.iter_batches(batch_size=HEAD), None)
-        head = [] if first is None else _rows_of(first)
+        head = [] if first is None else rows_of(first)
 
     def parts(columns: Sequence[str], names: Collection[str]) -> Iterator[Records]:
         with open_parquet(path, columns) as (file, asked):
-            yield from numbered(map(_rows_of, file.iter_batches(batch_size=_ROWS, columns=asked)))
+            yield from numbered(map(rows_of, file.iter_batches(batch_size=_ROWS, columns=asked)))
 
     return Documents(head, parts, "row", table=True)
 
 
-def _rows_of(batch: Any) -> list[Any]:
+def rows_of(batch: Any) -> list[Any]:
     """Return rows as Python has them; Arrow itself does not look whether texts are UTF-8, and indices those of a text."""
     batch.validate(full=True)
     names = batch.schema.names

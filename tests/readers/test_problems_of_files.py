@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from profiles import in_turn
 
@@ -101,3 +102,47 @@ def test_ids_that_records_of_two_names_have_are_numbers_of_samples(tmp_path: Pat
     log = read_log(path)
     assert log.episodes.problem_ids == ("q1", "q2")
     assert [log.episodes.correct[log.episodes.problem == i].tolist() for i in (0, 1)] == [[False, True], [True, True]]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+@pytest.mark.parametrize("asked", ["question", "task", "target"])
+def test_rows_of_attempts_show_what_they_ask_in_every_format(tmp_path: Path, kind: str, asked: str) -> None:
+    """In CSV and Parquet eight problems were four, and a note said that the files do not show what they ask."""
+    for name, first in (("a", 0), ("b", 4), ("c", 4)):
+        rows = [{"id": i // 2, "round": i % 2, "correct": i % 2 == 1, "decision": ["resample", "stop"][i % 2],
+                 asked: (first + i // 2) / 2} for i in range(8)]  # fmt: skip
+        path, table = tmp_path / f"{name}.{kind}", pd.DataFrame(rows)
+        if kind == "csv":
+            table.to_csv(path, index=False)
+        elif kind == "parquet":
+            table.to_parquet(path)
+        else:
+            table.to_json(path, orient="records", lines=kind == "jsonl")
+    a, b, c = (tmp_path / f"{name}.{kind}" for name in "abc")
+    apart, same = read_log(a, b), read_log(b, c)
+    assert (apart.episodes.n_problems, same.episodes.n_problems) == (8, 4)
+    assert [note[:71] for note in apart.reading.notes] == [
+        "problems that have the name of one in another file and ask something el"
+    ]
+    assert not same.reading.notes
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_it_is_said_where_records_of_one_name_in_a_file_ask_different_things(tmp_path: Path, kind: str, nested: bool) -> None:
+    """Two runs of six problems each in one file, numbered from 0 in both, were six problems without a word."""
+    rows = [{"problem_id": i % 6, "question": f"Q{i % 12}", "correct": i % 12 < 6} for i in range(48)]
+    if nested:
+        rows = [{"id": i, "problem": row["problem_id"], "question": row["question"], "round": 0, "decision": "stop",
+                 "correct": row["correct"]} for i, row in enumerate(rows)]  # fmt: skip
+    path, table = tmp_path / f"log.{kind}", pd.DataFrame(rows)
+    if kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_json(path, orient="records", lines=True)
+    said, told = read_log(path), read_log(path, fields={"problem": "question"})
+    assert (said.episodes.n_problems, told.episodes.n_problems) == (6, 12)
+    (note,) = [note for note in said.reading.notes if "name the same problem" in note]
+    assert "differ in question" in note
+    assert note.endswith("--field problem=question tells them apart")
+    assert not [note for note in told.reading.notes if "name the same problem" in note]
