@@ -6,7 +6,7 @@ its problem. There are no ids; the rollouts of one problem are grouped by what n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, repeat
@@ -88,6 +88,7 @@ class _Rollouts:
         others = {other: _cells(rows, Place.of(other)) for other in self.layout.same}
         if at.spreads:  # a list of rollouts in each record
             cells, counts = self._lists(cells, numbers)
+            self._note_lengths(counts, {place.text: column for column, place in labels.values() if place.spreads})
             numbers, codes = _repeated(numbers, counts), np.repeat(codes, counts)
             labels = {name: (_spread(column, counts, place), place) for name, (column, place) in labels.items()}
         right, good = _verdicts(cells, self.layout)
@@ -131,6 +132,13 @@ class _Rollouts:
                 rule = "is missing or empty: must be a list with an entry for each rollout"
                 self.reading.fault(self.place(number), Fault("no-attempts", self.layout.names.correct, rule))
         return list(chain.from_iterable(lists)), list(map(len, lists))
+
+    def _note_lengths(self, counts: Sequence[int], beside: Mapping[str, list[Any]]) -> None:
+        """Say where a list has no entry for each rollout."""
+        for key, column in beside.items():
+            if any(isinstance(cell, list) and len(cell) != n for cell, n in zip(column, counts, strict=True) if n):
+                correct = self.layout.names.correct
+                self.reading.note(f"where {key} and {correct} differ in length, what {key} holds counts as not given", self.file)
 
     def _checked(self, row: dict[str, Any]) -> Any:
         """Return what the checker says about the answer of a record, or why it cannot say anything."""

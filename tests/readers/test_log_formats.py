@@ -686,9 +686,11 @@ def test_a_list_that_does_not_fit_loses_the_labels_of_its_own_record_only(tmp_pa
     good = {"idx": 0, "gt": "4", "pred": ["4", "5"], "score": [True, False]}
     bad = {"idx": 1, "gt": "4", "pred": ["4"], "score": [1, 0]}
     for records in ([good, bad], [bad, good]):
-        answers = read_log(_written(tmp_path, *records)).episodes.fields["answer"]
+        log = read_log(_written(tmp_path, *records))
+        answers = log.episodes.fields["answer"]
         found = [answers.names[code] for code in answers.codes]
         assert sorted(found) == ["(not given)", "(not given)", "4", "5"]
+        assert log.reading.notes == ["where pred[] and score[] differ in length, what pred[] holds counts as not given"]
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan")])
