@@ -13,7 +13,7 @@ from dstheory.checks import Bools, Ints, whole_number
 from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import Fault, FieldNames
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames
 from dstheory.texts import counted
 
 _ONE_BY_ONE = ("marked", "messages")  # ways of finding attempts in which each was asked for by itself
@@ -241,7 +241,9 @@ class EpisodesBuilder:
         # Within a text one can always try again; and of episodes that are left out nobody knows how long they were.
         asked = np.repeat([batch.way in _ONE_BY_ONE for batch in self.batches], [len(batch.lengths) for batch in self.batches])
         alone = ~could[part] & (caps == 0) & asked
-        if not alone.any() or self.reading.depends_on_outcome:
+        reading = self.reading
+        single = reading.depends_on_outcome == reading.attempts_left_out == reading.faults.get("correct", 0)
+        if not alone.any() or not single:
             return caps
         self.reading.note(
             "no record has a second attempt or a cap above 1, so nobody could resample: there is p, but neither a nor b; if the "
@@ -263,7 +265,9 @@ def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
         return ""
     counts = episodes.counts()
     pairs = [("p", counts.correct, counts.attempts)]
-    if counts.decided_correct + counts.decided_wrong or more > left_out:
+    who = episodes.fields.get(DECIDED_BY)
+    fixed = who is not None and set(who.names) == {NOBODY}  # then nobody decided in those left out either
+    if not fixed and (counts.decided_correct + counts.decided_wrong or more > left_out):
         pairs += [("a", counts.stop_correct, counts.decided_correct), ("b", counts.resample_wrong, counts.decided_wrong)]
     said = [f"{name} between {int(s) / (int(n) + more):.3f} and {(int(s) + more) / (int(n) + more):.3f}" for name, s, n in pairs]
     others = counted(left_out, "record")

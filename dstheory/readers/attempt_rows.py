@@ -169,7 +169,9 @@ def batch_of(
     for what, needed in (("id", names.id), ("correct", names.correct)):
         if needed not in columns:
             hint = nearest(needed, table.present)
-            if not hint.startswith("did you mean"):
+            if hint.startswith("did you mean"):
+                hint += f" Say so with --field {what}=NAME"
+            else:
                 known = (column if len(column) <= 40 else shown(column) for column in table.present[:8])
                 hint = f"it has {', '.join(known)}; if one of them is it, say so with --field {what}=NAME"
             rule = "needs one row per attempt with id, correct and decision"

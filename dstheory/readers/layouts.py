@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -547,7 +548,8 @@ def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: s
 def _values(place: str, objects: Sequence[Any]) -> list[Any]:
     at = Place.of(place)
     values = [value for record in objects if (value := at.get(record)) is not None]
-    return [one for value in values for one in (value if at.spreads and isinstance(value, list) else [value])]
+    each = [one for value in values for one in (value if at.spreads and isinstance(value, list) else [value])]
+    return [one for one in each if not (isinstance(one, float) and math.isnan(one))]  # which is none: the record is unusable
 
 
 def _other(place: str, objects: Sequence[Any], verdicts: Verdicts) -> Any:

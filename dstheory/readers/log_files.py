@@ -22,7 +22,7 @@ from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, 
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout, list_of_records
 from dstheory.readers.paths import keys_of
 from dstheory.readers.reading import Progress, Reading
-from dstheory.readers.records import NOBODY, Fault, Records, noting_questions, noting_repeated, question_key
+from dstheory.readers.records import NOBODY, Fault, Records, noting_questions, noting_repeated, question_key, text_or_none
 from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
@@ -350,6 +350,14 @@ class Opened(NamedTuple):
                 f"{counter} may count what the model did in turn, and every row is read as a separate answer: if an answer "
                 f"follows from the one before it, say --reader table --field id={self.layout.names.problem} "
                 f"--field round={counter}",
+                self.file,
+            )
+
+        cap, head = self.layout.names.cap, (record for record in self.documents.head if isinstance(record, dict))
+        if self.layout.reader == "rollouts" and any(text_or_none(record.get(cap)) not in (None, "", "1") for record in head):
+            reading.note(
+                f"{cap} is not used, since every row is read as a separate answer: if rows of one id are attempts of one "
+                "episode, say --reader table",
                 self.file,
             )
 

@@ -28,8 +28,14 @@ _PROMPTS = 64  # shortened names that are remembered
 
 
 def rollout_batches(
-    parts: Iterable[Records], file: str, layout: Layout, reading: Reading, *, checker: Checker | None = None,
-    omit: bool = False, unit: str = "line"
+    parts: Iterable[Records],
+    file: str,
+    layout: Layout,
+    reading: Reading,
+    *,
+    checker: Checker | None = None,
+    omit: bool = False,
+    unit: str = "line",
 ) -> Iterator[RecordBatch]:
     """Yield rollouts in columns.
 

@@ -217,6 +217,25 @@ def test_where_nobody_tried_again_and_nobody_says_one_could_there_is_no_a(tmp_pa
     assert answer(read_log(_file(tmp_path, *capped)).episodes).rates.b.value == 0.0
 
 
+def test_a_record_that_is_left_out_with_one_attempt_shows_no_decisions(tmp_path: Path) -> None:
+    """One record whose correctness was null made nine others stop after every answer: a was 1 and b 0."""
+    unclear = {"id": 9, "attempts": [{"correct": None, "decision": "stop"}]}
+    log = read_log(_file(tmp_path, *map(_once, range(60)), unclear))
+    assert log.episodes.one_shot
+    assert log.reading.bounds.startswith("of all records p between 0.328 and 0.344, whatever")  # 20/61 and 21/61
+    again = {"id": 9, "attempts": [{"correct": None, "decision": "resample"}, {"correct": 1, "decision": "stop"}]}
+    assert not read_log(_file(tmp_path, *map(_once, range(60)), again)).episodes.one_shot
+    unknown = {"id": 9, "attempts": [{"correct": 1, "decision": "retry?"}]}
+    assert not read_log(_file(tmp_path, *map(_once, range(60)), unknown)).episodes.one_shot
+
+
+def test_bounds_are_of_p_alone_where_nobody_decided(tmp_path: Path) -> None:
+    """They said that a and b lie between 0 and 1, beside the sentence that there is neither."""
+    rows = [{"id": i, "first": i % 2, "second": 1} for i in range(60)] + [{"id": 60, "first": None, "second": 1}]
+    bounds = read_log(_file(tmp_path, *rows), turns="first,second").reading.bounds
+    assert bounds.startswith("of all records p between 0.738 and 0.754, whatever")  # 90/122 and 92/122
+
+
 def test_another_model_may_have_tried_again(tmp_path: Path) -> None:
     again = {
         "id": 9,

@@ -121,7 +121,8 @@ def test_missing_columns_are_named() -> None:
     with pytest.raises(RecordError) as caught:
         from_frame(pd.DataFrame({"id": [1], "corect": [True]}))
     assert str(caught.value) == (
-        "data frame has no column 'correct': needs one row per attempt with id, correct and decision; did you mean corect?"
+        "data frame has no column 'correct': needs one row per attempt with id, correct and decision; did you mean corect? "
+        "Say so with --field correct=NAME"
     )
     with pytest.raises(RecordError, match="it has who, correct; if one of them is it, say so with --field id=NAME"):
         from_frame(pd.DataFrame({"who": [1], "correct": [True]}))

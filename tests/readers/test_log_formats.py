@@ -693,6 +693,31 @@ def test_a_list_that_does_not_fit_loses_the_labels_of_its_own_record_only(tmp_pa
         assert log.reading.notes == ["where pred[] and score[] differ in length, what pred[] holds counts as not given"]
 
 
+@pytest.mark.parametrize("at", [3, 60])
+def test_a_verdict_that_is_no_number_is_missing_wherever_it_stands(tmp_path: Path, at: int) -> None:
+    """Among the first twenty rows it was neither right nor wrong, and the log was refused."""
+    said = [float(i % 3 == 0) for i in range(100)]
+    said[at] = float("nan")
+    pq.write_table(pa.table({"problem": [i % 10 for i in range(100)], "correct": said}), tmp_path / "rows.parquet")
+    lists = {"idx": range(50), "gt": ["4"] * 50, "pred": [["4", "5"]] * 50, "score": [said[i : i + 2] for i in range(0, 100, 2)]}
+    pq.write_table(pa.table(lists), tmp_path / "lists.parquet")
+    for name in ("rows", "lists"):
+        log = read_log(tmp_path / f"{name}.parquet")
+        assert (log.reading.faults, log.episodes.correct.sum(), len(log.episodes)) == ({"correct": 1}, 33, 99)
+
+
+def test_a_cap_of_separate_answers_is_said_not_to_be_used(tmp_path: Path) -> None:
+    rows = [{"id": i // 2, "problem": i // 4, "cap": 2, "correct": i % 3 == 0} for i in range(24)]
+    log = read_log(_written(tmp_path, *rows))
+    assert len(log.episodes) == 24
+    assert log.reading.notes == [
+        "cap is not used, since every row is read as a separate answer: if rows of one id are attempts of one episode, say "
+        "--reader table"
+    ]
+    assert len(read_log(_written(tmp_path, *rows), reader="table").episodes) == 12
+    assert not read_log(_written(tmp_path, *({**row, "cap": 1} for row in rows))).reading.notes
+
+
 @pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan")])
 def test_numbers_beyond_all_others_are_no_verdicts(value: float) -> None:
     assert Verdicts.parse(["C=true"])(value) is None
