@@ -71,7 +71,7 @@ def decode(text: bytes | str) -> Any:
     try:
         value = _DECODER.decode(text)
         data = text if isinstance(text, bytes) else text.encode()
-        if strings_in(data) == strings_of([value]):
+        if strings_in(data, kept := strings_of([value])) == kept:
             return value
     except _REFUSED:
         pass
@@ -116,7 +116,7 @@ class LineDecoder:
                 values = _DECODER.decode_lines(data)
                 if tries:
                     self._learn(values)
-                if strings_in(data) != strings_of(values):
+                if strings_in(data, kept := strings_of(values)) != kept:
                     return None
             return values
         return None
@@ -126,7 +126,7 @@ class LineDecoder:
         if self._typed is not None:
             with suppress(msgspec.ValidationError):
                 values: list[Any] = self._typed.decode_lines(data)
-                if strings_in(data) == self._shape.strings(values):
+                if strings_in(data, kept := self._shape.strings(values)) == kept:
                     self._alike += 1
                     return values
         return None
@@ -342,33 +342,37 @@ def _of_objects(parts: dict[str, Shape], always: set[str]) -> Shape:
 
 
 _MARK, _BACKSLASH = b'"\\'
-_PART = 2**17  # bytes looked at together
+_PART = 2**18  # bytes looked at together
 _DEEP = 4  # backslashes in a row that are told apart: one before the quotation marks of JSON in a string, three in one within it
 
 
-def strings_in(text: bytes) -> int:
+def strings_in(text: bytes, least: int = -1) -> int:
     r"""Return how many strings a text of valid JSON has, keys included.
 
     A quotation mark is escaped if an odd number of backslashes stands before it: of the marks those with one before them are
     none that begins or ends a string, those with two are, ...
 
+    Args:
+        text: the text.
+        least: how many strings it is known to have; if it has two marks for each of these, none is escaped and there are no more.
+
     Example:
         >>> strings_in(rb'{"a": ": ", "\\\\": "\": ", "b" : [{"a": 1, "a": 2}]}')
         7
     """
-    marks = 0
-    for start in range(0, len(text), _PART):
-        before = min(start, _DEEP)  # bytes that the part before has counted
-        codes = np.frombuffer(text, np.uint8, min(_PART, len(text) - start) + before, start - before)
-        found, backslash = codes == _MARK, codes == _BACKSLASH
-        found[:before] = False
-        marks += (count := int(np.count_nonzero(found)))
+    codes = np.frombuffer(text, np.uint8)
+    marks = sum(int(np.count_nonzero(codes[at : at + _PART] == _MARK)) for at in range(0, len(codes), _PART))
+    if marks == 2 * least:
+        return least
+    for start in range(0, len(codes), _PART):
+        part = codes[max(start - _DEEP, 0) : start + _PART]
+        found, backslash = part == _MARK, part == _BACKSLASH
+        found[: min(start, _DEEP)] = False  # which the part before has counted
         for i in range(1, _DEEP + 1):
-            if not count:
+            found[i:] &= backslash[:-i]
+            found[:i] = False
+            if not (count := int(np.count_nonzero(found))):
                 break
-            found = found[1:]
-            found &= backslash[: len(found)]
-            count = int(np.count_nonzero(found))
             marks += count if i % 2 == 0 else -count
         if count:  # ever more of them
             return strings_in(text.replace(rb"\\", b""))

@@ -126,12 +126,14 @@ def _strings_of(text: str) -> int:
 @given(st.lists(objects(), min_size=1, max_size=3), st.integers(1, 20))
 @example(['{"a": ": ", "b": "\\\\", "c" : "x :", "d": "\\": \\\\\\": ", "e\\\\": "!:"}'], 2)
 @example(['{"":1}'], 5)
-@example(['{"": "\\\\\\\\\\"", "a": "\\\\\\\\\\\\\\\""}'], 3)
+@example(['{"": "\\\\\\\\\\"", "a": "\\\\\\\\\\\\\\""}'], 3)
 def test_the_strings_of_a_text_are_counted_wherever_it_is_cut(lines: list[str], part: int) -> None:
     text = "\n".join(lines).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_values, "_PART", part)
-        assert strings_in(text) == sum(map(_strings_of, lines))
+        strings = sum(map(_strings_of, lines))
+        assert strings_in(text) == strings
+        assert [strings_in(text, least) for least in range(strings + 1)] == [strings] * (strings + 1)
 
 
 QUOTING = {
