@@ -85,9 +85,13 @@ Exit codes:
     type=NumberRange(min=0, min_open=True),
     default=8.0,
     show_default=True,
-    help="Factor on answer lengths, for the column \"longer answers\".",
+    help='Factor on answer lengths, for the column "longer answers".',
 )
-@click.option("--brief", is_flag=True, help="Print only which way p, a and b go, and what is left out.")
+@click.option(
+    "--brief",
+    is_flag=True,
+    help="Print only which way p, a and b go, how another configuration differs, and what is left out.",
+)
 @click.option(
     "--format",
     "style",
@@ -117,8 +121,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         raise click.UsageError("--mdp and --log both give a chain: leave one of them out", ctx)
     if options["as_json"] and options["style"] != "text":
         raise click.UsageError(f"--json and --format {options['style']} contradict each other: give one of them", ctx)
-    if options["brief"] and (options["against"] is not None or options["changes"]):
-        raise click.UsageError("--brief leaves the comparison with another configuration out: leave --brief out", ctx)
     if options["brief"] and (options["as_json"] or options["style"] != "text"):
         raise click.UsageError("--brief shortens what a terminal shows: leave it, or --json and --format, out", ctx)
     trainer, prompts = options["trainer"], options["prompts"]

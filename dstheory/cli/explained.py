@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf, log
 from typing import TYPE_CHECKING, Any
 
+import dstheory
 from dstheory import trainers
 from dstheory.cli.configured import Where, heading, lacking, said_of, shown_value
 from dstheory.cli.show import LEVELS, level_cells
@@ -350,7 +351,7 @@ def _sections(found: Explanation, against: Against | None, where: Where, options
         for entry in configuration.unread
     ]
     unsaid = [f"not attributed: {found.why_not}"] if found.why_not else []
-    compared = [] if against is None else [AnswerPart(f"Against {heading(against.other)}", _compared(against, where, found))]
+    compared = [] if against is None else [_compared(against, where, found, brief=options["brief"])]
     parts = [
         *compared,
         AnswerPart("Why p, a and b are not shown", unsaid, brief=True),
@@ -467,7 +468,7 @@ def _unknown(configuration: Configuration) -> list[str]:
     return [*map(said_of, configuration.unknown[:40]), *([f"and {more} more"] if more > 0 else [])]
 
 
-def _compared(against: Against, where: Where, here: Explanation) -> list[str]:
+def _compared(against: Against, where: Where, here: Explanation, *, brief: bool) -> AnswerPart:
     """Return how two objectives differ, and what is said of the other configuration that is not of this one."""
     found, one, other = against.difference, here.configuration, against.other
     said = [
@@ -475,16 +476,74 @@ def _compared(against: Against, where: Where, here: Explanation) -> list[str]:
         *(f"unknown there, not interpreted: {line}" for line in _unknown(other) if line not in _unknown(one)),
         *(f"not modelled there: {line}" for line in lacking(other)),
     ]
-    lines = [f"{name}: {shown_value(ours)} here, {shown_value(theirs)} there" for name, ours, theirs in found.fields]
-    if not found.fields:
-        return ["the two are one objective", *said]
+    title = f"Against {heading(other)}"
+    if not found.parts:
+        return AnswerPart(title, ["the two are one objective"], after=said, brief=True)
     if found.why_not:
-        return [*lines, f"not compared: {found.why_not}", *said]
-    lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
-    lines.append(f"angle to the one here, in degrees: {_three(found.turned, '.1f')}")
-    pairs = [(name, *(signed(getattr(row, name).change) for row in found.moves)) for name in PUSHES]
-    lines.append("change in one step, here and there: " + ", ".join(f"{name} {here} and {there}" for name, here, there in pairs))
-    return [*lines, *said]
+        lines, numbers = [f"not compared: {found.why_not}"], []
+    else:
+        lines = [f"{_times(found, where.name)} {_same_ways(found)}"]
+        each = [(name, *(signed(getattr(row, name).change) for row in found.moves)) for name in PUSHES]
+        numbers = [
+            *_why_longer(found, where),
+            "change in one step, here and there: " + ", ".join(f"{name} {ours} and {theirs}" for name, ours, theirs in each),
+        ]
+    if brief:
+        return AnswerPart(title, lines, after=said, brief=True)
+    rows = [(f"{name}, {side}", words) for name, here, there in found.parts for side, words in (("here", here), ("there", there))]
+    return AnswerPart(title, lines, PartTable(["part", "what"], rows, listed=True), [*numbers, *said])
+
+
+def _times(found: TrainingDifference, name: str) -> str:
+    """Say how much longer the other's gradient is, and whether it points elsewhere."""
+    factor, turned = found.factor, found.turned
+    if turned.both != turned.both:
+        return f"On {name} the gradient {'there' if factor.both == factor.both else 'here'} is 0."
+    if _same(found):
+        return f"On {name} the gradient is the same."
+    times = f"On {name} the gradient there is {factor.both:.4g} times as long as the one here ({_stages(factor, '.4g')})"
+    if _apart(turned):
+        return f"{times} and turned by {turned.both:.1f} degrees ({_stages(turned, '.1f')})."
+    return f"{times} and has the same direction."
+
+
+def _stages(of: Tilt, digits: str) -> str:
+    return f"sampling {_number(of.sample, digits)}, decisions {_number(of.decide, digits)}"
+
+
+def _apart(turned: Tilt) -> bool:
+    """Return whether an angle is not 0.0 degrees."""
+    return not turned.both < 0.05
+
+
+def _same(found: TrainingDifference) -> bool:
+    return not _apart(found.turned) and f"{found.factor.both:.4g}" == "1"
+
+
+def _same_ways(found: TrainingDifference) -> str:
+    """Say which of p, a, b and the accuracy go another way there."""
+    signs = [[(change > 0) - (change < 0) for change in (getattr(row, name).change for name in PUSHES)] for row in found.moves]
+    turned = [name for name, here, there in zip(PUSHES, *signs, strict=True) if here != there]
+    if not turned:
+        return "p, a and b go the same way."
+    return f"{' and '.join(turned)} {'goes' if len(turned) == 1 else 'go'} another way."
+
+
+def _why_longer(found: TrainingDifference, where: Where) -> list[str]:
+    """Say what the factor between two gradients means, and which part of it is due to what sums are divided by."""
+    place, both = where.place, found.factor.both
+    lines = []
+    if not _apart(found.turned) and not _same(found):
+        lines.append(
+            f"Plain gradient ascent takes the step of here with the learning rate divided by {both:.4g}. Adam divides by the "
+            "size of gradients, which takes most of such a factor out."
+        )
+    if found.divided == found.divided:
+        tokens = float(dstheory.solve(place.mdp, place.policy).expected_tokens @ place.mdp.prompt_weight)
+        rest = f"{both / found.divided:.4g}"
+        whole = "the whole factor" if rest == "1" else f"a factor of {found.divided:.4g}, the other settings for {rest}"
+        lines.append(f"What sums over tokens are divided by accounts for {whole}; a response has {tokens:.4g} tokens on average.")
+    return lines
 
 
 def term(name: str) -> str:
@@ -505,5 +564,8 @@ def signed(value: float) -> str:
 
 
 def _three(of: Tilt, digits: str) -> str:
-    names = {"sampling": of.sample, "decision": of.decide, "both": of.both}
-    return ", ".join(f"{name} {'-' if value != value else format(value, digits)}" for name, value in names.items())
+    return f"{_stages(of, digits)}, both {_number(of.both, digits)}"
+
+
+def _number(value: float, digits: str) -> str:
+    return "-" if value != value else format(value, digits)

@@ -214,9 +214,18 @@ Stated = _record("Stated", {"formula latex": str, "parts": Mapping[str, str]})
 Logged = _record("Logged", {"loss": float | None, "what": str})
 Note = _record("Note", {"claim says": str})
 Changed = _record("Changed", {"field": str, "here there": Any})
+ChangedPart = _record("ChangedPart", {"part here there": str})
 Against = _record(
     "Against",
-    {"file trainer": str, "fields": Sequence[Changed], "factor degrees": Tilt, "moves": Sequence[Moves], "not_compared": str},
+    {
+        "file trainer": str,
+        "fields": Sequence[Changed],
+        "parts": Sequence[ChangedPart],
+        "factor degrees": Tilt,
+        "divided": float | None,
+        "moves": Sequence[Moves],
+        "not_compared": str,
+    },
 )
 LaterUpdate = _record("LaterUpdate", {"number": int, "lr p a b": float})
 Explain = _record(

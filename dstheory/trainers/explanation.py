@@ -5,6 +5,7 @@ Source: derived here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -265,9 +266,11 @@ class TrainingDifference:
     """One configuration against another.
 
     Attributes:
-        fields: (field, its value here, its value there) of what differs.
+        fields: (field, its value here, its value there) of what differs and is used.
+        parts: (part of the objective, in words here, in words there) of what differs.
         factor: by what the other's gradient is longer, of the sampling stage, of the decision stage, of both.
         turned: angles between the two, in degrees.
+        divided: the part of that factor which comes from what sums over tokens are divided by; NaN where that does not differ.
         why_not: why they are not compared, "" if they are.
         moves: what each as a whole does to p, a and b, the one here first; none where they are not compared.
 
@@ -280,8 +283,10 @@ class TrainingDifference:
     """
 
     fields: tuple[tuple[str, Any, Any], ...]
+    parts: tuple[tuple[str, str, str], ...]
     factor: Tilt
     turned: Tilt
+    divided: float = float("nan")
     why_not: str = ""
     moves: tuple[Moves, ...] = ()
 
@@ -289,7 +294,9 @@ class TrainingDifference:
         """Return it for JSON."""
         return {
             "fields": [{"field": name, "here": here, "there": there} for name, here, there in self.fields],
+            "parts": [{"part": name, "here": here, "there": there} for name, here, there in self.parts],
             "factor": asdict(self.factor),
+            "divided": self.divided,
             "degrees": asdict(self.turned),
             "moves": [asdict(row) for row in self.moves],
             "not_compared": self.why_not,
@@ -297,7 +304,7 @@ class TrainingDifference:
 
 
 def difference(one: Training, other: Training, place: StartingPoint) -> TrainingDifference:
-    """Return which settings differ, and by what factor and angle the update of each stage does.
+    """Return what differs in two objectives, and by what factor and angle the update of each stage does.
 
     >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
     >>> place = StartingPoint(TwoStageMDP.minimal(gamma=1.0), start, start, start)
@@ -311,12 +318,34 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
         for field in fields(Training)
         if getattr(one, field.name) != getattr(other, field.name) and _matters(field.name, one, other)
     )
+    here, there = _said(one), _said(other)
+    said = [(name, *(two.get(name, _ABSENT.get(name, "none")) for two in (here, there))) for name in {**here, **there}]
+    parts = tuple((name, ours, theirs) for name, ours, theirs in said if ours != theirs and name != "KL")
+
+    def against(two: Training) -> tuple[Tilt, Tilt]:
+        return _against(_whole(one, place, place.mdp), _whole(two, place, place.mdp), solution)
+
     try:
-        factor, turned = _against(_whole(one, place, place.mdp), _whole(other, place, place.mdp), solution)
+        factor, turned = against(other)
     except DSTheoryError as error:
-        return TrainingDifference(changed, Tilt(), Tilt(), str(error))
+        return TrainingDifference(changed, parts, Tilt(), Tilt(), why_not=str(error))
+    divided = float("nan")
+    if one.method == other.method == "policy-gradient" and {"normaliser", "max_tokens"} & {name for name, *_ in changed}:
+        with suppress(DSTheoryError):
+            same = replace(one, normaliser=other.normaliser, max_tokens=other.max_tokens, prompts=other.prompts)
+            divided = against(same)[0].both
     each = [moves_at(t, place)[0] for t in (one, other)]
-    return TrainingDifference(changed, factor, turned, moves=(replace(each[0], name="here"), replace(each[1], name="there")))
+    both = replace(each[0], name="here"), replace(each[1], name="there")
+    return TrainingDifference(changed, parts, factor, turned, divided, moves=both)
+
+
+_ABSENT = {"updates": "one on each batch", "groups": "all are kept", "truncated responses": "as others", "rewards": "correct"}
+"""Parts of an objective that are not said where they are as usual."""
+
+
+def _said(training: Training) -> dict[str, str]:
+    """Return an objective in words."""
+    return {"coefficient": formula(training), **dict(rows(training))}
 
 
 def _against(one: Objective, other: Objective, solution: Solution) -> tuple[Tilt, Tilt]:
@@ -327,18 +356,14 @@ def _against(one: Objective, other: Objective, solution: Solution) -> tuple[Tilt
 
 
 def _matters(field: str, one: Training, other: Training) -> bool:
-    """Return whether a field has an effect in one of two trainings that it tells apart."""
-    if one.method != other.method:
-        return field in ("method", "normaliser", "max_tokens")
-    needs = {
-        "estimator": "beta",
-        "kl_normaliser": "beta",
-        "kl_bound": "beta",
-        "entropy_normaliser": "entropy",
-        "reward_estimator": "reward_beta",
-        "reward_kl_after": "reward_beta",
-    }
-    return field not in needs or bool(getattr(one, needs[field]) or getattr(other, needs[field]))
+    """Return whether one of two trainings would be another objective with the other's value of a field."""
+    if one.method != other.method and field not in ("method", "normaliser", "max_tokens"):
+        return False
+    swapped = (one, getattr(other, field)), (other, getattr(one, field))
+    try:
+        return any(_said(replace(training, **{field: value})) != _said(training) for training, value in swapped)
+    except DSTheoryError:  # a value that goes with others of its own side
+        return True
 
 
 def clipped(training: Training, mdp: TwoStageMDP, policy: Policy, sampler: Policy) -> Clipped | None:

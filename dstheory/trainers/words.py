@@ -182,6 +182,8 @@ def rows(t: Training) -> list[tuple[str, str]]:
         how = "" if t.entropy_normaliser == "as the reward" else ", divided by the tokens of the batch"
         what = f"alpha {t.entropy:g} times the entropy at every visited state{how}, in the loss, visits held fixed"
         found.append(("entropy", what))
+    if t.whitening == "again":
+        found.append(("whitening", "credits are centred and divided once more over the tokens of the batch"))
     if t.updates > 1:
         found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
     return found

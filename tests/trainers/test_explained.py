@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import pytest
 from cli.conftest import dstheory  # noqa: F401  # the command line, in this process
+
+from dstheory import Policy, TwoStageMDP
+from dstheory.errors import DSTheoryError
+from dstheory.trainers import StartingPoint, all_trainers, configuration_of, difference
+from dstheory.trainers.training import CHOICES, Training
 
 
 def said(dstheory, *args: str) -> str:  # noqa: F811
@@ -142,3 +150,70 @@ def test_what_is_said_of_the_other_configuration_is_said_in_the_comparison(dsthe
     warnings = dstheory("explain", other, "--json").result["warnings"]
     assert warnings
     assert all(f"warning there: {line[:60]}" in said for line in warnings)
+
+
+@pytest.mark.parametrize("other", ["trl:rloo", "trl:sft", "verl:ppo", "nemo-rl:grpo", "open-instruct:grpo"])
+def test_a_comparison_is_in_words_and_not_in_names_of_this_package(dstheory, other: str) -> None:  # noqa: F811
+    out = dstheory("explain", "trl:grpo", "--against", other).out
+    against = re.split("\n(?:What|Which) |(?:not modelled|warning) there", out.split("\nAgainst ")[1])[0]
+    names = {field.name for field in dataclasses.fields(Training) if "_" in field.name}
+    names |= {word for words in CHOICES.values() for word in words if "-" in word}
+    names -= {"token-mean"}
+    assert [name for name in names if name in against] == []
+    assert "divided by, here" in against or other in ("trl:sft", "verl:ppo")
+
+
+def test_a_comparison_leaves_out_what_neither_uses(dstheory) -> None:  # noqa: F811
+    """Neither divides by a standard deviation, so that what is added to it is of no use: it was listed."""
+    nemo = ("nemo-rl:grpo", "--with", "grpo.normalize_rewards=false")
+    for two in (("trl:rloo", "--with", "beta=0"), ("trl:grpo", "scale_rewards=none", "--against", *nemo)):
+        fields = {row["field"] for row in dstheory("explain", *two, "--json").result["against"]["fields"]}
+        assert fields
+        assert not {"std", "ddof", "epsilon", "std_prompts"} & fields
+
+
+START, REFERENCE, EXPERT = (Policy.minimal(p=p, a=a, b=b) for p, a, b in ((0.55, 0.8, 0.3), (0.5, 0.7, 0.4), (0.9, 0.9, 0.95)))
+PLACE = StartingPoint(TwoStageMDP.minimal(gamma=1.0, max_turns=4, sample_length=[[8, 3]]), START, REFERENCE, EXPERT)
+OTHERS = {"ddof": (0, 1), "group_size": (4,), "reward_kl_after": (True,), "rewards": ("correct + -0.1*turns",)}
+
+
+@pytest.mark.parametrize("trainer", sorted(all_trainers()))
+def test_a_setting_that_is_left_out_of_a_comparison_has_no_effect(trainer: str) -> None:
+    """The gradient tells: every other value of every field, where it is said to make no difference, gives the same one."""
+    configuration = configuration_of(trainer, prompts=2, settings=SMALL.get(trainer, ()))
+    here, left_out = configuration.training, 0
+    for field in dataclasses.fields(Training):
+        for value in CHOICES.get(field.name, OTHERS.get(field.name, (0.5, 3.0))):
+            try:
+                found = difference(here, dataclasses.replace(here, **{field.name: value}), PLACE)
+            except DSTheoryError:  # not a configuration
+                continue
+            if found.fields or found.why_not or (here.method, field.name) == ("distill", "beta"):  # which no key sets
+                continue
+            left_out += 1
+            assert found.factor.both == pytest.approx(1.0, rel=1e-12), field.name
+            assert found.turned.both < 1e-4, field.name
+    assert left_out > 20
+
+
+SMALL = {"slime:grpo": ("n_samples_per_prompt=2",), "trl:grpo": ("num_generations=2",)}
+
+
+@pytest.mark.parametrize("length", [1, 8, 300])
+def test_the_brief_form_says_in_one_line_what_another_configuration_changes(dstheory, length: int) -> None:  # noqa: F811
+    """An attempt, an answer and a decision of one token, is the last with p a + (1 - p) (1 - b)."""
+    tokens = (length + 1) / (0.55 * 0.8 + 0.45 * 0.7)
+    args = ("trl:grpo", "scale_rewards=none", "--answer-length", length, "--decision-length", "1", "--max-turns", "none")
+    brief = dstheory("explain", *args, "--with", "loss_type=dr_grpo", "max_completion_length=600", "--brief").out
+    line = brief.split("\nAgainst ")[1].split("\n")[1]
+    factor = tokens / 600
+    assert line.strip() == (
+        f"On M0 the gradient there is {factor:.4g} times as long as the one here (sampling {factor:.4g}, decisions {factor:.4g}) "
+        "and has the same direction. p, a and b go the same way."
+    )
+    whole = said(dstheory, *args, "--against", "trl:rloo", "--with", "beta=0")
+    assert f"with the learning rate divided by {tokens * 8 / 7:.4g}." in whole  # G/(G - 1): the others' mean
+    assert (
+        f"divided by accounts for a factor of {tokens:.4g}, the other settings for 1.143; a response has {tokens:.4g} tokens"
+        in whole
+    )

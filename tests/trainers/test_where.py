@@ -265,7 +265,7 @@ def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> 
     assert "Next: the reasons and the tables; --brief leaves them out. Coefficient of one token" in whole
     assert "coefficient of one token" not in brief
     assert brief.endswith("Unknown keys, not interpreted my_own_key = 3 (line 3)")
-    for more in (["--json"], ["--format", "latex"], ["--with", "beta=0.1"]):
+    for more in (["--json"], ["--format", "latex"]):
         refused = dstheory("explain", *GRPO, "--brief", *more)
         assert refused.code == 2
         assert "--brief" in refused.err
