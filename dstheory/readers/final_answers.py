@@ -62,7 +62,9 @@ _SAYS = re.compile(r"\bans(?:wer)?\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
 _LETTER = re.compile(  # alone, before its reason, or before its text, in which no other letter stands
     r"\(?([A-Z]|[a-z](?=[).:*]|\Z))(?![\w'])[).:*]*"
-    r"(?:\Z|,?\s+(?:because|since|as)\b.*|(?<=[).:*])\s+(?!.*(?<![\w'])[A-Z](?![\w'])).*)",
+    r"(?:\Z|,?\s+(?:because|since|as)\b.*|(?<=[).:*])\s+(?!.*(?<![\w'])[A-Z](?![\w']))"
+    r"(?!(?:is|are|was|were|ca|can|could|would|wo|will|do|did|does|has|have|had|may|might|must|should|looks?|seems?|sounds?|fails?"
+    r"|contradicts?|violates?)(?:n't|n\u2019t|not)?\b).*)",  # what is said of a choice is not its text: (B) is false
     re.DOTALL,
 )
 _COMMAND = re.compile(r"\\(?:begin|end)\s?\{[a-z*]+\}|\\[A-Za-z]+|\b(?:sin|cos|tan|log|ln|exp|sqrt|pi)(?![A-Za-z])")
@@ -85,6 +87,7 @@ _OTHER_COMMA = str.maketrans(",.", ".,")
 _UNICODE = str.maketrans({"\u2212": "-", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u00d7": "\\times ", "\u00f7": "/",
                           "\u00b1": "\\pm ", "\u2248": "\\approx ", "\u00a0": " ", "\u202f": " "})  # fmt: skip
 _REWRITTEN: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<!\\)\\[()\[\]]"), "$"),  # what is around a formula within a formula: -\(3\) is not 3
     (re.compile("[\u00bc-\u00be\u2150-\u215e]"), lambda found: f" {normalize('NFKC', found[0])}".replace("\u2044", "/")),
     (re.compile("[\u00b9\u00b2\u00b3\u2070\u2074-\u2079\u207b]+"), lambda found: f"^{{{normalize('NFKC', found[0])}}}"),
     (re.compile(r"\s*(?:\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b)\s*"), ", "),
@@ -302,6 +305,7 @@ def _brackets(text: str) -> str:
 def _plain(text: str) -> str:
     """Return a text without typography: for comparing words."""
     words = _PROSE.sub(r"\1", text).split()
+    words = words[1:] if len(words) > 1 and words[0].casefold() == "the" else words
     plain = words[0] if len(words) == 1 else _NOT_BETWEEN_DIGITS.sub("", " ".join(words))  # 1 1/2 is not 11/2
     return plain.strip("$.").replace("{,}", ",").casefold()
 

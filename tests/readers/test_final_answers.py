@@ -65,6 +65,9 @@ SAME = [
     ("The answer is 12. I hope it is correct.", "12"), ("It is 5\u00b2 m", "25"),
     ("She sold 9 - 2 = 7.\n#### 7", "She sells 9 - 2 = <<9-2=7>>7.\n#### 7"), ("7", "Thus $x = \\boxed{7}$."), (".5", "1/2"),
     ("We have 12.\n", "12"), ("We get $x=3$.\nThus $f(3) = 12$.", "12"),
+    # formulas within formulas; an article
+    (r"It is -\(\frac{1}{2}\)", "-1/2"), (r"\(5\), \(6\)", "5, 6"), (r"The answer is \(3\)/\(4\).", "0.75"), (r"\(5\) cm", "5"),
+    ("The answer is the red car.", "the red car"), ("(B) is correct", "B"), ("(B) No", "B"),
 ]  # fmt: skip
 DIFFERENT = [
     ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
@@ -98,6 +101,11 @@ DIFFERENT = [
     ("The answer is 5\nHmm, that is wrong. It must be 6.", "5"), ("**Answer:** 5\n**Correction:** 6", "5"),
     ("The answer is 5, no wait, 6.", "5"), ("The answer is A because option B fails", "B"),
     ("(A) and (B)", "B"), ("The answer is A/B", "A"), ("The answer is A. No wait, B", "A"),
+    # a sign, a factor or a quotient outside a formula
+    (r"-\(5\)", "5"), (r"The answer is minus \(5\).", "5"), (r"The answer is \(5\)!", "5"), (r"\(3\)/\(4\)", "4"),
+    (r"It is \(2\)^\(6\)", "6"), (r"\boxed{x + \(3\)}", "3"), (r"\boxed{\sqrt{\(9\)}}", "9"), (r"\[3\]/\[4\]", "4"),
+    ("The answer is \\(53\\)\u03c0.", "53"), (r"-\(\frac{1}{2}\)", "1/2"),
+    ("(B) is false", "B"), ("(B) cannot be", "B"), ("(B) isn't true", "B"), ("B) can't hold", "B"), ("(B) fails", "B"),
 ]  # fmt: skip
 
 
