@@ -100,7 +100,7 @@ def page(found: Explanation, against: Against | None, where: Where, options: dic
     if found.moves:
         at = found, where
         follows = [*_effects(found), *_as_one_token(*at), *_both_ways(*at), *_over_attempts(*at), *_elsewhere(*at),
-                   *_one_for_all(*at, options)]  # fmt: skip
+                   *_one_for_all(*at, options), *_many_prompts(found)]  # fmt: skip
         blocks.append(AnswerPart(WAYS, _answer(found, where, options), _ways(found), follows, brief=True))
     parts = PartTable(["part", "what"], found.parts, listed=True)
     blocks.append(AnswerPart("Coefficient of one token, ascent", [found.formula], parts, latex=found.latex))
@@ -337,6 +337,18 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
         f"{mine.max():.3g}: its p is above theirs at {below:,} and below at {above:,}, and a KL pulls them that way. "
         "--reference-log FILE or --reference-model NAME has one for each."
     ]
+
+
+def _many_prompts(found: Explanation) -> list[str]:
+    """Say that a large batch is assumed, where its size matters and is not given."""
+    t = found.configuration.training
+    of_batch = t.normaliser, t.kl_normaliser if t.beta else "", t.entropy_normaliser if t.entropy else ""
+    matters = "batch-tokens" in of_batch or t.std == "batch" or t.dead_groups == "left out"
+    known = t.prompts != inf and (t.std != "batch" or t.std_prompts != inf)
+    if not matters or known or any(lack.key == "batch size" for lack in found.configuration.lacks):
+        return []
+    modelled = t.method in ("sft", "dft") or (t.credit in ("group-mean", "leave-one-out") and t.method == "policy-gradient")
+    return [f"How many prompts a batch has is not given: many are assumed{' (--prompts N)' if modelled else ''}."]
 
 
 def _sections(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> list[AnswerPart]:

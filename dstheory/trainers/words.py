@@ -159,10 +159,9 @@ def rows(t: Training) -> list[tuple[str, str]]:
     if t.dead_groups != "kept":
         found.append(("groups", f"those whose rewards are all equal are {t.dead_groups}"))
     if t.masked != "none":
-        also = {
-            "both": ", and their tokens are not counted in what is divided by",
-            "left out": ", and neither they nor their tokens are counted in what is divided by",
-        }.get(t.masked, "")
+        also = ", and they are not counted in what is divided by" if t.masked == "left out" else ""
+        if t.masked != "numerator" and t.normaliser in ("group-tokens", "batch-tokens"):
+            also = ", and their tokens are not counted in what is divided by"
         found.append(("truncated responses", f"coefficient 0{also}; their rewards stay in the group's statistics"))
     if t.beta:
         name, what, _, _ = _ESTIMATORS[t.estimator]

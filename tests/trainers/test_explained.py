@@ -217,3 +217,47 @@ def test_the_brief_form_says_in_one_line_what_another_configuration_changes(dsth
         f"divided by accounts for a factor of {tokens:.4g}, the other settings for 1.143; a response has {tokens:.4g} tokens"
         in whole
     )
+
+
+@pytest.mark.parametrize(("loss", "counted"), [("dr_grpo", False), ("grpo", False), ("dapo", True), ("bnpo", True)])
+def test_tokens_are_said_not_to_be_counted_where_the_others_are(dstheory, loss: str, counted: bool) -> None:  # noqa: F811
+    """A constant, or each response's own length, divides as before: no other tokens are counted."""
+    text = said(dstheory, "trl:grpo", f"loss_type={loss}", "mask_truncated_completions=true", "--max-turns", "3")
+    assert "truncated responses coefficient 0" in text
+    assert ("their tokens are not counted in what is divided by" in text) == counted
+    assert "they are not counted" not in text
+
+
+@pytest.mark.parametrize("token_mean", ["true", "false"])
+def test_responses_that_are_left_out_are_said_not_to_be_counted(dstheory, token_mean: str) -> None:  # noqa: F811
+    text = said(dstheory, "nemo-rl:grpo", "grpo.overlong_filtering=true", f"loss_fn.token_level_loss={token_mean}")
+    of = "their tokens" if token_mean == "true" else "they"
+    assert f"coefficient 0, and {of} are not counted in what is divided by" in text
+
+
+BATCH = [
+    ("trl:grpo",),
+    ("trl:grpo", "loss_type=dr_grpo"),
+    ("trl:grpo", "loss_type=dr_grpo", "scale_rewards=batch"),
+    ("trl:grpo", "loss_type=grpo", "entropy_coef=0.1"),
+    ("trl:rloo",),
+    ("trl:sft",),
+    ("trl:dpo",),
+    ("trl:gkd",),
+    ("open-instruct:grpo", "num_samples_per_prompt_rollout=2"),
+    ("verl:ppo",),
+]
+
+
+@pytest.mark.parametrize("trainer", BATCH, ids=" ".join)
+def test_that_many_prompts_are_assumed_is_said_where_their_number_matters(dstheory, trainer: tuple[str, ...]) -> None:  # noqa: F811
+    """It matters where two prompts to a batch move p by another amount than the default does, which 100,000 prompts give."""
+    assumed = "How many prompts a batch has is not given: many are assumed (--prompts N)."
+    place = ("--answer-length", "8,3", "--max-turns", "4")
+    one, few, many = (
+        dstheory("explain", *trainer, *place, *more, "--json").result["moves"][0]["p"]["change"]
+        for more in ((), ("--prompts", "2"), ("--prompts", "100000"))
+    )
+    shown = assumed in said(dstheory, *trainer, *place, "--brief")
+    assert shown == (abs(few / one - 1) > 1e-9 and abs(many / one - 1) < 1e-4)
+    assert assumed not in said(dstheory, *trainer, *place, "--brief", "--prompts", "2")
