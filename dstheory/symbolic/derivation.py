@@ -237,6 +237,8 @@ class DerivedGradient:
         for i, (name, value) in enumerate(found.at):
             where += [", " if i else "At ", symbol(name), " = ", value]
         items: list[Item] = [Words((*where, ":"))]
+        if idle := [name for name in values if name not in dict(found.at) and name not in self.fixed]:
+            items.insert(0, Words((f"The gradient does not depend on {' or '.join(idle)}.",)))
         floats, lefts = found.floats(), self._lefts()
         for (name, value), left in zip(found.exact, lefts, strict=True):
             shown = f"{floats[name]:.15g}"

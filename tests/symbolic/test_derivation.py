@@ -277,6 +277,13 @@ def test_at_adds_a_step_with_the_numbers() -> None:
     assert "2080" in render(derivation, "latex")
 
 
+def test_numbers_that_change_nothing_are_named() -> None:
+    numbers = dict.fromkeys(("p", "a", "b", "p_E", "a_E", "b_E"), "1/2") | {"lambda": 1, "l_s": 1, "l_d": 1}
+    idle = render(derived("sft").at({**numbers, "gamma": "1/2", "kappa": 2}), "text")
+    assert "The gradient does not depend on gamma or kappa." in idle
+    assert "does not depend" not in render(derived("sft").at(numbers), "text")
+
+
 def test_logits_stand_for_their_probabilities() -> None:
     derivation = derived("reinforce")
     by_logit = derivation.evaluate({"theta_s": "0.2", "theta_C": 1.5, "theta_W": 1, "gamma": "0.95"}).floats()
