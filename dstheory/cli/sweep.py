@@ -91,7 +91,7 @@ class _Size(click.ParamType[Any]):
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")
-@drawing_options("Also draw p, a, b and accuracy over the longest axis of the grid, in this format (repeatable); else no figure.")
+@drawing_options("Also draw p, a, b, accuracy and decision share over the grid, in this format (repeatable); else no figure.")
 @click.option("--chunk", type=Whole(1, 1_000_000_000, "no sweep has so many settings; give fewer"), default=None, metavar="N",
               help="Settings saved together, about; no influence on the numbers.")  # fmt: skip
 @click.option("--max-size", type=_Size(), default=None,
@@ -142,7 +142,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _draw(plan: SweepPlan, data: LabelledArrays, out: Path) -> None:
-    """Draw p, a, b and accuracy beside the data, in the formats asked for."""
+    """Draw the sweep beside the data, in the formats asked for."""
     from dstheory.readers.atomic import added_files
 
     with figures_as_asked(), added_files(out) as directory:

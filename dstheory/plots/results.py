@@ -30,8 +30,10 @@ from dstheory.plots.style import (
     beside,
     by_decades,
     curve,
+    entitle,
     framed,
     in_column,
+    in_lines,
     marker,
     tidy,
     unplaced,
@@ -190,7 +192,10 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
 
 
 def sweep_figure(data: LabelledArrays | Dataset, *, title: str = "") -> Figure:
-    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, the middle 80 % shaded over numbers.
+    """Draw p, a, b, accuracy and the decisions' share of the gain over the longest axis of numbers.
+
+    Each combination of words (objective, optimizer, ...) has a panel. Other numbers are taken at their medians, the middle 80 %
+    shaded. Without an axis of numbers, the longest of words is drawn over.
 
     Args:
         data: what :func:`dstheory.sweep` returns, or a file of `dstheory sweep`.
@@ -203,48 +208,81 @@ def sweep_figure(data: LabelledArrays | Dataset, *, title: str = "") -> Figure:
         ('beta', [0.1, 0.2])
     """
     over = data.variables["status"][0] if isinstance(data, LabelledArrays) else data.variables["status"].dims
-    dims = [str(name) for name in over if name != "step"]
-    sizes = [np.size(data[name]) for name in dims]
-    along = int(np.argmax(sizes))
-    name, where = dims[along], np.asarray(data[dims[along]])
-    numbers = where.dtype.kind in "fiu"
-    finite = where[np.isfinite(where)] if numbers else where
-    with framed(3.6, 2.8, title=title) as figure:
-        axes = figure.subplots()
-        x: Floats = where.astype(float) if numbers else np.arange(len(where), dtype=float)
-        for i, (rate, label) in enumerate({**RATES, "accuracy": "final accuracy"}.items()):
-            table = np.moveaxis(_at_the_end(data, rate, dims), along, 0).reshape(len(where), -1)
-            some = np.isfinite(table).any(axis=1)
-            middle = np.full(len(where), np.nan)
-            middle[some] = np.nanmedian(table[some], axis=1)
-            axes.plot(x, middle, color=PALETTE[i], marker=MARKERS[i], markersize=6.5 - i, label=label,  # equal points are seen
-                      linestyle=DASHES[i] if numbers else "none")  # fmt: skip
-            if table.shape[1] > 1 and numbers and some.any():
-                band = np.full((2, len(where)), np.nan)  # with gaps where the line has them
-                band[:, some] = np.nanquantile(table[some], [0.1, 0.9], axis=1)
-                axes.fill_between(x, *band, color=PALETTE[i], alpha=0.15, linewidth=0)
-        if numbers and finite.size > 2 and finite.min() > 0 and finite.max() / finite.min() > 30:
-            axes.set_xscale("log")
-        if not numbers:
-            upright = len(where) > 6  # slanted ones would lie on each other
-            ticks, labels = x[:: -(-len(x) // 20)], where[:: -(-len(x) // 20)]
-            axes.set_xticks(ticks, [figure_text(str(label), longest=24) for label in labels], rotation=90 if upright else 20,
-                            ha="center" if upright else "right")  # fmt: skip
-        elif len(where) == 1:
-            axes.set_xticks(x, [f"{where[0]:g}"])
-        several = [dim for dim, size in zip(dims, sizes, strict=True) if size > 1 and dim != name]
-        others = [figure_text(dim.replace("_", " ")) for dim in several]
-        named = " and ".join(others) if len(others) < 3 else f"{len(others)} other parameters"
-        more = f"\nmedians over {named}" if others else ""
-        more += ";\nshaded: the middle 80 %" if more and numbers else ""
-        more += "\n(none has no place here)" if finite.size < where.size else ""  # it is inf: no cap, no bound, never
-        gaps = any(np.isnan(np.asarray(line.get_ydata(), dtype=np.float64)).any() for line in axes.get_lines())
-        more += "\n(gaps: no value there)" if gaps else ""
-        axes.set_xlabel(figure_text(name.replace("_", " ")) + more)
-        axes.set_ylabel("probability")
-        axes.set_ylim(-0.04, 1.05)
-        tidy(axes)
+    values = {name: np.asarray(data[name]) for name in map(str, over) if name != "step"}
+    dims, several = list(values), [name for name, one in values.items() if len(one) > 1]
+    counted = [name for name in several if values[name].dtype.kind in "fiu"]
+    name = max(
+        [name for name in counted if name not in ("run", "seed")] or counted or several or dims, key=lambda n: len(values[n])
+    )
+    split = [dim for dim in several if dim not in (name, *counted)]
+    where, numbers = values[name], values[name].dtype.kind in "fiu"
+    shown = {rate: label for rate, label in {**RATES, **_OUTCOMES}.items() if {rate, f"{rate}_after"} & set(data.variables)}
+    tables = {  # (*split, where, others)
+        rate: np.moveaxis(_at_the_end(data, rate, dims), [dims.index(dim) for dim in (*split, name)], range(len(split) + 1))
+        for rate in shown
+    }
+    places = list(np.ndindex(*(len(values[dim]) for dim in split)))
+    others = [figure_text(dim.replace("_", " ")) for dim in several if dim not in (name, *split)]
+    named = " and ".join(others) if len(others) < 3 else f"{len(others)} other parameters"
+    notes = [f"medians over {named}{';' * numbers}"] * bool(others) + ["shaded: the middle 80 %"] * bool(others and numbers)
+    notes += ["(none has no place here)"] * (numbers and not np.isfinite(where).all())  # it is inf: no cap, no bound, never
+    notes += [f"(the first {_MOST_PANELS} of {len(places):,} combinations)"] * (len(places) > _MOST_PANELS)
+    places = places[:_MOST_PANELS]
+    columns = 1 if in_column() else 2 if len(places) == 4 else min(3, len(places))
+    rows = -(-len(places) // columns)
+    with framed((3.6, 5.4, 7.2)[columns - 1], 0.8 + 2.0 * rows) as figure:
+        panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+        drawn, empty = panels[: len(places)], panels[len(places) :]
+        for axes, place in zip(drawn, places, strict=True):
+            for i, (rate, label) in enumerate(shown.items()):
+                _swept(axes, where, tables[rate][place].reshape(len(where), -1), i, label)
+            words = figure_text(", ".join(str(values[dim][i]) for dim, i in zip(split, place, strict=True)), longest=80)
+            axes.set_title(in_lines(words, figure.get_figwidth() / columns - 0.6))
+        for axes in empty:
+            axes.remove()
+        heights = np.concatenate([line.get_ydata() for axes in drawn for line in axes.get_lines()]).astype(float)
+        notes += ["(gaps: no value there)"] * bool(np.isnan(heights).any())
+        notes += ["(shares below 0 or above 1 are cut off)"] * bool((np.abs(heights - 0.5) > 0.55).any())
+        for axes in drawn[-columns:]:
+            axes.tick_params(labelbottom=True)  # also above an empty place
+            axes.set_xlabel("\n".join([figure_text(name.replace("_", " ")), *(notes if len(places) == 1 else ())]))
+        unit = "probability, or share" if "decision_share" in shown else "probability"
+        for axes in drawn[::columns]:
+            axes.set_ylabel(unit)
+        said = " ".join(notes if len(places) > 1 else ())
+        entitle(figure, figure_text(", ".join(filter(None, (title, said))), longest=200))
     return figure
+
+
+_OUTCOMES = {"accuracy": "final accuracy", "decision_share": "decisions' share of the gain"}
+_MOST_PANELS = 24  # of a sweep: more have no room on a page
+
+
+def _swept(axes: Axes, where: np.ndarray, table: Floats, i: int, label: str) -> None:
+    """Draw the i-th variable of a sweep, (where, others), into a panel."""
+    numbers = where.dtype.kind in "fiu"
+    x: Floats = where.astype(float) if numbers else np.arange(len(where), dtype=float)
+    some = np.isfinite(table).any(axis=1)
+    middle = np.full(len(where), np.nan)
+    middle[some] = np.nanmedian(table[some], axis=1)
+    axes.plot(x, middle, color=PALETTE[i], marker=MARKERS[i], markersize=6.5 - i, label=label,  # equal points are seen
+              linestyle=DASHES[i % len(DASHES)] if numbers else "none")  # fmt: skip
+    if table.shape[1] > 1 and numbers and some.any():
+        band = np.full((2, len(where)), np.nan)  # with gaps where the line has them
+        band[:, some] = np.nanquantile(table[some], [0.1, 0.9], axis=1)
+        axes.fill_between(x, *band, color=PALETTE[i], alpha=0.15, linewidth=0)
+    finite = where[np.isfinite(where)] if numbers else where
+    if numbers and finite.size > 2 and finite.min() > 0 and finite.max() / finite.min() > 30:
+        axes.set_xscale("log")
+    if not numbers:
+        upright = len(where) > 6  # slanted ones would lie on each other
+        ticks, labels = x[:: -(-len(x) // 20)], where[:: -(-len(x) // 20)]
+        axes.set_xticks(ticks, [figure_text(str(label), longest=24) for label in labels], rotation=90 if upright else 20,
+                        ha="center" if upright else "right")  # fmt: skip
+    elif len(where) == 1:
+        axes.set_xticks(x, [f"{where[0]:g}"])
+    axes.set_ylim(-0.04, 1.05)
+    tidy(axes)
 
 
 def _at_the_end(data: LabelledArrays | Dataset, name: str, dims: Sequence[str]) -> Floats:

@@ -51,7 +51,7 @@ def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, drawn, tmp_path)
         assert dstheory("sweep", *grids, "--out", out, "--figure-format", "svg", "--overwrite").code == 0  # one of its results
         assert json.loads((tmp_path / out / "run.json").read_text())["files"] == ["history.nc", "run.json", "sweep.svg"]
         picture = (tmp_path / out / "sweep.svg").read_text()
-        assert all(f"<!-- {text} -->" in picture for text in ("p = P(correct)", "final accuracy", "probability"))
+        assert all(f"<!-- {text} -->" in picture for text in ("p = P(correct)", "final accuracy", "probability, or share"))
         assert ("<!-- adam -->" in picture) == (grids is not GRIDS)
         assert ("length weight" in picture) == (grids is GRIDS)
 

@@ -133,7 +133,7 @@ def test_a_sweep_says_what_it_does_not_draw() -> None:
         return sweep_figure(data).axes[0].get_xlabel()
 
     assert words(np.array([1.0, 2.0, 3.0])) == "by\nmedians over p;\nshaded: the middle 80 %"
-    assert words(np.array(["sgd", "adam", "natural"])) == "by\nmedians over p"
+    assert words(np.array(["sgd", "adam", "natural"])) == "p"  # a panel for each
     assert words(np.array([np.inf, 1.0, 2.0])).endswith("\n(none has no place here)")
 
 
@@ -205,10 +205,56 @@ def test_a_gap_of_a_sweep_is_shaded_nowhere_and_named() -> None:
 
 def test_what_sweep_returns_can_be_drawn() -> None:
     """Its figure took what a file of the command holds alone."""
-    data = sweep({"beta": [0.1, 0.4], "reduction": ["sum", "mean"]})
-    (axes,) = sweep_figure(data).axes
-    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), data["p_after"].median("reduction"))
-    assert axes.get_xlabel().startswith("beta\nmedians over reduction")
+    data = sweep({"beta": [0.1, 0.4], "p": [0.3, 0.4, 0.7], "reduction": ["sum", "mean"]})
+    figure = sweep_figure(data, title="M0")
+    assert figure.get_suptitle() == "M0, medians over beta; shaded: the middle 80 %"
+    assert [axes.get_title() for axes in figure.axes] == ["sum", "mean"]
+    for axes in figure.axes:
+        one = data.sel(reduction=axes.get_title()).median("beta")
+        assert axes.get_xlabel() == "p"
+        for line, name in zip(axes.get_lines(), ("p_after", "a_after", "b_after", "accuracy", "decision_share"), strict=True):
+            np.testing.assert_allclose(line.get_ydata(), one[name])
+
+
+def words_swept(by: int, kinds: int, share: float) -> Figure:
+    """Return the figure of a sweep over numbers, optimizers and objectives, in which p is known by its place."""
+    shape = (kinds, by, 2)
+    p = np.arange(np.prod(shape), dtype=float).reshape(shape) / np.prod(shape)
+    tables = {name: (("optimizer", "lr", "objective"), p, {}) for name in ("p_after", "a_after", "b_after", "accuracy")}
+    tables["decision_share"] = ("optimizer", "lr", "objective"), np.where(p > 0.5, share, 0.5), {}
+    tables["status"] = ("optimizer", "lr", "objective"), np.zeros(shape, dtype=np.int8), {}
+    axes = {
+        "optimizer": np.array([f"o{i}" for i in range(kinds)]),
+        "lr": np.arange(1.0, by + 1),
+        "objective": np.array(["x", "y"]),
+    }
+    return sweep_figure(LabelledArrays(tables, {name: ((name,), one, {}) for name, one in axes.items()}, {}))
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+@pytest.mark.parametrize("kinds", [1, 2, 3, 5])
+def test_a_sweep_has_a_panel_for_each_objective_and_optimizer(kinds: int, width: str) -> None:
+    """Medians over them were drawn, of numbers that no training had; there are more of them than numbers here."""
+    with drawn_for(width, ()):
+        figure = words_swept(2, kinds, 0.5)
+    assert len(figure.axes) == 2 * kinds
+    for i, axes in enumerate(figure.axes):
+        optimizer, objective = divmod(i, 2)
+        assert axes.get_title() == ("" if kinds == 1 else f"o{optimizer}, ") + "xy"[objective]
+        line = axes.get_lines()[0]
+        assert line.get_xdata().tolist() == [1.0, 2.0]
+        np.testing.assert_allclose(line.get_ydata(), [(4 * optimizer + 2 * j + objective) / (4 * kinds) for j in (0, 1)])
+        assert [one.get_label() for one in axes.get_lines()][-1] == "decisions' share of the gain"
+        assert not axes.collections
+    assert word_faults(figure) == []
+
+
+def test_a_sweep_says_which_shares_and_combinations_it_does_not_draw() -> None:
+    assert "cut off" not in words_swept(3, 2, 1.0).get_suptitle()
+    assert words_swept(3, 2, 1.2).get_suptitle() == "(shares below 0 or above 1 are cut off)"
+    many = words_swept(2, 13, 0.5)
+    assert len(many.axes) == 24
+    assert many.get_suptitle() == "(the first 24 of 26 combinations)"
 
 
 def one_signal(size: int, sample: float, decide: float) -> SimpleNamespace:
