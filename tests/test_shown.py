@@ -52,7 +52,7 @@ def test_results_are_tables() -> None:
         "Optimum: found": dstheory.optimum(MDP, START, beta=0.1),
         "Training": dstheory.train(MDP, START, Reinforce(), steps=3),
         "A3: Reflection helps iff a [+] b > 1": claim,
-        r"A3: holds \(proved\)": dstheory.check(claim),
+        r"A3: holds \(proved\); scope: all p, a, b in \(0, 1\)": dstheory.check(claim),
         "Survey of a log": survey(from_records(records).episodes),
     }
     for first, thing in shown.items():
@@ -63,7 +63,7 @@ def test_results_are_tables() -> None:
     assert "0.500" in repr(shown["Survey of a log"])
     wrong = Claim(id="W", statement="p exceeds a.", domain={"p a": UNIT}, proof=[decide("It does.", p > a)],
                   recorded="fails", witness={"p": "1/2", "a": "1/2"})  # fmt: skip
-    assert repr(dstheory.check(wrong)).startswith("W: fails (refuted) at p = 1/2, a = 1/2\n")
+    assert repr(dstheory.check(wrong)).startswith("W: fails (refuted) at p = 1/2, a = 1/2; scope: all p, a in (0, 1)\n")
     named = Claim(id="N", statement="V is below p.", domain={"p": UNIT}, definitions={"V": p**2}, proof=[decide("It is.", p > a)])
     assert repr(dstheory.check(named)).startswith("N: error: claim N defines V, which only a file of claims may do. ")
 

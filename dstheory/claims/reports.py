@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dstheory.claims.runner import Entry, Report
-from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
+from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport, with_assumptions
 from dstheory.rational.symbols import latex_name
 from dstheory.references import bibliography, cite
 from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
@@ -180,12 +180,12 @@ def _explanation(entry: Entry) -> str:
 
 
 def _row_scope(entry: Entry, said_by: str = "--show prints") -> str:
-    """The scope as a row of a table has it: which steps have conditions of their own, not which conditions."""
-    steps = re.findall(r"; step (\d+) where ", entry.scope)
-    if not steps:
-        return entry.scope
-    said = f"steps {', '.join(steps[:-1])} and {steps[-1]}" if len(steps) > 1 else f"step {steps[0]}"
-    return re.sub(r"; step \d+ where [^;]*", "", entry.scope) + f"; {said} under conditions that {said_by}"
+    """The scope as a row of a table has it, with what is assumed; of steps under conditions which ones, not which conditions."""
+    steps, scope = re.findall(r"; step (\d+) where ", entry.scope), entry.scope
+    if steps:
+        said = f"steps {', '.join(steps[:-1])} and {steps[-1]}" if len(steps) > 1 else f"step {steps[0]}"
+        scope = re.sub(r"; step \d+ where [^;]*", "", scope) + f"; {said} under conditions that {said_by}"
+    return with_assumptions(scope, entry.info.get("assumptions", ()))
 
 
 def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
@@ -322,7 +322,8 @@ def latex_report(report: Report) -> str:
         printed[1] = between(entry.info["title_latex"], latex_text) + witness
         printed[1] += cite(_references(entry))
         if entry.scope == "all " + "; ".join(entry.info["domain"]):  # it is the domain
-            printed[4] = f"all {'; '.join(f'${item}$' for item in entry.info['domain_latex'])}"
+            domain, assumed = ([f"${item}$" for item in entry.info[f"{part}_latex"]] for part in ("domain", "assumptions"))
+            printed[4] = with_assumptions(f"all {'; '.join(domain)}", assumed)
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:
             printed[1] += "".join(rf"\par\smallskip $\displaystyle {row}$" for row in rows)

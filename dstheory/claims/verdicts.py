@@ -135,6 +135,15 @@ class StepReport:
         return cls(**{**data, **sequences, "status": Status(data["status"])})
 
 
+def with_assumptions(scope: str, assumptions: Sequence[str]) -> str:
+    """Return how far a claim reaches together with what it assumes: less than its domain, where it assumes anything.
+
+    >>> with_assumptions("all p, b in (0, 1)", ["b > p"])
+    'all p, b in (0, 1); assuming b > p'
+    """
+    return "; ".join(filter(None, (scope, f"assuming {', '.join(assumptions)}" if assumptions else "")))
+
+
 @dataclass(frozen=True, repr=False)
 class Verdict(Tabulated):
     """The answer to one claim.
@@ -198,7 +207,9 @@ class Verdict(Tabulated):
         at = ", ".join(f"{name} = {value}" for name, value in (self.witness or {}).items())
         how = f" ({self.status.value})" if self.status.value != self.outcome.value else ""
         why = f" at {at}" if at else f": {self.message}" if self.message else ""
-        return Table(f"{self.claim}: {self.outcome.value}{how}{why}", ("step", "statement", "status", "method"), rows, formulas)
+        scope = with_assumptions(self.scope and f"scope: {self.scope}", self.assumptions)
+        title = "; ".join(filter(None, (f"{self.claim}: {self.outcome.value}{how}{why}", scope)))
+        return Table(title, ("step", "statement", "status", "method"), rows, formulas)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -47,6 +47,7 @@ time.sleep(0.4)
 
 FILES = {
     "fine.py": HEAD,
+    "assuming.py": HEAD + "good = claim('good', [decide('Squares grow.', p * a > p**2)], assumptions=[a > p])\n",
     "crash.py": HEAD + "def broken():\n    raise RuntimeError('boom')\nbad = claim('bad', broken)\n",
     "abort.py": HEAD + "import os\nbad = claim('bad', lambda: os._exit(7))\n",
     "killed.py": HEAD + "import os, signal\nbad = claim('bad', lambda: os.kill(os.getpid(), signal.SIGSEGV))\n",

@@ -56,6 +56,13 @@ def test_method_and_scope_for_which_there_is_no_room_stand_below_the_statement(d
         assert "Left out" not in out  # how long it took is no loss
 
 
+@pytest.mark.parametrize("form", [(), ("--plain",), ("--format", "markdown"), ("--format", "latex"), ("--show", "good")])
+def test_what_is_assumed_stands_beside_every_verdict(dstheory, claim_file, form):
+    """The row said that a claim holds for all p and a, and it holds where a > p."""
+    said = dstheory("verify", claim_file("assuming.py"), *form).out
+    assert re.search(r"all \$?p, a (in|\\in) \(0, 1\)\$?; assuming \$?a > p|assuming  a > p", said)
+
+
 def test_conditions_of_steps_are_named_in_a_row_and_printed_by_show(dstheory):
     row = " ".join(dstheory("verify", "B6-share", "--plain").out.split())
     assert "gamma in (0, 1]; steps 2, 6 and 7 under conditions that --show prints" in row
