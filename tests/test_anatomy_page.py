@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from fractions import Fraction
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from dstheory.anatomy import generate_log, record_schema, survey
+from dstheory.anatomy import generate_log, read_log, record_schema, survey
 from dstheory.anatomy.generate import BUNDLED
 from dstheory.cli.anatomy import command
 from dstheory.readers.formats import READERS
@@ -112,3 +114,54 @@ def test_the_table_of_logs_agrees_with_what_was_counted_without_the_package() ->
         for said, (right, of) in zip((p, a, b), shares, strict=False):
             assert said == "-" if of == "0" else float(said.split()[0]) == pytest.approx(int(right) / int(of), abs=5e-4)
         assert all(said == "-" for said in (p, a, b)[len(shares) :])
+
+
+def by_hand() -> dict[str, list[str]]:
+    """Return the cells of the example that is worked out on the page, row by row."""
+    text = PAGE.split("<!-- by hand -->")[1].split("<!-- end of by hand -->")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()[2:]]
+    return {name: cells for name, *cells in rows}
+
+
+def courses(p: Fraction, a: Fraction, b: Fraction) -> dict[tuple[tuple[bool, str], ...], Fraction]:
+    """Return every episode of at most two attempts, each (right, decision), with its probability."""
+    found = {}
+    for first, chance in ((True, p), (False, 1 - p)):
+        stop = a if first else 1 - b
+        found[(first, "stop"),] = chance * stop
+        for second, then in ((True, p), (False, 1 - p)):
+            found[(first, "resample"), (second, "submit")] = chance * (1 - stop) * then
+    return found
+
+
+def test_the_parts_worked_out_by_hand_are_those_of_all_episodes_and_of_a_log_that_has_them(tmp_path: Path) -> None:
+    """By adding up the probabilities of all episodes, in exact fractions, both orders of the two changes."""
+    rows, old, new = by_hand(), Fraction(1, 2), Fraction(9, 10)
+    means, records = [Fraction(0)] * 6, []
+    for problem in "xy":
+        p = [Fraction(cell) for cell in rows[problem][:2]]
+        accuracy = {
+            (q, d): sum(chance for course, chance in courses(p[q], rate, rate).items() if course[-1][0])
+            for q in (0, 1)
+            for d, rate in ((0, old), (1, new))
+        }
+        four = [accuracy[0, 0], accuracy[0, 1], accuracy[1, 0], accuracy[1, 1]]
+        decide = [accuracy[q, 1] - accuracy[q, 0] for q in (0, 1)]
+        sample = [accuracy[1, d] - accuracy[0, d] for d in (0, 1)]
+        parts = [sum(effects) / 2 for effects in (decide, sample)]
+        written = [f"({float(x):.3f} + {float(y):.3f})/2 = {(float(x) + float(y)) / 2:.3f}" for x, y in (decide, sample)]
+        assert rows[problem][2:] == [*(f"{float(x):.3f}" for x in four), *written]
+        means = [total + one / 2 for total, one in zip(means, [*four, *parts], strict=True)]
+        for model, q, rate in (("base", 0, old), ("tuned", 1, new)):
+            for course, chance in courses(p[q], rate, rate).items():
+                times = 1000 * chance
+                assert times == int(times)
+                attempts = [{"correct": right, "decision": decision} for right, decision in course]
+                records += [{"problem": problem, "model": model, "cap": 2, "attempts": attempts}] * int(times)
+    assert rows["mean"][2:] == [f"{float(x):.3f}" for x in means]
+    assert f"{float(means[4] / (means[3] - means[0])):.3f}, not the mean" in PAGE
+    (tmp_path / "exact.jsonl").write_text("\n".join(map(json.dumps, records)))
+    found = survey(read_log(tmp_path / "exact.jsonl"), compared=("base", "tuned")).comparison
+    assert found is not None
+    for part, value in ((found.gain, means[3] - means[0]), (found.decide, means[4]), (found.sample, means[5])):
+        assert f"{part.value:.3f}" == f"{float(value):.3f}"

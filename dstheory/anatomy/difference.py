@@ -61,6 +61,7 @@ from dstheory.texts import counted
 
 _DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
 _UNSEEN = 0.005  # a bias worth a note
+TOO_SHORT = "episodes are too short to show how problems differ"
 _FEW_DECISIONS = 20  # of one kind; of fewer, intervals of decisions' part held the truth in 50 to 90 % of simulated logs
 _FEW_SHOW = "few decisions, or those of few problems, show"
 _ROUNDING = 1e-12  # of an error that is none
@@ -602,9 +603,11 @@ def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], 
             notes.append(f"in {which}, decided by: {who}; what decisions give there is not the model's")
         if (side.log.capped & (side.log.attempts != side.log.cap)).any():
             notes.append(f"episodes of {which} ended without a stop before their cap: each counts as capped there")
-    if decide.bias > max(_UNSEEN, decide.error / 2):
-        notes.append(
-            f"episodes are too short to show how problems differ: the parts may be off by {decide.bias:.2g} beside chance, which "
-            "their intervals allow for"
-        )
+    if off := unseen(decide):
+        notes.append(f"{TOO_SHORT}: the parts may be off by {off:.2g} beside chance, which their intervals allow for")
     return tuple(notes)
+
+
+def unseen(decide: Spread) -> float:
+    """Return by how much parts may be off since no episodes show how problems differ; 0 where that is not worth a note."""
+    return decide.bias if decide.bias > max(_UNSEEN, decide.error / 2) else 0.0

@@ -25,6 +25,7 @@ from dstheory.anatomy.difference import (
     estimates,
     mean_over,
     share_of,
+    unseen,
 )
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, Labels, episodes_of, few, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
@@ -100,12 +101,14 @@ class MeanSplit:
     Attributes:
         gain, sample, decide: means, with intervals; a problem may be in several labels.
         decision_share: decide / gain; missing where the gain may be zero.
+        unseen: by how much the parts may be off since episodes are too short to show how problems differ; intervals allow for it.
     """
 
     gain: Estimate
     sample: Estimate
     decide: Estimate
     decision_share: Estimate
+    unseen: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -304,7 +307,8 @@ def _comparison(
 def _mean_split(parts: Sequence[Compared], level: float, cautions: Mapping[str, str]) -> MeanSplit:
     means = [part.parts() for part in parts]
     found, spreads = estimates({name: mean_over(parts, [of[name] for of in means]) for name in means[0]}, level, cautions)
-    return MeanSplit(found["gain"], found["sample"], found["decide"], share_of(found, spreads, level))
+    share, off = share_of(found, spreads, level), unseen(spreads["decide"])
+    return MeanSplit(found["gain"], found["sample"], found["decide"], share, off)
 
 
 def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:

@@ -101,3 +101,23 @@ def test_more_resampling_is_not_said_to_go_to_hard_problems_where_it_goes_to_eas
     said = " ".join(dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a", "--brief").out.split())
     assert "p over all attempts rose" in said
     assert "decisions also say how many attempts go to easy and to hard ones" in said
+
+
+def test_how_far_parts_may_be_off_is_said_of_every_row_of_the_table(dstheory) -> None:
+    """It was said of the split of all problems alone, and of the mean and of labels in JSON only."""
+    cells = [("base", "easy", "0.7,0.9,0.3"), ("base", "hard", "0.3,0.9,0.5"),
+             ("tuned", "easy", "0.8,0.95,0.9"), ("tuned", "hard", "0.4,0.95,0.9")]  # fmt: skip
+    args = [word for model, task, rates in cells for word in ("--cell", f"{model},{task},{rates}")]
+    assert dstheory("anatomy", "generate", "log.jsonl", "--problems", 60, "--seed", 1, *args).code == 0
+    found = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "a", "--json").result
+    off = {label: part["spreads"]["decide"]["bias"] for label, part in found["comparison_parts"].items()}
+    noted = [label for label, part in found["comparison_parts"].items() if any("too short" in note for note in part["notes"])]
+    assert noted == ["easy"]
+    assert not any("too short" in note for note in found["comparison"]["notes"])
+    mean = (60 * off["easy"] + 60 * off["hard"]) / 120  # as many problems in both
+    assert found["comparison_mean"]["unseen"] == pytest.approx(mean, rel=1e-9)
+    said = " ".join(dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "b", "--brief").out.split())
+    assert (
+        f"Episodes are too short to show how problems differ: the parts may be off by {mean:.2g} in the mean and "
+        f"{off['easy']:.2g} in easy beside chance, which their intervals allow for."
+    ) in said

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dstheory.anatomy.answers import ASSUMED, B_DIFFERS, GAIN, MODEL
-from dstheory.anatomy.difference import Difference, FirstAnswers
+from dstheory.anatomy.difference import TOO_SHORT, Difference, FirstAnswers, unseen
 from dstheory.anatomy.model_checks import ASSUMPTIONS, Test
 from dstheory.anatomy.one_shot import OneShot
 from dstheory.anatomy.rates import Estimate
@@ -261,7 +261,10 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     short = _whose({name: _sign(part) * way for name, part in words.items()}) if way else "no difference in accuracy is shown"
     short = "; ".join([*_not_the_models(found.groups), short]) + _share(split)
     said = {f"{name[0]} differs between problems" for name in found.comparison_without if name.endswith(" over problems")}
-    sentences += [f"{_capital(note)}." for note in found.comparison.notes if not note.startswith(tuple(said))]
+    sentences += [
+        f"{_capital(note)}." for note in found.comparison.notes if not note.startswith((*said, *([TOO_SHORT] if several else [])))
+    ]
+    sentences += _too_short(found, found.comparison) if several else []
     return Conclusion(question, short, tuple(sentences))
 
 
@@ -379,6 +382,20 @@ def _may_hide(found: Survey) -> str:
         f"falls with each attempt, tests may see neither. {_TELLING} episodes of each of {_TELLING_PROBLEMS} problems mostly "
         "show both where they are large."
     )
+
+
+def _too_short(found: Survey, total: Difference) -> list[str]:
+    """Say by how much the splits of a table of several labels may be off where episodes do not show how problems differ."""
+    within = {label: unseen(part.spreads["decide"]) for label, part in found.comparison_parts.items()}
+    worst = sorted(filter(within.__getitem__, within), key=within.__getitem__, reverse=True)
+    mean = 0.0 if found.comparison_mean is None else found.comparison_mean.unseen
+    off = {"the mean": mean, **{label: within[label] for label in worst[:3]}, "all together": unseen(total.spreads["decide"])}
+    said = [f"{value:.2g} in {where}" for where, value in off.items() if value]
+    more = f" (less in {counted(len(worst) - 3, 'other')} of {found.by})" if len(worst) > 3 else ""
+    if not said:
+        return []
+    by = f"{', '.join(said[:-1])}{' and ' if said[1:] else ''}{said[-1]}{more}"
+    return [f"{_capital(TOO_SHORT)}: the parts may be off by {by} beside chance, which their intervals allow for."]
 
 
 def _assumed(tests: Iterable[str]) -> str:
