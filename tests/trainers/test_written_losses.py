@@ -437,6 +437,7 @@ def test_d4_is_not_said_where_lengths_divide_or_responses_are_left_out() -> None
     ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.token_level_loss=false"),
     ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.disable_ppo_ratio=true"),
     ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.ratio_clip_c=3"),
+    ("nemo-rl:grpo", "loss_fn.use_cispo=true", "loss_fn.force_on_policy_ratio=true"),
     ("open-instruct:grpo", "num_samples_per_prompt_rollout=1"),
     ("open-instruct:grpo", "active_sampling=true", "filter_zero_std_samples=false"),
     ("slime:grpo", "advantage_estimator=reinforce_plus_plus_baseline", "n_samples_per_prompt=8"),
