@@ -343,13 +343,12 @@ class Compared:
         """Estimate the means; arguments and errors are those of :func:`compare`."""
         normal_quantile(level)
         before, after = episodes_of(before), episodes_of(after)
-        at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
         first, second = Side.both(before, after)
         rates = row(first.table, level=level), row(second.table, level=level)
-        for name, found in zip(names, rates, strict=True):
-            for estimate in (found.p, found.a, found.b):
-                if estimate.value is None:
-                    raise NoSplit(name, estimate.reason)
+        if missing := {name: why for name, found in zip(names, rates, strict=True) if (why := _missing(found))}:
+            why = next(iter(missing.values()))
+            raise NoSplit(" and ".join(name for name in missing if missing[name] == why), why)
+        at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
         theta = np.array([[found.a.value, found.b.value] for found in rates], dtype=float)
 
         def accuracy(which: int) -> Callable[[Floats], Floats]:
@@ -565,6 +564,13 @@ def compare_first_answers(
 
 
 # ---------------------------------------------------------------------- what is said about it
+
+
+def _missing(found: Row) -> str:
+    """Return why a log cannot be split, "" if it can."""
+    if found.a.value is None and found.b.value is None and found.p.value is not None:
+        return "no attempt was followed by a decision, so neither P(stop | correct) nor P(resample | wrong) can be estimated"
+    return next((one.reason for one in (found.p, found.a, found.b) if one.value is None), "")
 
 
 def _common_cap(before: Episodes, after: Episodes) -> int:

@@ -5,8 +5,10 @@ Logs are simulated and true parts computed here, without the package: accuracies
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -411,6 +413,29 @@ def test_an_answer_stands_as_far_as_what_moves_it_leaves_its_parts(value, low, h
     if value is not None:
         assert f"decisions' share by at most {high / 0.3:.2f}" in stands
     assert ("the part of sampling may then be zero" in stands) == (value is not None and high > 0.05)
+
+
+def test_the_pages_list_every_answer_to_whether_an_answer_stands() -> None:
+    """Four, where tests reject nothing, what is not assumed, or what is, by as much as that may move a part of 0.05."""
+
+    def number(value: float | None, low: float = 0.05, high: float = 0.15) -> Estimate:
+        return Estimate(value, low, high, 0.95, "", reason="too few" if value is None else "")
+
+    def answer(rejected: str, shift: Estimate | None) -> str:
+        checks = {"base": [Test(rejected, "", 9.0, 1.0, 0.001, "", 9, "")] if rejected else []}
+        without = {} if shift is None else {rejected: Shift(shift, number(None))}
+        found = SimpleNamespace(comparison_checks=checks, comparison_without=without, groups=[])
+        stands = _stands(found, MeanSplit(number(0.2), number(0.1), number(0.1), number(0.5)))  # type: ignore[arg-type]
+        return re.split(r" at 5 %|[.:]", stands.split("stand? ")[1])[0]
+
+    given = {answer("", None), answer("p over problems", None)}
+    given |= {answer("b over rounds", number(*shift)) for shift in ((0.0, -0.01, 0.01), (0.0, -0.1, 0.1), (None,))}
+    root = Path(__file__).parents[2]
+    readme, page = (" ".join((root / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/anatomy.md"))
+    in_readme = readme.split("stand?` has four answers: ")[1].split(": then")[0]
+    in_page = page.split("There are four answers: ")[1].split(". *Yes* is")[0]
+    for text in (in_readme, in_page):
+        assert {words.capitalize() for words in re.findall(r"\*(.+?)\*", text)} == given
 
 
 def test_the_interval_is_as_wide_as_a_bootstrap_says() -> None:

@@ -393,6 +393,20 @@ def test_bad_input_is_named() -> None:
         compare(log, never)
 
 
+@pytest.mark.parametrize("cap", [None, 0, 4])
+def test_that_there_are_no_decisions_is_said_before_caps_are(cap: int | None) -> None:
+    """The caps, which are not the same either, came first; and of decisions only those on right answers were missed."""
+    single = lambda cap: simulate_log(40, p=0.5, a=1.0, b=0.0, cap=cap)  # noqa: E731
+    logs = [replace(single(at), stopped=np.zeros(40, dtype=bool), capped=np.ones(40, dtype=bool)) for at in (4, 8)]
+    neither = "no attempt was followed by a decision, so neither P(stop | correct) nor P(resample | wrong) can be estimated"
+    with pytest.raises(NoSplit) as refused:
+        compare(*logs, cap=cap, names=("x", "y"))
+    assert (refused.value.name, refused.value.reason) == ("x and y", neither)
+    with pytest.raises(NoSplit) as one:
+        compare(simulate_log(40, p=0.4, a=0.8, b=0.6, cap=4), logs[1], cap=cap, names=("x", "y"))
+    assert (one.value.name, one.value.reason) == ("y", neither)
+
+
 def test_intervals_of_accuracies_near_one_cover_and_stay_in_range() -> None:
     """Pairs of logs of 25 alike problems, true accuracy 0.974; a normal interval cut at 1 holds it in under two thirds."""
     truth, held, normal, pairs = float(accuracy(np.array([0.9]), (0.9, 0.8), 3)), 0, 0, 0
