@@ -433,6 +433,9 @@ def estimates(
     """
     spreads = {name: mean.spread(units) for name, (mean, units) in means.items()}
     found = {name: spreads[name].around(mean.value, level) for name, (mean, _) in means.items()}
+    for name in ("sample", "decide"):  # differences of accuracies, whatever their errors are
+        one, value = found[name], means[name][0].value
+        found[name] = replace(one, low=max(one.low, min(-1.0, value)), high=min(one.high, max(1.0, value)))
     alike = all(spreads[name].error <= _ROUNDING for name in ("gain", "sample", "decide"))
     for name in ("before", "after"):
         found[name] = spreads.pop(name).around_share(means[name][0].value, level)

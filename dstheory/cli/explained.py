@@ -551,7 +551,7 @@ def _why_longer(found: TrainingDifference, where: Where) -> list[str]:
             "size of gradients, which takes most of such a factor out."
         )
     if found.divided == found.divided:
-        tokens = float(dstheory.solve(place.mdp, place.policy).expected_tokens @ place.mdp.prompt_weight)
+        tokens = float(dstheory.solve(place.mdp, place.sampler or place.policy).expected_tokens @ place.mdp.prompt_weight)
         rest = f"{both / found.divided:.4g}"
         whole = "the whole factor" if rest == "1" else f"a factor of {found.divided:.4g}, the other settings for {rest}"
         lines.append(f"What sums over tokens are divided by accounts for {whole}; a response has {tokens:.4g} tokens on average.")

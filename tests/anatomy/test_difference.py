@@ -15,7 +15,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom, multinomial, norm, t
 
-from dstheory.anatomy import Episodes, Labels, difference, generate_log, survey
+from dstheory.anatomy import Episodes, Labels, difference, from_records, generate_log, survey
 from dstheory.anatomy.beta import BetaFit
 from dstheory.anatomy.difference import Compared, NoSplit, Spread, compare, compare_first_answers, share_of
 from dstheory.anatomy.generate import Cell, simulate_log
@@ -405,6 +405,18 @@ def test_that_there_are_no_decisions_is_said_before_caps_are(cap: int | None) ->
     with pytest.raises(NoSplit) as one:
         compare(simulate_log(40, p=0.4, a=0.8, b=0.6, cap=4), logs[1], cap=cap, names=("x", "y"))
     assert (one.value.name, one.value.reason) == ("y", neither)
+
+
+def test_no_part_is_said_to_be_more_than_all_of_the_accuracy() -> None:
+    """Who resamples every answer and never gives a third shows nothing without a cap: an interval had an end of 17,027."""
+    logs = []
+    for second in (5, 4):
+        attempts = [[{"correct": i % 3 > 0, "decision": "resample"}, {"correct": i % second > 0}] for i in range(80)]
+        logs.append(from_records([{"id": i, "problem": i % 40, "attempts": one} for i, one in enumerate(attempts)]).episodes)
+    found = compare(*logs, cap=0)
+    assert found.spreads["decide"].error > 1000
+    assert (found.decide.low, found.decide.high) == (-1.0, 1.0)
+    assert -1.0 <= found.sample.low <= found.sample.high <= 1.0
 
 
 def test_intervals_of_accuracies_near_one_cover_and_stay_in_range() -> None:

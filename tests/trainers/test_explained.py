@@ -219,6 +219,12 @@ def test_the_brief_form_says_in_one_line_what_another_configuration_changes(dsth
     )
 
 
+def test_the_tokens_of_a_comparison_are_those_of_the_responses_trained_on(dstheory) -> None:  # noqa: F811
+    tokens = (64 + 1) / (0.5 * 0.75 + 0.5 * 0.65)
+    text = said(dstheory, "trl:grpo", "--sampler", "0.5,0.75,0.35", "--with", "loss_type=dr_grpo")
+    assert f"a response has {tokens:.4g} tokens on average" in text
+
+
 @pytest.mark.parametrize(("loss", "counted"), [("dr_grpo", False), ("grpo", False), ("dapo", True), ("bnpo", True)])
 def test_tokens_are_said_not_to_be_counted_where_the_others_are(dstheory, loss: str, counted: bool) -> None:  # noqa: F811
     """A constant, or each response's own length, divides as before: no other tokens are counted."""
